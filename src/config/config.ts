@@ -1,0 +1,124 @@
+/**
+ * The configuration after parsing: defaults filled in, units resolved, every value right.
+ *
+ * The rule this file keeps: these are the types everybody else works with; how they are written in
+ * YAML, their bounds and their defaults stand in `schema.ts` alone.
+ */
+import type { Color, Edge, Policy } from '../wire.ts';
+
+export interface Address {
+  readonly host: string;
+  /** 0 to 65535; 0 asks the system for a free one. */
+  readonly port: number;
+}
+
+export interface Config {
+  /** Where it was read from; null when it never was a file. */
+  readonly file: string | null;
+  readonly listen: Address;
+  /** Processes that carry traffic, 1 to 64; 0: everything in one process. */
+  readonly workers: number;
+  /** Absolute path of the directory the controller writes to. */
+  readonly stateDir: string;
+  readonly admin: AdminConfig;
+  readonly edge: Edge;
+  /** How long SIGTERM waits for requests in flight. */
+  readonly shutdownMs: number;
+  readonly services: readonly ServiceConfig[];
+}
+
+export interface AdminConfig {
+  readonly listen: Address;
+  /** Absolute path of a file with the operator's token; null: none, and then `listen` is loopback. */
+  readonly tokenFile: string | null;
+  /** Names besides loopback ones that a Host header may carry. */
+  readonly hosts: readonly string[];
+}
+
+export interface ServiceConfig {
+  readonly name: string;
+  readonly hosts: readonly string[];
+  readonly paths: readonly string[];
+  readonly health: Health;
+  readonly deploy: { readonly timeoutMs: number; readonly flip: FlipMode };
+  readonly warm: Warm;
+  readonly policy: Policy;
+  readonly run: Run;
+  readonly first: First | null;
+}
+
+/** Whether a deployment that is ready flips by itself or waits for a person. */
+export type FlipMode = 'auto' | 'manual';
+
+/** How a target is probed. */
+export interface Health {
+  readonly path: string;
+  /** Host header of the probe; null: the target's own address. */
+  readonly host: string | null;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Passes in a row to become healthy, failures in a row to stop being it. */
+  readonly rise: number;
+  readonly fall: number;
+  readonly status: { readonly from: number; readonly to: number };
+}
+
+/** How long the old pool is kept after a flip, and at what size. */
+export interface Warm {
+  /** null: until the next deployment needs the slot. */
+  readonly forMs: number | null;
+  /** Replicas of the warm pool; null: all. */
+  readonly replicas: number | null;
+}
+
+/** How releases of a service are run, as the config says it: the template a release fills in. */
+export type Run = StaticRun | ProcessRun | DockerRun;
+
+export interface StaticRun {
+  readonly kind: 'static';
+}
+
+export interface ProcessRun {
+  readonly kind: 'process';
+  /** Program and arguments; `{release}` in any of them becomes the release's name. */
+  readonly command: readonly string[];
+  readonly replicas: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute; `{release}` is filled in here too. */
+  readonly cwd: string;
+  /** From SIGTERM to SIGKILL. */
+  readonly stopMs: number;
+}
+
+export interface DockerRun {
+  readonly kind: 'docker';
+  readonly port: number;
+  readonly replicas: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly envFile: string | null;
+  readonly volumes: readonly string[];
+  readonly network: string | null;
+  readonly command: readonly string[] | null;
+  readonly user: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly memoryBytes: number | null;
+  readonly cpus: number | null;
+  readonly stopMs: number;
+  readonly stopSignal: string | null;
+  readonly readOnly: boolean;
+  readonly capDrop: readonly string[];
+  readonly init: boolean;
+  readonly pull: 'always' | 'missing' | 'never';
+  /** Containers of this service are started by someone else and found by their labels. */
+  readonly discover: boolean;
+  /** Images of so many releases are kept. */
+  readonly keepImages: number;
+}
+
+/** The release a service begins with, used only while there is no state of it. */
+export interface First {
+  readonly color: Color;
+  readonly release: string;
+  readonly image: string | null;
+  readonly targets: readonly Address[];
+}

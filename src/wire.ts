@@ -1,0 +1,212 @@
+/**
+ * What the control plane and the data plane say to each other: the table, and the orders of a flip.
+ *
+ * The rule this file keeps: it is all that both planes import. Everything in it is plain, immutable and
+ * survives JSON, because between processes it travels as JSON.
+ *
+ * A table is replaced whole and numbered by `version`. A service in it whose `generation` is the one a
+ * worker already serves takes effect at once (health, policy, pause, a standby that fills); one whose
+ * generation is higher is kept beside the serving one until a `commit` of that generation. So a table
+ * can never move traffic between colors: only hold and commit can.
+ */
+
+/** A slot, not a version; neither is "new". */
+export type Color = 'blue' | 'green';
+
+export const colors = ['blue', 'green'] as const satisfies readonly Color[];
+
+/** The other slot. */
+export function otherColor(color: Color): Color {
+  return color === 'blue' ? 'green' : 'blue';
+}
+
+/** One upstream address, and whether probes say that it works. */
+export interface TargetEntry {
+  /** Stable while the target runs; for metrics and for matching old with new: `host:port` or a replica's name. */
+  readonly id: string;
+  readonly host: string;
+  /** 1 to 65535 */
+  readonly port: number;
+  readonly healthy: boolean;
+}
+
+/** What fills a color. A color that is filled again gets a new id, so nothing of the former filling is reused. */
+export interface PoolEntry {
+  /** `service.color.fill` */
+  readonly id: string;
+  readonly release: string;
+  readonly targets: readonly TargetEntry[];
+}
+
+/** How requests of a service are treated. Sizes in bytes, times in ms; ranges stand in the config schema. */
+export interface Policy {
+  readonly connectMs: number;
+  /** From the last byte of the request to the first of the answer. */
+  readonly responseMs: number;
+  /** Silence on either side in mid-message. */
+  readonly idleMs: number;
+  /** The longest a request waits for a claim. */
+  readonly queueMs: number;
+  readonly bodyBytesMax: number;
+  readonly headerBytesMax: number;
+  readonly queueMax: number;
+  readonly connectionsPerTargetMax: number;
+  /** How long the old pool may take to empty after a flip. */
+  readonly drainMs: number;
+  /** What Retry-After says while the service is down: the probe interval, rounded up. */
+  readonly retryAfterSeconds: number;
+}
+
+export interface ServiceEntry {
+  readonly name: string;
+  /** Exact names, lower case, or `*.suffix`; empty: any host. */
+  readonly hosts: readonly string[];
+  /** Prefixes, each beginning with `/`. */
+  readonly paths: readonly string[];
+  readonly generation: number;
+  readonly live: Color;
+  readonly pools: Readonly<Record<Color, PoolEntry | null>>;
+  readonly policy: Policy;
+  /** New requests wait, whatever the pools could do. */
+  readonly paused: boolean;
+}
+
+/** What holds for all services. */
+export interface Edge {
+  /** CIDR blocks whose X-Forwarded-* headers are believed and appended to. */
+  readonly trustedProxies: readonly string[];
+  readonly accessLog: 'off' | 'errors' | 'all';
+}
+
+export interface Table {
+  /** Grows with every table of one controller; a worker ignores an older one. */
+  readonly version: number;
+  readonly edge: Edge;
+  readonly services: readonly ServiceEntry[];
+}
+
+/** Names one flip; an order whose fence is not the one staged is refused (`FLIP_FENCED`). */
+export interface Fence {
+  readonly service: string;
+  /** The generation the flip leads to. */
+  readonly generation: number;
+}
+
+/** Requests inside a pool, by what they are: a plain exchange, a server-sent event stream, a tunnel. */
+export interface Inside {
+  readonly http: number;
+  readonly sse: number;
+  readonly upgrade: number;
+}
+
+/** How the requests ended that were inside a pool when it stopped being live. */
+export interface Drained {
+  readonly inflight: Inside;
+  readonly finished: number;
+  readonly clientAborted: number;
+  readonly cut: number;
+  /** inflight = finished + clientAborted + cut + stillOpen, at every moment. */
+  readonly stillOpen: number;
+  /** Nothing but tunnels is inside any more, or the pool is gone. */
+  readonly done: boolean;
+}
+
+/** What one worker tells of a flip it just committed. */
+export interface Committed {
+  /** From the hold order to the switch. */
+  readonly heldMs: number;
+  /** Requests that waited, and the longest wait. */
+  readonly waited: number;
+  readonly waitedMsMax: number;
+  /** Inside the pool that was live until now. */
+  readonly inflight: Inside;
+}
+
+/** One pool as a worker sees it. Counters grow for the life of the worker. */
+export interface PoolStats {
+  readonly id: string;
+  readonly color: Color;
+  readonly release: string;
+  readonly inside: Inside;
+  /** Of its last stop as live pool; null while it is live or was never live here. */
+  readonly drained: Drained | null;
+  readonly targets: readonly TargetStats[];
+}
+
+export interface TargetStats {
+  readonly id: string;
+  /** As the worker's table says; a restarted controller begins from it. */
+  readonly healthy: boolean;
+  /** Taken out by this worker after errors in a row (passive ejection). */
+  readonly ejected: boolean;
+  readonly inside: number;
+  readonly requests: number;
+  readonly errors: number;
+}
+
+/** Counters of one color of one service: plain numbers, summed over workers by the controller. */
+export interface ColorCounts {
+  readonly color: Color;
+  /** `METHOD code` to how many. The method is one of a fixed list, or OTHER. */
+  readonly requests: Readonly<Record<string, number>>;
+  readonly duration: HistogramCounts;
+  readonly upstream: HistogramCounts;
+  readonly clientAborts: number;
+  /** By reason: connect, stale, reset. */
+  readonly retries: Readonly<Record<string, number>>;
+  /** Sent to a pool without a healthy target, for want of a better one. */
+  readonly panics: number;
+}
+
+/** Seconds. `buckets[i]` counts what was at most `bounds[i]` and over the bound before it; the last has no bound. */
+export interface HistogramCounts {
+  readonly buckets: readonly number[];
+  readonly sum: number;
+}
+
+/** Upper bounds in seconds of every duration histogram. */
+export const durationBounds = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+] as const;
+
+export interface ServiceStats {
+  readonly name: string;
+  readonly generation: number;
+  readonly live: Color;
+  /** Generation that is staged, or null; it is held when `holding`. */
+  readonly staged: number | null;
+  readonly holding: boolean;
+  readonly waiting: number;
+  /** Requests that ever waited for a flip, a pause or a free place. */
+  readonly held: number;
+  readonly pools: readonly PoolStats[];
+  readonly counts: readonly ColorCounts[];
+}
+
+export interface WorkerStats {
+  /** Which worker: its slot, 1 to N; 0 is the process that does everything. */
+  readonly worker: number;
+  readonly pid: number;
+  readonly tableVersion: number;
+  readonly connections: number;
+  readonly rssBytes: number;
+  readonly logLinesDropped: number;
+  /** Requests that reached no service, by fault code. */
+  readonly unrouted: Readonly<Record<string, number>>;
+  readonly services: readonly ServiceStats[];
+}
+
+/** From the controller to a worker. Each is answered by exactly one `Reply` of the same `seq`. */
+export type Order =
+  | { readonly kind: 'stage'; readonly seq: number; readonly table: Table }
+  | { readonly kind: 'hold'; readonly seq: number; readonly fence: Fence }
+  | { readonly kind: 'commit'; readonly seq: number; readonly fence: Fence; readonly go: boolean }
+  | { readonly kind: 'stats'; readonly seq: number };
+
+/** From a worker to the controller. */
+export interface Reply {
+  readonly kind: 'reply';
+  readonly seq: number;
+  readonly value?: unknown;
+  readonly error?: { readonly code: string; readonly message: string };
+}
