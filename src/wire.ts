@@ -76,6 +76,8 @@ export interface Edge {
   /** CIDR blocks whose X-Forwarded-* headers are believed and appended to. */
   readonly trustedProxies: readonly string[];
   readonly accessLog: 'off' | 'errors' | 'all';
+  /** `general` turns the express lane off. */
+  readonly lanes: 'auto' | 'general';
 }
 
 export interface Table {

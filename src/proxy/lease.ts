@@ -1,0 +1,96 @@
+/**
+ * A lease is one request's hold on one target, from claim until it is released or cut.
+ *
+ * The rule this file keeps: a lease ends exactly once. Whatever ends an exchange (the client's side
+ * closing, a retry, a cut) calls `release`, and only the first call counts.
+ */
+import type { Pool } from './pool.ts';
+import { ejectAfterErrors, ejectForMs, type Target } from './target.ts';
+
+export type Kind = 'http' | 'sse' | 'upgrade';
+
+/** How a request left: `retried` means that it went on to another target. */
+export type Ending = 'finished' | 'clientAborted' | 'cut' | 'retried';
+
+/** Why a request is ended by us: its drain ran out, its pool is retired, the proxy stops. */
+export type Cut = 'drain' | 'retired' | 'shutdown';
+
+export class Lease {
+  readonly pool: Pool;
+  readonly target: Target;
+  readonly generation: number;
+  /** No target was healthy: sent for want of a better one, and answered 503 if it cannot be reached. */
+  readonly panic: boolean;
+  #kind: Kind = 'http';
+  #over = false;
+  #cut: Cut | null = null;
+  #onCut: ((why: Cut) => void) | null = null;
+
+  constructor(pool: Pool, target: Target, generation: number, panic: boolean) {
+    this.pool = pool;
+    this.target = target;
+    this.generation = generation;
+    this.panic = panic;
+  }
+
+  get kind(): Kind {
+    return this.#kind;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Why it was cut; null: it was not. */
+  get wasCut(): Cut | null {
+    return this.#cut;
+  }
+
+  /** The exchange turned out to be an event stream or a tunnel. */
+  become(kind: Kind): void {
+    if (this.#over || kind === this.#kind) return;
+    const from = this.#kind;
+    this.#kind = kind;
+    this.pool.reclassify(from, kind);
+  }
+
+  /**
+   * What to do when the lease is cut: end both sides of the exchange. A tunnel may take its time (a close
+   * frame first) and calls `release` when it is closed; an exchange counts as over at once.
+   */
+  onCut(end: (why: Cut) => void): void {
+    this.#onCut = end;
+    if (this.#cut !== null) end(this.#cut);
+  }
+
+  /** For `Pool` alone. */
+  cut(why: Cut): void {
+    if (this.#over || this.#cut !== null) return;
+    this.#cut = why;
+    this.#onCut?.(why);
+    if (this.#kind !== 'upgrade') this.release('cut');
+  }
+
+  /** The request is inside no more. Only the first call counts. */
+  release(ending: Ending): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#onCut = null;
+    this.pool.giveBack(this, this.#cut === null ? ending : 'cut');
+  }
+
+  /** The target answered with a well-formed head. */
+  succeeded(): void {
+    this.target.errorsInRow = 0;
+  }
+
+  /** The target could not be reached, broke off, hung, or sent nonsense. */
+  failed(): void {
+    const { target } = this;
+    target.errors++;
+    target.errorsInRow++;
+    if (target.errorsInRow < ejectAfterErrors || !this.pool.mayEject(target)) return;
+    target.errorsInRow = 0;
+    target.ejectedUntil = this.pool.now + ejectForMs;
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The data plane of one process: the last table, and what an order does to it.
+ *
+ * The rule this file keeps: every order is carried out in one turn of the event loop, so no request ever
+ * sees half of one.
+ */
+import type { Clock } from '../clock.ts';
+import { Fault, type FaultCode } from '../errors.ts';
+import type { Sink } from '../log.ts';
+import type {
+  Committed,
+  Edge,
+  Fence,
+  Order,
+  Reply,
+  ServiceEntry,
+  Table,
+  WorkerStats,
+} from '../wire.ts';
+import { AccessLog } from './accessLog.ts';
+import type { Exchange } from './exchange.ts';
+import type { Cut, Ending } from './lease.ts';
+import { Routes } from './routes.ts';
+import { Service } from './service.ts';
+
+export interface PlaneOptions {
+  readonly clock: Clock;
+  /** The slot of this worker, 1 to N; 0: the process that does everything. */
+  readonly worker: number;
+  readonly sink: Pick<Sink, 'line' | 'dropped'>;
+}
+
+export class Plane {
+  readonly clock: Clock;
+  readonly #worker: number;
+  readonly #accessLog: AccessLog;
+  #edge: Edge = { trustedProxies: [], accessLog: 'off', lanes: 'auto' };
+  #version = 0;
+  #services = new Map<string, Service>();
+  #routes = new Routes<Service>([]);
+  /** Services that a table no longer names, until nothing is inside. */
+  readonly #leaving = new Set<Service>();
+  readonly #unrouted = new Map<FaultCode, number>();
+  readonly #listeners = new Set<(edge: Edge) => void>();
+  /** Client connections open now; the listener keeps it. */
+  connections = 0;
+
+  constructor(options: PlaneOptions) {
+    this.clock = options.clock;
+    this.#worker = options.worker;
+    this.#accessLog = new AccessLog(options.sink);
+  }
+
+  get edge(): Edge {
+    return this.#edge;
+  }
+
+  /** 0 before the first table. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The largest header block that any service takes: the bound of the parser. */
+  get headerBytesMax(): number {
+    let most = 16 * 1024;
+    for (const service of this.#services.values()) {
+      most = Math.max(most, service.policy.headerBytesMax);
+    }
+    return most;
+  }
+
+  match(host: string, path: string): Service | undefined {
+    return this.#routes.match(host, path);
+  }
+
+  service(name: string): Service | undefined {
+    return this.#services.get(name);
+  }
+
+  /** Calls `listener` with the edge now and after each table. */
+  onEdge(listener: (edge: Edge) => void): void {
+    this.#listeners.add(listener);
+    listener(this.#edge);
+  }
+
+  /** Carries out an order that came over a wire, and says how it went. Throws nothing but bugs. */
+  obey(order: Order): Reply {
+    const { seq } = order;
+    try {
+      return { kind: 'reply', seq, value: this.#carryOut(order) };
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown;
+      return { kind: 'reply', seq, error: { code: thrown.code, message: thrown.message } };
+    }
+  }
+
+  stage(table: Table): void {
+    if (table.version <= this.#version) return;
+    const routed = routing([...this.#services.values()].map((service) => service.entry));
+    this.#version = table.version;
+    this.#edge = table.edge;
+    for (const entry of table.services) {
+      const service = this.#services.get(entry.name);
+      if (service === undefined) this.#services.set(entry.name, new Service(entry, this.clock));
+      else service.stage(entry);
+    }
+    this.#dropMissing(table);
+    if (routing(table.services) !== routed) {
+      this.#routes = new Routes(
+        table.services.flatMap((entry) => {
+          const service = this.#services.get(entry.name);
+          return service === undefined ? [] : [[entry, service] as const];
+        }),
+      );
+    }
+    for (const listener of this.#listeners) listener(table.edge);
+  }
+
+  hold(fence: Fence): void {
+    this.#fenced(fence).hold(fence.generation);
+  }
+
+  commit(fence: Fence, go: boolean): Committed | null {
+    return this.#fenced(fence).commit(fence.generation, go);
+  }
+
+  stats(): WorkerStats {
+    for (const service of this.#leaving) {
+      if (service.idle) this.#leaving.delete(service);
+    }
+    return {
+      worker: this.#worker,
+      pid: process.pid,
+      tableVersion: this.#version,
+      connections: this.connections,
+      rssBytes: process.memoryUsage.rss(),
+      logLinesDropped: this.#accessLog.dropped,
+      unrouted: Object.fromEntries(this.#unrouted),
+      services: [...this.#services.values(), ...this.#leaving].map((service) => service.stats()),
+    };
+  }
+
+  /** The process stops: every service drains, tunnels leave, up to `limitMs`. */
+  close(limitMs: number): void {
+    for (const service of this.#services.values()) service.close('shutdown', limitMs);
+  }
+
+  /** Nothing is inside any service. */
+  get idle(): boolean {
+    return [...this.#services.values(), ...this.#leaving].every((service) => service.idle);
+  }
+
+  countUnrouted(code: FaultCode): void {
+    this.#unrouted.set(code, (this.#unrouted.get(code) ?? 0) + 1);
+  }
+
+  log(exchange: Exchange, ms: number, upstreamMs: number, ending: Ending | Cut): void {
+    this.#accessLog.write(this.#edge.accessLog, exchange, ms, upstreamMs, ending);
+  }
+
+  #carryOut(order: Order): unknown {
+    if (order.kind === 'stage') return this.stage(order.table);
+    if (order.kind === 'hold') return this.hold(order.fence);
+    if (order.kind === 'commit') return this.commit(order.fence, order.go);
+    return this.stats();
+  }
+
+  #fenced(fence: Fence): Service {
+    const service = this.#services.get(fence.service);
+    if (service !== undefined) return service;
+    throw new Fault(
+      'FLIP_FENCED',
+      `There is no service ${fence.service} in table ${this.#version}.`,
+    );
+  }
+
+  #dropMissing(table: Table): void {
+    const named = new Set(table.services.map((entry) => entry.name));
+    for (const [name, service] of this.#services) {
+      if (named.has(name)) continue;
+      this.#services.delete(name);
+      this.#leaving.add(service);
+      service.close('retired', service.policy.drainMs);
+    }
+  }
+}
+
+/** What of the services decides routing: where it is the same, the look-up tables stay. */
+function routing(entries: readonly ServiceEntry[]): string {
+  return entries.map(({ name, hosts, paths }) => [name, hosts, paths].join('\n')).join('\n\n');
+}

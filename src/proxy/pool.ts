@@ -1,0 +1,246 @@
+/**
+ * A pool is the live half of a color: its targets, and the requests now inside them.
+ *
+ * The rule this file keeps: a request is counted in the same turn of the event loop in which it chose its
+ * target, so `claim()` never awaits. Were there a gap, a flip could land in it, a drain would see nobody
+ * inside, and the driver would stop a container that a request is still walking towards.
+ *
+ * Upstream sockets belong to a pool for one stretch of being live and are closed when its drain ends: a
+ * pooled socket must never carry a request to a release that is gone.
+ */
+import type { Clock } from '../clock.ts';
+import type { Color, Drained, Inside, PoolEntry, PoolStats } from '../wire.ts';
+import { type Cut, type Ending, type Kind, Lease } from './lease.ts';
+import { Target } from './target.ts';
+
+/** Upstream connections that a lane keeps for a pool. */
+export interface Upstreams {
+  /** The target is down or gone: idle connections to it are of no use, or worse, reach somebody else. */
+  forget(target: Target): void;
+  /** Closes all, those in use too. */
+  close(): void;
+}
+
+/** Tunnels of a pool that retires are closed over so long, so that their clients do not come back as one. */
+export const retireSpreadMs = 3_000;
+
+interface Tally {
+  readonly inflight: Inside;
+  finished: number;
+  clientAborted: number;
+  cut: number;
+}
+
+export class Pool {
+  readonly id: string;
+  readonly color: Color;
+  readonly release: string;
+  #targets: Target[] = [];
+  #inside: { http: number; sse: number; upgrade: number } = { http: 0, sse: 0, upgrade: 0 };
+  #leases = new Set<Lease>();
+  #upstreams = new Map<symbol, Upstreams>();
+  #tally: Tally | null = null;
+  #cancelLimit: (() => void) | null = null;
+  #retiring = false;
+  /** Called when a place becomes free, and when nothing is inside any more. */
+  #released: () => void;
+  #clock: Clock;
+
+  constructor(color: Color, entry: PoolEntry, clock: Clock, released: () => void) {
+    this.id = entry.id;
+    this.color = color;
+    this.release = entry.release;
+    this.#clock = clock;
+    this.#released = released;
+    this.update(entry);
+  }
+
+  get inside(): Inside {
+    return this.#inside;
+  }
+
+  get empty(): boolean {
+    return this.#leases.size === 0;
+  }
+
+  get targets(): readonly Target[] {
+    return this.#targets;
+  }
+
+  /** Takes over targets and their health. A target that stays keeps its counts. */
+  update(entry: PoolEntry): void {
+    const before = new Map(this.#targets.map((target) => [target.id, target]));
+    const round = this.#targets.reduce((most, target) => Math.max(most, target.turn), 0);
+    this.#targets = entry.targets.map((is) => {
+      const was = before.get(is.id);
+      if (was === undefined || was.host !== is.host || was.port !== is.port) {
+        return new Target(is, round);
+      }
+      before.delete(is.id);
+      if (was.healthy && !is.healthy) this.#forget(was);
+      // A target that comes back would have the fewest turns, and get every request until it caught up.
+      if (!was.healthy && is.healthy) was.turn = Math.max(was.turn, round);
+      was.healthy = is.healthy;
+      return was;
+    });
+    for (const gone of before.values()) this.#forget(gone);
+  }
+
+  /**
+   * Chooses a target and counts the request, in one breath: the next in turn of the healthy ones, the one
+   * with the fewest requests inside where several are next. Where none is healthy, one is chosen all the
+   * same and the lease says `panic`.
+   *
+   * @param avoid a target that just failed this request; taken only where there is no other.
+   * @returns null where every usable target has `placesMax` requests inside, or there is no target at all.
+   */
+  claim(generation: number, placesMax: number, avoid?: Target): Lease | null {
+    const now = this.#clock.now();
+    let chosen = this.#next(avoid, placesMax, (target) => target.usable(now));
+    let panic = false;
+    if (chosen === null) {
+      if (this.#targets.some((target) => target !== avoid && target.usable(now))) return null;
+      chosen =
+        this.#next(avoid, placesMax, () => true) ?? this.#next(undefined, placesMax, () => true);
+      if (chosen === null) return null;
+      panic = !chosen.usable(now);
+    }
+    chosen.turn++;
+    chosen.inside++;
+    chosen.requests++;
+    this.#inside.http++;
+    const lease = new Lease(this, chosen, generation, panic);
+    this.#leases.add(lease);
+    return lease;
+  }
+
+  /** The connections that the lane named by `key` keeps for this stretch; made where there are none. */
+  upstreams<T extends Upstreams>(key: symbol, make: () => T): T {
+    const kept = this.#upstreams.get(key);
+    if (kept !== undefined) return kept as T;
+    const made = make();
+    this.#upstreams.set(key, made);
+    return made;
+  }
+
+  /** The pool is live no more: what is inside may end, up to `limitMs`, and is counted as it does. */
+  drain(limitMs: number): void {
+    this.#cancelLimit?.();
+    this.#tally = { inflight: { ...this.#inside }, finished: 0, clientAborted: 0, cut: 0 };
+    this.#cancelLimit = this.#clock.after(limitMs, () => this.#cutExchanges('drain'));
+    this.#closeWhenDrained();
+  }
+
+  /** The pool is live again: a drain under way is void. */
+  revive(): void {
+    this.#cancelLimit?.();
+    this.#cancelLimit = null;
+    this.#tally = null;
+  }
+
+  /** The pool is to be emptied for good: exchanges are cut, tunnels closed one after the other. */
+  retire(): void {
+    this.#retiring = true;
+    this.#cutExchanges('retired');
+    this.closeTunnels('retired', retireSpreadMs);
+    this.#closeWhenDrained();
+  }
+
+  /** Closes the tunnels now inside, evenly over `spreadMs`. */
+  closeTunnels(why: Cut, spreadMs: number): void {
+    const tunnels = [...this.#leases].filter((lease) => lease.kind === 'upgrade');
+    for (const [at, lease] of tunnels.entries()) {
+      this.#clock.after((spreadMs * at) / tunnels.length, () => lease.cut(why));
+    }
+  }
+
+  /** For `Lease` alone: moves a request to another kind. */
+  reclassify(from: Kind, to: Kind): void {
+    this.#inside[from]--;
+    this.#inside[to]++;
+    this.#closeWhenDrained();
+  }
+
+  /** For `Lease` alone: the request is inside no more. */
+  giveBack(lease: Lease, ending: Ending): void {
+    this.#leases.delete(lease);
+    this.#inside[lease.kind]--;
+    lease.target.inside--;
+    if (this.#tally !== null) {
+      // A request that went on to another target left this pool unharmed.
+      if (ending === 'retried') this.#tally.finished++;
+      else this.#tally[ending]++;
+      this.#closeWhenDrained();
+    }
+    this.#released();
+  }
+
+  /** For `Lease` alone: whether this target may be taken out, so that half of the pool stays, and one at least. */
+  mayEject(target: Target): boolean {
+    const now = this.#clock.now();
+    const out = this.#targets.filter((other) => other !== target && other.ejected(now)).length;
+    const usable = this.#targets.filter((other) => other !== target && other.usable(now)).length;
+    return usable > 0 && out + 1 <= this.#targets.length / 2;
+  }
+
+  /** For `Lease` alone. */
+  get now(): number {
+    return this.#clock.now();
+  }
+
+  drained(): Drained | null {
+    if (this.#tally === null) return null;
+    const { http, sse, upgrade } = this.#inside;
+    return { ...this.#tally, stillOpen: http + sse + upgrade, done: http + sse === 0 };
+  }
+
+  stats(): PoolStats {
+    const now = this.#clock.now();
+    return {
+      id: this.id,
+      color: this.color,
+      release: this.release,
+      inside: { ...this.#inside },
+      drained: this.drained(),
+      targets: this.#targets.map((target) => target.stats(now)),
+    };
+  }
+
+  #next(
+    avoid: Target | undefined,
+    placesMax: number,
+    may: (target: Target) => boolean,
+  ): Target | null {
+    let next: Target | null = null;
+    for (const target of this.#targets) {
+      if (target === avoid || target.inside >= placesMax || !may(target)) continue;
+      if (
+        next === null ||
+        target.turn < next.turn ||
+        (target.turn === next.turn && target.inside < next.inside)
+      ) {
+        next = target;
+      }
+    }
+    return next;
+  }
+
+  #forget(target: Target): void {
+    for (const kept of this.#upstreams.values()) kept.forget(target);
+  }
+
+  #cutExchanges(why: Cut): void {
+    for (const lease of this.#leases) {
+      if (lease.kind !== 'upgrade') lease.cut(why);
+    }
+  }
+
+  #closeWhenDrained(): void {
+    if (this.#tally === null && !this.#retiring) return;
+    if (this.#inside.http + this.#inside.sse > 0) return;
+    this.#cancelLimit?.();
+    this.#cancelLimit = null;
+    for (const kept of this.#upstreams.values()) kept.close();
+    this.#upstreams.clear();
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * A service in one worker: its two pools, which of them is live, and the requests that wait.
+ *
+ * The rule this file keeps: new requests are claimed from the live pool of the serving generation and from
+ * nothing else, and what is live changes in one assignment, in `commit`. While the service is held or
+ * paused, or every place is taken, requests wait in order, up to a number and up to a time.
+ */
+import type { Clock } from '../clock.ts';
+import { Fault } from '../errors.ts';
+import {
+  type Color,
+  type Committed,
+  colors,
+  type Policy,
+  type ServiceEntry,
+  type ServiceStats,
+} from '../wire.ts';
+import { Counts } from './counts.ts';
+import type { Lease } from './lease.ts';
+import { Pool } from './pool.ts';
+import type { Target } from './target.ts';
+
+interface Ticket {
+  readonly since: number;
+  readonly taken: (got: Lease | Fault) => void;
+  readonly cancelTimeout: () => void;
+}
+
+interface Hold {
+  readonly since: number;
+  readonly generation: number;
+}
+
+export class Service {
+  readonly name: string;
+  readonly counts: Readonly<Record<Color, Counts>> = {
+    blue: new Counts('blue'),
+    green: new Counts('green'),
+  };
+  #entry: ServiceEntry;
+  #pools: Record<Color, Pool | null> = { blue: null, green: null };
+  /** Retired pools with requests still inside. */
+  readonly #leaving = new Set<Pool>();
+  readonly #queue = new Set<Ticket>();
+  #staged: ServiceEntry | null = null;
+  #hold: Hold | null = null;
+  #heldTotal = 0;
+  readonly #clock: Clock;
+
+  constructor(entry: ServiceEntry, clock: Clock) {
+    this.name = entry.name;
+    this.#clock = clock;
+    this.#entry = entry;
+    this.#apply(entry);
+  }
+
+  get entry(): ServiceEntry {
+    return this.#entry;
+  }
+
+  get policy(): Policy {
+    return this.#entry.policy;
+  }
+
+  get generation(): number {
+    return this.#entry.generation;
+  }
+
+  get live(): Pool | null {
+    return this.#pools[this.#entry.live];
+  }
+
+  /** Nothing is inside any pool, and nobody waits. */
+  get idle(): boolean {
+    const filled = colors.some((color) => this.#pools[color]?.empty === false);
+    return !filled && this.#leaving.size === 0 && this.#queue.size === 0;
+  }
+
+  /**
+   * A place on a target of the live pool, now.
+   *
+   * @param avoid the target that just failed this request.
+   * @returns null where the request has to wait its turn: then call `wait`.
+   */
+  claim(avoid?: Target): Lease | null {
+    if (this.#hold !== null || this.#entry.paused || this.#queue.size > 0) return null;
+    return this.#claim(avoid);
+  }
+
+  /**
+   * Waits for a place. `taken` is called once, in the same turn of the event loop in which the request is
+   * counted, or with a Fault: POOL_EMPTY, QUEUE_FULL at once, QUEUE_TIMEOUT after `queueMs`.
+   *
+   * @returns gives the ticket back, for a client that leaves.
+   */
+  wait(taken: (got: Lease | Fault) => void): () => void {
+    const { queueMax, queueMs } = this.policy;
+    if (this.live === null && this.#hold === null) {
+      taken(new Fault('POOL_EMPTY', `Service ${this.name} has no live release yet.`));
+      return () => {};
+    }
+    if (this.#queue.size >= queueMax) {
+      taken(new Fault('QUEUE_FULL', `${queueMax} requests wait for ${this.name} already.`));
+      return () => {};
+    }
+    const timedOut = (): void => {
+      this.#queue.delete(ticket);
+      taken(new Fault('QUEUE_TIMEOUT', `The request waited ${queueMs} ms for ${this.name}.`));
+    };
+    const ticket: Ticket = {
+      since: this.#clock.now(),
+      taken,
+      cancelTimeout: this.#clock.after(queueMs, timedOut),
+    };
+    this.#queue.add(ticket);
+    this.#heldTotal++;
+    return () => {
+      this.#queue.delete(ticket);
+      ticket.cancelTimeout();
+    };
+  }
+
+  /** Takes an entry of the serving generation at once, and keeps one of a later generation beside it. */
+  stage(entry: ServiceEntry): void {
+    if (entry.generation < this.generation) return;
+    if (entry.generation > this.generation) {
+      this.#staged = entry;
+      return;
+    }
+    if (this.#staged !== null && this.#hold === null) this.#staged = null;
+    this.#apply(entry);
+    this.#admit();
+  }
+
+  /** New requests wait from here on. @throws Fault FLIP_FENCED where this generation is not staged. */
+  hold(generation: number): void {
+    this.#fence(generation);
+    this.#hold ??= { since: this.#clock.now(), generation };
+  }
+
+  /**
+   * Switches to the staged generation, or drops it; then lets in what waited.
+   *
+   * @throws Fault FLIP_FENCED where this generation is not staged and held. An order that was obeyed
+   *   already is answered with null.
+   */
+  commit(generation: number, go: boolean): Committed | null {
+    if (go && generation === this.generation) return null;
+    if (!go && this.#staged === null) return null;
+    const staged = this.#fence(generation);
+    if (!go) {
+      this.#staged = null;
+      this.#hold = null;
+      this.#admit();
+      return null;
+    }
+    const hold = this.#hold;
+    if (hold === null) {
+      throw new Fault('FLIP_FENCED', `Generation ${generation} of ${this.name} is not held.`);
+    }
+    const now = this.#clock.now();
+    const waiting = [...this.#queue].filter((ticket) => ticket.since >= hold.since);
+    const left = this.live;
+    const inflight = left === null ? { http: 0, sse: 0, upgrade: 0 } : { ...left.inside };
+    this.#staged = null;
+    this.#hold = null;
+    this.#apply(staged);
+    this.live?.revive();
+    if (left !== this.live) left?.drain(this.policy.drainMs);
+    this.#admit();
+    return {
+      heldMs: now - hold.since,
+      waited: waiting.length,
+      waitedMsMax: waiting.reduce((most, ticket) => Math.max(most, now - ticket.since), 0),
+      inflight,
+    };
+  }
+
+  /** The service is in the table no more, or the worker stops: drains, then closes what is left. */
+  close(why: 'retired' | 'shutdown', limitMs: number): void {
+    for (const ticket of this.#queue) {
+      ticket.cancelTimeout();
+      ticket.taken(new Fault('SHUTTING_DOWN', `Service ${this.name} is going away.`));
+    }
+    this.#queue.clear();
+    for (const color of colors) {
+      const pool = this.#pools[color];
+      if (pool === null) continue;
+      pool.drain(limitMs);
+      // Tunnels have no end of their own, so they begin to leave at once and are gone in half the time.
+      pool.closeTunnels(why, limitMs / 2);
+    }
+  }
+
+  stats(): ServiceStats {
+    const pools = [...colors.map((color) => this.#pools[color]), ...this.#leaving];
+    return {
+      name: this.name,
+      generation: this.generation,
+      live: this.#entry.live,
+      staged: this.#staged?.generation ?? null,
+      holding: this.#hold !== null,
+      waiting: this.#queue.size,
+      held: this.#heldTotal,
+      pools: pools.filter((pool) => pool !== null).map((pool) => pool.stats()),
+      counts: [this.counts.blue.stats(), this.counts.green.stats()],
+    };
+  }
+
+  #claim(avoid?: Target): Lease | null {
+    const { generation, policy } = this.#entry;
+    const lease = this.live?.claim(generation, policy.connectionsPerTargetMax, avoid) ?? null;
+    if (lease?.panic) this.counts[lease.pool.color].panics++;
+    return lease;
+  }
+
+  #fence(generation: number): ServiceEntry {
+    if (this.#staged?.generation === generation) return this.#staged;
+    throw new Fault(
+      'FLIP_FENCED',
+      `Generation ${generation} of ${this.name} is not the one staged ` +
+        `(serving ${this.generation}, staged ${this.#staged?.generation ?? 'none'}).`,
+    );
+  }
+
+  #apply(entry: ServiceEntry): void {
+    this.#entry = entry;
+    for (const color of colors) this.#fill(color);
+  }
+
+  #fill(color: Color): void {
+    const entry = this.#entry.pools[color];
+    const pool = this.#pools[color];
+    if (pool !== null && entry !== null && pool.id === entry.id) {
+      pool.update(entry);
+      return;
+    }
+    this.#pools[color] =
+      entry === null ? null : new Pool(color, entry, this.#clock, () => this.#released());
+    if (pool === null) return;
+    pool.retire();
+    if (!pool.empty) this.#leaving.add(pool);
+  }
+
+  #released(): void {
+    for (const pool of this.#leaving) {
+      if (pool.empty) this.#leaving.delete(pool);
+    }
+    if (this.#queue.size > 0) this.#admit();
+  }
+
+  #admit(): void {
+    if (this.#hold !== null || this.#entry.paused) return;
+    for (const ticket of this.#queue) {
+      const lease = this.#claim();
+      if (lease === null) return;
+      this.#queue.delete(ticket);
+      ticket.cancelTimeout();
+      ticket.taken(lease);
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * One upstream address in a pool, with what this worker knows of it.
+ *
+ * The rule this file keeps: probes decide on health, for all workers; ejection is one worker's own
+ * observation of real requests, lasts a fixed time, and never says more than "not now".
+ */
+import type { TargetEntry, TargetStats } from '../wire.ts';
+
+/** Errors in a row, of requests in earnest, after which a target is left alone for a while. */
+export const ejectAfterErrors = 5;
+export const ejectForMs = 30_000;
+
+export class Target {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  healthy: boolean;
+  /** How often it was chosen, as far as taking turns goes. */
+  turn: number;
+  inside = 0;
+  requests = 0;
+  errors = 0;
+  errorsInRow = 0;
+  ejectedUntil = 0;
+
+  constructor(entry: TargetEntry, turn: number) {
+    this.id = entry.id;
+    this.host = entry.host;
+    this.port = entry.port;
+    this.healthy = entry.healthy;
+    this.turn = turn;
+  }
+
+  ejected(now: number): boolean {
+    return this.ejectedUntil > now;
+  }
+
+  usable(now: number): boolean {
+    return this.healthy && this.ejectedUntil <= now;
+  }
+
+  stats(now: number): TargetStats {
+    return {
+      id: this.id,
+      healthy: this.healthy,
+      ejected: this.ejected(now),
+      inside: this.inside,
+      requests: this.requests,
+      errors: this.errors,
+    };
+  }
+}
