@@ -7,6 +7,7 @@
  */
 import type { Address, FlipMode } from '../config/config.ts';
 import type { Color, Inside } from '../wire.ts';
+import type { SampleFeed } from './samples.ts';
 import type { Deployment, Direction, Receipt } from './state.ts';
 
 export interface Control {
@@ -36,7 +37,10 @@ export interface Control {
   pause(service: string, call: Call): Promise<ServiceStatus>;
   resume(service: string, call: Call): Promise<ServiceStatus>;
   /** Newest first, those that run included. @param query.limit 1 to 1000 */
-  deployments(query: { readonly service?: string; readonly limit: number }): Promise<readonly Deployment[]>;
+  deployments(query: {
+    readonly service?: string;
+    readonly limit: number;
+  }): Promise<readonly Deployment[]>;
   /** @throws Fault DEPLOYMENT_UNKNOWN */
   deployment(id: string): Promise<Deployment>;
   /** Reads the config again. @throws Fault CONFIG_INVALID with every mistake; the active one then stays. */
@@ -45,6 +49,8 @@ export interface Control {
   /** The Prometheus page, summed over workers: its content type and text. */
   metrics(): Promise<{ readonly type: string; readonly text: string }>;
   readonly events: Events;
+  /** The live figures of the page; left out where nobody looks at the workers. */
+  readonly samples?: SampleFeed;
 }
 
 /** Who calls, why, and what they believe the service to be. */
@@ -161,7 +167,11 @@ export interface Health {
   readonly reasons: readonly string[];
   readonly version: string;
   readonly uptimeSeconds: number;
-  readonly workers: readonly { readonly worker: number; readonly pid: number; readonly connections: number }[];
+  readonly workers: readonly {
+    readonly worker: number;
+    readonly pid: number;
+    readonly connections: number;
+  }[];
 }
 
 /** What happened, for SSE: numbered, bounded, replayed from an id on. */
@@ -185,7 +195,12 @@ export type PointsmanEvent = EventBody & {
 export type EventBody =
   /** A deployment entered a phase, or ended; its receipt may still grow by what drained. */
   | { readonly type: 'deployment'; readonly service: string; readonly deployment: Deployment }
-  | { readonly type: 'progress'; readonly service: string; readonly deployment: string; readonly line: string }
+  | {
+      readonly type: 'progress';
+      readonly service: string;
+      readonly deployment: string;
+      readonly line: string;
+    }
   /** A probe whose outcome differs from the one before it, or that belongs to a gate. */
   | {
       readonly type: 'probe';
@@ -205,8 +220,18 @@ export type EventBody =
       readonly healthy: boolean;
       readonly why: string;
     }
-  | { readonly type: 'flip'; readonly service: string; readonly direction: Direction; readonly receipt: Receipt }
+  | {
+      readonly type: 'flip';
+      readonly service: string;
+      readonly direction: Direction;
+      readonly receipt: Receipt;
+    }
   /** Paused, resumed, retired, or changed in config: look again. */
   | { readonly type: 'service'; readonly service: string; readonly what: string }
-  | { readonly type: 'worker'; readonly worker: number; readonly what: 'up' | 'down'; readonly why: string }
+  | {
+      readonly type: 'worker';
+      readonly worker: number;
+      readonly what: 'up' | 'down';
+      readonly why: string;
+    }
   | { readonly type: 'config'; readonly ok: boolean; readonly what: string };
