@@ -92,6 +92,7 @@ export interface ProcessRun {
 
 export interface DockerRun {
   readonly kind: 'docker';
+  /** Inside the container, 1 to 65535; 0 where containers are discovered and their label says it. */
   readonly port: number;
   readonly replicas: number;
   readonly env: Readonly<Record<string, string>>;

@@ -1,0 +1,93 @@
+/**
+ * Addresses as people write them: in the config, on the command line and in calls of the admin API.
+ *
+ * The rule this file keeps: an address is a host and a port and nothing else, never a URL; a host that
+ * looks like a number is a whole IP address, so that no resolver gets to read `127.1` or `0x7f.1` its way.
+ */
+import { isIP, isIPv4 } from 'node:net';
+import { Fault } from '../errors.ts';
+import type { Address } from './config.ts';
+
+/**
+ * Where to connect to: a target.
+ *
+ * @param text `host:port`, `[::1]:port`, or `:port` for this machine (127.0.0.1); port 1 to 65535.
+ * @throws Fault TARGET_INVALID saying what was wanted and what was got.
+ */
+export function parseAddress(text: string): Address {
+  const address = parse(text, '127.0.0.1', 1);
+  if (address.host !== '0.0.0.0' && address.host !== '::') return address;
+  throw refused(text, 1, `${address.host} is no address to connect to; 127.0.0.1 is this machine`);
+}
+
+/**
+ * Where to listen.
+ *
+ * @param text `host:port`, `[::]:port`, or `:port` for every IPv4 address (0.0.0.0); port 0 to 65535,
+ *   where 0 asks the system for a free one.
+ * @throws Fault TARGET_INVALID saying what was wanted and what was got.
+ */
+export function parseListen(text: string): Address {
+  return parse(text, '0.0.0.0', 0);
+}
+
+/** The text that parses to this address: IPv6 hosts in brackets. */
+export function formatAddress(address: Address): string {
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}
+
+/** Whether only this machine can reach a listener on this host. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/^::ffff:(?=[\d.]+$)/, '');
+  return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'));
+}
+
+/** Whether this is a name or an IPv4 address that can stand before a port; case does not matter. */
+export function isHostName(text: string): boolean {
+  if (text.length > 253) return false;
+  const labels = text.split('.');
+  // Containers have underscores in their names, though DNS host names do not.
+  if (!labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label)))
+    return false;
+  const numeric = /^(0x[0-9a-f]*|\d+)$/i.test(labels.at(-1) ?? '');
+  return !numeric || isIPv4(text);
+}
+
+function parse(text: string, everywhere: string, portMin: number): Address {
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];
+  if (scheme !== undefined) throw refused(text, portMin, `take the ${scheme} away`);
+  const found = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  if (found === null) throw refused(text, portMin, withoutPort(text));
+
+  const [, bracketed, plain = '', digits] = found;
+  const port = Number(digits);
+  if (port < portMin || port > 65_535) throw refused(text, portMin, `${port} is no port`);
+  if (bracketed !== undefined) {
+    if (isIP(bracketed) === 6) return { host: bracketed.toLowerCase(), port };
+    throw refused(text, portMin, `${JSON.stringify(bracketed)} is no IPv6 address`);
+  }
+  if (plain === '') return { host: everywhere, port };
+  if (isHostName(plain)) return { host: plain.toLowerCase(), port };
+  throw refused(text, portMin, `${JSON.stringify(plain)} is no host name`);
+}
+
+function withoutPort(text: string): string {
+  if (isIP(text) === 6) return `write [${text}]:8080`;
+  if (/^\d+$/.test(text)) return `did you mean :${text}?`;
+  return isHostName(text) || /^\[.*\]$/.test(text) ? `the port is missing: ${text}:8080?` : '';
+}
+
+function refused(text: string, portMin: number, hint: string): Fault {
+  const wanted = `an address such as 127.0.0.1:3000, port ${portMin} to 65535`;
+  const got = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+  return new Fault(
+    'TARGET_INVALID',
+    `wanted ${wanted}, got ${got}${hint === '' ? '' : `; ${hint}`}`,
+    {
+      wanted,
+      got: text.slice(0, 300),
+      hint,
+    },
+  );
+}

@@ -1,0 +1,118 @@
+/**
+ * From the fields of a file to a Config: paths become absolute, `auto` becomes a number, and what the file
+ * groups for people is regrouped for those who use it.
+ *
+ * The rule this file keeps: it cannot fail. Whatever could be wrong was refused before.
+ */
+import { availableParallelism } from 'node:os';
+import { resolve as absolute, dirname } from 'node:path';
+import type { Config, DockerRun, Health, Run, ServiceConfig, Warm } from './config.ts';
+import { probeTimeoutDefaultMs } from './rules.ts';
+import type { FileFields, ServiceFields } from './schema.ts';
+
+/** @param file where it was read from; relative paths begin at its folder. */
+export function resolve(fields: FileFields, file: string): Config {
+  const path = absolute(file);
+  const folder = dirname(path);
+  const { admin } = fields;
+  return {
+    file: path,
+    listen: fields.listen,
+    // The schema ends at 64, and so do machines with more.
+    workers: fields.workers === 'auto' ? Math.min(availableParallelism(), 64) : fields.workers,
+    stateDir: absolute(folder, fields.state),
+    admin: {
+      listen: admin.listen,
+      tokenFile: admin.tokenFile === null ? null : absolute(folder, admin.tokenFile),
+      hosts: admin.hosts.map((host) => host.toLowerCase()),
+    },
+    edge: {
+      trustedProxies: fields.trustedProxies,
+      accessLog: fields.accessLog,
+      lanes: fields.lanes,
+    },
+    shutdownMs: fields.shutdown,
+    services: Object.entries(fields.services).map(([name, of]) => service(name, of, folder)),
+  };
+}
+
+function service(name: string, of: ServiceFields, folder: string): ServiceConfig {
+  const { timeouts, limits } = of;
+  return {
+    name,
+    hosts: of.hosts,
+    paths: of.paths,
+    health: health(of.health),
+    deploy: { timeoutMs: of.deploy.timeout, flip: of.deploy.flip },
+    warm: warm(of.warm),
+    policy: {
+      connectMs: timeouts.connect,
+      responseMs: timeouts.response,
+      idleMs: timeouts.idle,
+      queueMs: timeouts.queue,
+      bodyBytesMax: limits.body,
+      headerBytesMax: limits.header,
+      queueMax: limits.queue,
+      connectionsPerTargetMax: limits.connectionsPerTarget,
+      drainMs: of.drain,
+      retryAfterSeconds: Math.max(1, Math.ceil(of.health.interval / 1000)),
+    },
+    run: run(of.run, folder),
+    first: of.first,
+  };
+}
+
+function health(of: ServiceFields['health']): Health {
+  return {
+    path: of.path,
+    host: of.host,
+    intervalMs: of.interval,
+    timeoutMs: of.timeout ?? Math.min(of.interval, probeTimeoutDefaultMs),
+    rise: of.rise,
+    fall: of.fall,
+    status: of.status,
+  };
+}
+
+function warm(of: ServiceFields['warm']): Warm {
+  const { for: time, replicas } = typeof of === 'object' ? of : { for: of, replicas: null };
+  return { forMs: time === 'until-next' ? null : time, replicas };
+}
+
+function run({ docker, process }: ServiceFields['run'], folder: string): Run {
+  if (docker !== null) return dockerRun(docker, folder);
+  if (process === null) return { kind: 'static' };
+  return {
+    kind: 'process',
+    command: process.command,
+    replicas: process.replicas,
+    env: process.env,
+    cwd: absolute(folder, process.cwd ?? '.'),
+    stopMs: process.stopTimeout,
+  };
+}
+
+function dockerRun(of: NonNullable<ServiceFields['run']['docker']>, folder: string): DockerRun {
+  return {
+    kind: 'docker',
+    port: of.port ?? 0,
+    replicas: of.replicas,
+    env: of.env,
+    envFile: of.envFile === null ? null : absolute(folder, of.envFile),
+    volumes: of.volumes,
+    network: of.network,
+    command: of.command,
+    user: of.user,
+    labels: of.labels,
+    memoryBytes: of.memory,
+    cpus: of.cpus,
+    stopMs: of.stopTimeout,
+    stopSignal: of.stopSignal,
+    readOnly: of.readOnly,
+    capDrop: of.capDrop,
+    init: of.init,
+    pull: of.pull,
+    discover: of.discover,
+    keepImages: of.keepImages,
+  };
+}

@@ -1,0 +1,380 @@
+/**
+ * Every key of the YAML file: its kind and bounds, its default, and one sentence on what it is for.
+ *
+ * The rule this file keeps: a key stands here or nowhere. Validation, the JSON Schema for editors
+ * (`deploy/pointsman.schema.json`) and the table in the README all come from these tables.
+ *
+ * `${NAME}` is not replaced by environment variables anywhere: the file says what it says, and what is
+ * secret is named by a path (`tokenFile`, `envFile`).
+ */
+import { isHostName } from './address.ts';
+import {
+  choice,
+  cidr,
+  duration,
+  flag,
+  hostPattern,
+  listenAddress,
+  number,
+  orWord,
+  pathPrefix,
+  scalar,
+  size,
+  statusRange,
+  targetAddress,
+  text,
+  whole,
+} from './kinds.ts';
+import { listOf, mapOf, optional, preset, record, required, shortOrFull } from './records.ts';
+
+/** What stands at the top of the JSON Schema. */
+export const aboutFile =
+  'The configuration of Pointsman. Durations and sizes need a unit; relative paths begin at the ' +
+  'folder of this file; environment variables are not filled in.';
+
+const serviceName = text('a service name: 1 to 63 of a-z, 0-9 and -', /^[a-z0-9-]{1,63}$/);
+
+const releaseName = text(
+  'a release name: 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit',
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
+);
+
+const path = text('a path');
+
+const envName = text('a variable name of letters, digits and _', /^[A-Za-z_][A-Za-z0-9_]*$/);
+
+/** Text of any form but NUL, which no process can be given. */
+const anyText = text('text', /^[^\0]*$/, 65_536);
+
+const env = mapOf(envName, anyText, 1000);
+
+const command = listOf(anyText, 1, 1000);
+
+const httpHost = scalar(
+  { wanted: 'a host name', bounds: 'a host, or host:port', json: { type: 'string' } },
+  ({ text: written }) => (isHostName(written.replace(/:\d{1,5}$/, '')) ? written : undefined),
+);
+
+const health = record({
+  path: preset(
+    text('a path that begins with /', /^\/[\x21-\x7e]*$/),
+    '/up',
+    'What is asked for with GET; a query may follow.',
+  ),
+  host: optional(
+    httpHost,
+    'The Host header of a probe, for applications that answer to their own name only.',
+    "the target's address",
+  ),
+  interval: preset(duration('10ms', '1h'), '2s', 'From the start of a probe to that of the next.'),
+  timeout: optional(
+    duration('10ms', '1h'),
+    'How long a probe may take; never longer than the interval.',
+    '2s, or the interval where that is shorter',
+  ),
+  rise: preset(whole(1, 100), 2, 'Passes in a row after which a target counts as healthy.'),
+  fall: preset(
+    whole(1, 100),
+    3,
+    'Failures in a row after which a target stops counting as healthy.',
+  ),
+  status: preset(
+    statusRange,
+    '200-299',
+    'The statuses that pass; a redirect (to a login, say) does not unless you say so.',
+  ),
+});
+
+const deploy = record({
+  timeout: preset(
+    duration('100ms', '1d'),
+    '60s',
+    'How long a deployment may take to have every target healthy; after that it fails.',
+  ),
+  flip: preset(
+    choice('auto', 'manual'),
+    'auto',
+    'manual: a deployment that is ready waits for `pointsman flip`.',
+  ),
+});
+
+const warm = shortOrFull(
+  orWord('until-next', duration('1s', '14d')),
+  record({
+    for: preset(
+      orWord('until-next', duration('1s', '14d')),
+      'until-next',
+      'The same, written out, where `replicas` is wanted too.',
+    ),
+    replicas: optional(
+      whole(1, 100),
+      'The size of the warm pool; it is grown back before a rollback counts as ready.',
+      'all',
+    ),
+  }),
+);
+
+const timeouts = record({
+  connect: preset(
+    duration('10ms', '1m'),
+    '2s',
+    'How long connecting to a target may take; then another one is tried.',
+  ),
+  response: preset(
+    duration('10ms', '1d'),
+    '30s',
+    'From the last byte of a request to the first of its answer; raise it for slow reports.',
+  ),
+  idle: preset(
+    duration('10ms', '1d'),
+    '60s',
+    'Silence in mid-message, on either side, after which the exchange is cut; events streams and ' +
+      'tunnels live on.',
+  ),
+  queue: preset(
+    duration('10ms', '10m'),
+    '30s',
+    'How long a request may wait for a place or for the end of a pause; then it gets a 503.',
+  ),
+});
+
+const limits = record({
+  body: preset(
+    size('1B', '1TiB'),
+    '100MiB',
+    'The largest body of a request; a larger one gets 413.',
+  ),
+  header: preset(
+    size('1KiB', '256KiB'),
+    '16KiB',
+    'The largest header of a request, all lines together; a larger one gets 431.',
+  ),
+  queue: preset(
+    whole(0, 100_000),
+    1000,
+    'How many requests may wait in each worker; more get a 503 with Retry-After.',
+  ),
+  connectionsPerTarget: preset(
+    whole(1, 65_535),
+    256,
+    'How many connections each worker opens to one target.',
+  ),
+});
+
+const replicas = preset(whole(1, 100), 1, 'How many run side by side in a pool.');
+
+const stopTimeout = preset(
+  duration('0s', '10m'),
+  '10s',
+  'From the signal to stop to SIGKILL; give the application time to end its requests.',
+);
+
+const docker = record({
+  port: optional(
+    whole(1, 65_535),
+    'The port the application listens on inside its container; with `discover`, the label may say it.',
+    'required without `discover`',
+  ),
+  replicas,
+  env: preset(env, {}, 'Environment of the containers.'),
+  envFile: optional(path, 'A file of NAME=value lines, for what does not belong in this one.'),
+  volumes: preset(
+    listOf(text('a volume such as data:/var/lib/app', /^[^\0:]+(:[^\0:]+){1,2}$/), 0, 100),
+    [],
+    'Volumes or host folders, as source:target or source:target:ro; both colors share them.',
+  ),
+  network: optional(
+    text('a network name'),
+    'The network the containers join.',
+    "the engine's default",
+  ),
+  command: optional(command, 'Takes the place of the command of the image.', "the image's"),
+  user: optional(text('a user'), 'User, or user:group, the application runs as.', "the image's"),
+  labels: preset(
+    mapOf(
+      text('a label that does not begin with pointsman.', /^(?!pointsman\.)[^\0\s=]+$/),
+      anyText,
+      100,
+    ),
+    {},
+    'Labels of your own on the containers.',
+  ),
+  memory: optional(
+    size('6MiB', '64TiB'),
+    'The most memory a container may use; remember that two pools run at once.',
+    'no limit',
+  ),
+  cpus: optional(number(0.01, 1024), 'How many CPUs a container may use.', 'no limit'),
+  stopTimeout,
+  stopSignal: optional(
+    text('a signal such as SIGTERM', /^SIG[A-Z0-9+-]+$/),
+    'What asks the application to stop.',
+    "the image's, or SIGTERM",
+  ),
+  readOnly: preset(flag, false, 'Whether the file system of the container is read-only.'),
+  capDrop: preset(
+    listOf(text('a capability such as ALL or NET_RAW', /^[A-Z][A-Z0-9_]*$/), 0, 64),
+    [],
+    'Capabilities the application does without.',
+  ),
+  init: preset(
+    flag,
+    false,
+    'Whether a small init runs as PID 1 and reaps what the application leaves.',
+  ),
+  pull: preset(
+    choice('always', 'missing', 'never'),
+    'missing',
+    'When an image is pulled at a deployment; running releases are pinned by digest in any case.',
+  ),
+  discover: preset(
+    flag,
+    false,
+    'true: someone else starts the containers, and their pointsman.* labels say which pool is theirs.',
+  ),
+  keepImages: preset(
+    whole(1, 100),
+    5,
+    'Images of so many releases are kept, so that going back needs no registry.',
+  ),
+});
+
+const process = record({
+  command: required(
+    command,
+    [],
+    'Program and arguments; {release} in them becomes the name of the release. PORT says where to listen.',
+  ),
+  replicas,
+  env: preset(env, {}, 'Environment of the processes, beside PORT and that of Pointsman itself.'),
+  cwd: optional(
+    path,
+    'The folder the processes run in; {release} becomes the name of the release.',
+    'the folder of this file',
+  ),
+  stopTimeout,
+});
+
+const run = record(
+  {
+    docker: optional(docker, 'Releases are images, pools are containers.', ''),
+    process: optional(process, 'Releases are runs of a command, on this machine.', ''),
+    static: optional(record({}), 'Releases are addresses that come with each deployment.', ''),
+  },
+  { exactlyOne: true },
+);
+
+const first = record({
+  color: preset(choice('blue', 'green'), 'blue', 'The color it fills.'),
+  release: required(releaseName, '', 'The name of the release.'),
+  image: optional(
+    text('an image such as shop:v1', /^[^\s\0]+$/, 1024),
+    'The image; needed where the service runs containers.',
+  ),
+  targets: preset(
+    listOf(targetAddress, 0, 1000),
+    [],
+    'The addresses; needed where the service is static.',
+  ),
+});
+
+const service = record({
+  hosts: preset(
+    listOf(hostPattern, 0, 1000),
+    [],
+    'Hosts it answers for; an exact one wins over *.domain; none: any host.',
+  ),
+  paths: preset(
+    listOf(pathPrefix, 1, 1000),
+    ['/'],
+    'Path prefixes it answers for, on segment borders; the longest match wins.',
+  ),
+  health: preset(health, {}, 'How targets are probed.'),
+  deploy: preset(deploy, {}, 'How a deployment ends.'),
+  drain: preset(
+    duration('0s', '1h'),
+    '30s',
+    'How long requests inside the old pool may take to end after a flip; then they are cut.',
+  ),
+  warm: preset(
+    warm,
+    'until-next',
+    'How long the old pool is kept for a rollback: until the next deployment needs its place, or a time.',
+  ),
+  timeouts: preset(timeouts, {}, 'How long a request may take, step by step.'),
+  limits: preset(limits, {}, 'What one service may use up.'),
+  run: required(run, { docker: null, process: null, static: null }, 'How its releases are run.'),
+  first: optional(
+    first,
+    'The release it begins with; used only while there is no state of it.',
+    '',
+  ),
+});
+
+const admin = record({
+  listen: preset(
+    listenAddress,
+    '127.0.0.1:9400',
+    'Where the admin API, the page and the metrics are served; changing it takes a restart.',
+  ),
+  tokenFile: optional(
+    path,
+    "A file with the operators' bearer token; required where others than this machine can connect.",
+  ),
+  hosts: preset(
+    listOf(text('a host name', /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$/), 0, 100),
+    [],
+    'Names, besides those of loopback, by which the admin port may be called (DNS rebinding).',
+  ),
+});
+
+/** The whole file. */
+export const fileKind = record({
+  listen: preset(
+    listenAddress,
+    '127.0.0.1:8080',
+    'Where clients connect; :8080 is every IPv4 address; changing it takes a restart.',
+  ),
+  workers: preset(
+    orWord('auto', whole(0, 64)),
+    'auto',
+    'Processes that carry traffic; auto: one for each CPU; 0: everything in one process; changing it ' +
+      'takes a restart.',
+  ),
+  state: preset(
+    path,
+    './pointsman-state',
+    'The directory Pointsman remembers in what is live; changing it takes a restart.',
+  ),
+  admin: preset(admin, {}, 'The port for operators and monitoring.'),
+  trustedProxies: preset(
+    listOf(cidr, 0, 1000),
+    [],
+    'Whose X-Forwarded-* headers are believed; from anyone else they are replaced.',
+  ),
+  accessLog: preset(
+    choice('off', 'errors', 'all'),
+    'off',
+    'Which requests leave a JSON line on standard output.',
+  ),
+  lanes: preset(
+    choice('auto', 'general'),
+    'auto',
+    'auto: plain HTTP/1.1 takes the express lane; general: everything takes the general one.',
+  ),
+  shutdown: preset(
+    duration('0s', '10m'),
+    '30s',
+    'How long SIGTERM waits for requests in flight; a second one ends at once.',
+  ),
+  services: required(
+    mapOf(serviceName, service, 5000),
+    {},
+    'The services, by name: 1 to 63 of a-z, 0-9 and -.',
+  ),
+});
+
+/** A file after reading, before `resolve.ts` makes a Config of it. */
+export type FileFields = NonNullable<ReturnType<typeof fileKind.read>>;
+
+export type ServiceFields = FileFields['services'][string];
