@@ -195,6 +195,10 @@ export interface WorkerStats {
   readonly logLinesDropped: number;
   /** Requests that reached no service, by fault code. */
   readonly unrouted: Readonly<Record<string, number>>;
+  /** Requests by the lane that carried them. */
+  readonly lanes: Readonly<Record<'express' | 'general', number>>;
+  /** Connections that the express lane gave to the general one, by reason (a fixed list). */
+  readonly handovers: Readonly<Record<string, number>>;
   readonly services: readonly ServiceStats[];
 }
 

@@ -103,6 +103,7 @@ export class Exchange {
   finish(ending: Ending): void {
     if (this.#finished) return;
     this.#finished = true;
+    this.plane.lanes[this.lane]++;
     const ms = this.plane.clock.now() - this.startedMs;
     const cut = this.lease?.wasCut ?? null;
     this.lease?.release(ending);

@@ -36,14 +36,18 @@ export class Plane {
   readonly #accessLog: AccessLog;
   #edge: Edge = { trustedProxies: [], accessLog: 'off', lanes: 'auto' };
   #version = 0;
+  #closing = false;
   #services = new Map<string, Service>();
   #routes = new Routes<Service>([]);
   /** Services that a table no longer names, until nothing is inside. */
   readonly #leaving = new Set<Service>();
   readonly #unrouted = new Map<FaultCode, number>();
   readonly #listeners = new Set<(edge: Edge) => void>();
+  readonly #handovers = new Map<string, number>();
   /** Client connections open now; the listener keeps it. */
   connections = 0;
+  /** Requests that were finished, by lane. */
+  readonly lanes = { express: 0, general: 0 };
 
   constructor(options: PlaneOptions) {
     this.clock = options.clock;
@@ -136,12 +140,20 @@ export class Plane {
       rssBytes: process.memoryUsage.rss(),
       logLinesDropped: this.#accessLog.dropped,
       unrouted: Object.fromEntries(this.#unrouted),
+      lanes: { ...this.lanes },
+      handovers: Object.fromEntries(this.#handovers),
       services: [...this.#services.values(), ...this.#leaving].map((service) => service.stats()),
     };
   }
 
+  /** The process stops: answers say `Connection: close` from here on. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
   /** The process stops: every service drains, tunnels leave, up to `limitMs`. */
   close(limitMs: number): void {
+    this.#closing = true;
     for (const service of this.#services.values()) service.close('shutdown', limitMs);
   }
 
@@ -152,6 +164,11 @@ export class Plane {
 
   countUnrouted(code: FaultCode): void {
     this.#unrouted.set(code, (this.#unrouted.get(code) ?? 0) + 1);
+  }
+
+  /** @param reason one of a fixed list, of the express lane. */
+  countHandover(reason: string): void {
+    this.#handovers.set(reason, (this.#handovers.get(reason) ?? 0) + 1);
   }
 
   log(exchange: Exchange, ms: number, upstreamMs: number, ending: Ending | Cut): void {

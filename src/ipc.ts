@@ -1,0 +1,59 @@
+/**
+ * What the supervisor, the controller and the workers say to each other over their IPC channels.
+ *
+ * The rule this file keeps: the supervisor relays orders and replies unread; what it acts on itself is
+ * `kind` by `kind` listed here.
+ */
+import type { Address } from './config/config.ts';
+import type { Order, Reply } from './wire.ts';
+
+export interface WorkerInfo {
+  /** Slot, 1 to N: a worker that is replaced keeps it. */
+  readonly worker: number;
+  readonly pid: number;
+}
+
+/** Supervisor to controller. */
+export type ToController =
+  /** First of all: where it listens, and which workers there are now. */
+  | { readonly kind: 'welcome'; readonly listen: Address; readonly workers: readonly WorkerInfo[] }
+  | { readonly kind: 'up'; readonly worker: WorkerInfo }
+  | { readonly kind: 'down'; readonly worker: WorkerInfo; readonly why: string }
+  | { readonly kind: 'from'; readonly worker: number; readonly reply: Reply }
+  | { readonly kind: 'reload' }
+  /** No new work: the workers drain. */
+  | { readonly kind: 'stopping' }
+  /** The workers are gone: end. */
+  | { readonly kind: 'stop' };
+
+/** Controller to supervisor. */
+export type FromController =
+  | { readonly kind: 'order'; readonly workers: readonly number[]; readonly order: Order }
+  /** A worker that holds and does not answer is of no use to anybody: end it, start another. */
+  | { readonly kind: 'end'; readonly worker: number; readonly why: string };
+
+/** Supervisor to worker: orders, and these. */
+export type ToWorker =
+  | Order
+  /** A client connection, with its handle, that another worker had too many to keep. */
+  | { readonly kind: 'connection' }
+  | { readonly kind: 'stop'; readonly limitMs: number };
+
+/** Worker to supervisor. */
+export type FromWorker =
+  | Reply
+  /** It has a table and accepts connections. */
+  | { readonly kind: 'listening' }
+  /** A client connection, with its handle, for the worker with the fewest. */
+  | { readonly kind: 'connection'; readonly to: number };
+
+/** Descriptors that children inherit, at fixed numbers: 3 is the IPC channel. */
+export const inherited = { listener: 4, scoreboard: 5 } as const;
+
+/** Environment of a child. */
+export const childEnv = {
+  role: 'POINTSMAN_ROLE',
+  slot: 'POINTSMAN_SLOT',
+  workers: 'POINTSMAN_WORKERS',
+  config: 'POINTSMAN_CONFIG',
+} as const;

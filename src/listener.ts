@@ -1,0 +1,75 @@
+/**
+ * Listening sockets that outlive the processes which accept from them.
+ *
+ * The rule this file keeps: the supervisor binds a socket and never accepts from it; children inherit the
+ * descriptor and listen on it. While any process holds it, the kernel queues new connections, so a
+ * worker that dies, even the only one, costs nobody a refused connection.
+ *
+ * Why not `node:cluster`: its primary closes a shared handle together with the last worker that uses it,
+ * and the connections that wait in its queue are reset (seen with one worker). Why an undocumented call:
+ * a documented `listen()` always accepts as well. It is the call that Node's own cluster binds with
+ * (checked on 20, 24 and 26), and it is called here only.
+ */
+import { lookup } from 'node:dns/promises';
+import net from 'node:net';
+import type { Address } from './config/config.ts';
+import { Fault } from './errors.ts';
+
+/** Connections the kernel keeps for us while nobody accepts; it takes the smaller of this and somaxconn. */
+export const backlog = 4096;
+
+export interface HeldListener {
+  /** Inherited by children; give it to `server.listen({ fd })` there. */
+  readonly fd: number;
+  readonly address: Address;
+  close(): void;
+}
+
+interface ServerHandle {
+  readonly fd: number;
+  getsockname(out: { address?: string; port?: number }): number;
+  close(): void;
+}
+
+type CreateServerHandle = (host: string, port: number, family: 4 | 6) => ServerHandle | number;
+
+/**
+ * Binds, and does not accept.
+ *
+ * @param wanted port 0 asks the system for a free one.
+ * @throws Fault PORT_IN_USE naming the address, what is wrong with it, and what to do.
+ */
+export async function holdListener(wanted: Address): Promise<HeldListener> {
+  const { address: host, family } = await resolve(wanted);
+  const create = (net as unknown as { _createServerHandle: CreateServerHandle })
+    ._createServerHandle;
+  const handle = create(host, wanted.port, family === 6 ? 6 : 4);
+  if (typeof handle === 'number') throw refused(wanted, `the system says error ${-handle}`);
+  const bound: { address?: string; port?: number } = {};
+  // A port that is taken shows only as a socket that is bound to no port, or to another one.
+  const failed = handle.getsockname(bound) !== 0 || bound.port === undefined || bound.port === 0;
+  if (failed || (wanted.port !== 0 && bound.port !== wanted.port)) {
+    handle.close();
+    throw refused(wanted, 'another process listens on it');
+  }
+  return {
+    fd: handle.fd,
+    address: { host: wanted.host, port: bound.port ?? wanted.port },
+    close: () => handle.close(),
+  };
+}
+
+async function resolve({ host, port }: Address): Promise<{ address: string; family: number }> {
+  try {
+    return await lookup(host);
+  } catch (cause) {
+    throw new Fault('PORT_IN_USE', `Cannot listen on ${host}:${port}: the name does not resolve.`, {
+      cause,
+    });
+  }
+}
+
+function refused({ host, port }: Address, why: string): Fault {
+  const next = `Find it with "ss -ltnp sport = :${port}", or choose another address in the config.`;
+  return new Fault('PORT_IN_USE', `Cannot listen on ${host}:${port}: ${why}. ${next}`);
+}

@@ -1,0 +1,106 @@
+/**
+ * Accepts client connections and gives each to the lanes.
+ *
+ * The rule this file keeps: connections spread over workers. Whoever accepts one while it is ahead of
+ * another worker hands it over unread, and one that was handed over is kept.
+ */
+import net from 'node:net';
+import { backlog } from '../listener.ts';
+import type { Scoreboard } from '../scoreboard.ts';
+import type { Plane } from './plane.ts';
+
+export interface Balance {
+  readonly board: Scoreboard;
+  /** Sends an unread connection to another worker. */
+  readonly handOver: (socket: net.Socket, to: number) => void;
+}
+
+/** While it stops, the process listens on for so long: for clients whose connection was on its way. */
+const lastCallMs = 300;
+const lookEveryMs = 20;
+
+export class Listener {
+  readonly #plane: Plane;
+  readonly #serve: (socket: net.Socket) => void;
+  readonly #balance: Balance | null;
+  readonly #server: net.Server;
+  readonly #sockets = new Set<net.Socket>();
+
+  /**
+   * @param serve takes a connection that nothing was read from.
+   * @param balance null: there is only this worker.
+   */
+  constructor(plane: Plane, serve: (socket: net.Socket) => void, balance: Balance | null) {
+    this.#plane = plane;
+    this.#serve = serve;
+    this.#balance = balance;
+    // Half-open: a client may shut its side after the request and still wants the answer.
+    const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: balance !== null };
+    this.#server = net.createServer(options, (socket) => this.#accepted(socket));
+  }
+
+  /** @param where a descriptor that was inherited, or an address. @returns the address it listens on. */
+  listen(where: { fd: number } | { host: string; port: number }): Promise<net.AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ ...where, backlog }, () => {
+        this.#server.off('error', reject);
+        this.#balance?.board.write(this.#sockets.size);
+        resolve(this.#server.address() as net.AddressInfo);
+      });
+    });
+  }
+
+  /** A connection that another worker handed over, unread. */
+  adopt(socket: net.Socket): void {
+    socket.allowHalfOpen = true;
+    this.#keep(socket);
+  }
+
+  /**
+   * Ends within `limitMs`, whatever is open: answers what is in flight and what comes meanwhile, asks
+   * clients to close, then closes what is left.
+   */
+  async close(limitMs: number): Promise<void> {
+    const { clock } = this.#plane;
+    const startedMs = clock.now();
+    const over = (): number => clock.now() - startedMs;
+    this.#plane.close(limitMs);
+    while (over() < limitMs && (over() < lastCallMs || !this.#plane.idle)) {
+      if (this.#sockets.size === 0 && over() >= lastCallMs) break;
+      await new Promise<void>((resolve) => clock.after(lookEveryMs, resolve));
+    }
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #accepted(socket: net.Socket): void {
+    const balance = this.#balance;
+    if (balance === null) {
+      this.#keep(socket);
+      return;
+    }
+    const behind = balance.board.behind(this.#sockets.size + 1);
+    if (behind === null) {
+      this.#keep(socket);
+      socket.resume();
+    } else {
+      balance.handOver(socket, behind);
+    }
+  }
+
+  #keep(socket: net.Socket): void {
+    this.#sockets.add(socket);
+    this.#count();
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#count();
+    });
+    this.#serve(socket);
+  }
+
+  #count(): void {
+    this.#plane.connections = this.#sockets.size;
+    this.#balance?.board.write(this.#sockets.size);
+  }
+}

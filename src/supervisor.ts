@@ -1,0 +1,239 @@
+/**
+ * The supervisor: holds the listening sockets, restarts its children, relays their messages. Nothing else.
+ *
+ * The rule this file keeps: it does not read what it relays and knows nothing of services or releases, so
+ * that there is nothing in it to crash on. When it dies, its children see their channel close and end.
+ */
+import { type ChildProcess, fork, type Serializable } from 'node:child_process';
+import type { Socket } from 'node:net';
+import type { Address } from './config/config.ts';
+import {
+  childEnv,
+  type FromController,
+  type FromWorker,
+  type ToController,
+  type ToWorker,
+} from './ipc.ts';
+import { type HeldListener, holdListener } from './listener.ts';
+import { openLog, type Sink } from './log.ts';
+import { leaveBoard, openScoreboard } from './scoreboard.ts';
+
+export interface SupervisorOptions {
+  /** The file that children are started from: main.js. */
+  readonly entry: string;
+  readonly configFile: string;
+  readonly listen: Address;
+  readonly admin: Address;
+  /** 1 to 64 */
+  readonly workers: number;
+  readonly shutdownMs: number;
+}
+
+/** A child that ends sooner than this after its start is started again with a growing delay. */
+const steadyAfterMs = 10_000;
+const backoffFirstMs = 50;
+const backoffLastMs = 5_000;
+/** Beyond the limit of a graceful stop, for the answers to get out. */
+const stopGraceMs = 2_000;
+
+/** @returns the exit code, once everything has ended. @throws Fault PORT_IN_USE */
+export async function supervise(options: SupervisorOptions): Promise<number> {
+  const traffic = await holdListener(options.listen);
+  const admin = await holdListener(options.admin).catch((fault: unknown) => {
+    traffic.close();
+    throw fault;
+  });
+  return new Supervisor(options, traffic, admin).run();
+}
+
+interface Child {
+  readonly name: string;
+  readonly slot: number;
+  process: ChildProcess | null;
+  listening: boolean;
+  startedMs: number;
+  delayMs: number;
+}
+
+class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #traffic: HeldListener;
+  readonly #admin: HeldListener;
+  readonly #board: number;
+  readonly #log: Sink = openLog('supervisor');
+  readonly #controller: Child = child('controller', 0);
+  readonly #workers: readonly Child[];
+  /** Connections handed over while no worker could take them. */
+  readonly #stranded: Socket[] = [];
+  #stopping = false;
+  #ended: (code: number) => void = () => {};
+
+  constructor(options: SupervisorOptions, traffic: HeldListener, admin: HeldListener) {
+    this.#options = options;
+    this.#traffic = traffic;
+    this.#admin = admin;
+    this.#board = openScoreboard(options.workers);
+    this.#workers = Array.from({ length: options.workers }, (_, at) => child('worker', at + 1));
+  }
+
+  run(): Promise<number> {
+    process.on('SIGTERM', () => this.#stop('SIGTERM'));
+    process.on('SIGINT', () => this.#stop('SIGINT'));
+    process.on('SIGHUP', () => this.#tell({ kind: 'reload' }));
+    const ended = new Promise<number>((resolve) => {
+      this.#ended = resolve;
+    });
+    for (const worker of this.#workers) this.#start(worker);
+    this.#start(this.#controller);
+    return ended;
+  }
+
+  #start(child: Child): void {
+    const isWorker = child !== this.#controller;
+    const held = isWorker ? this.#traffic : this.#admin;
+    child.startedMs = performance.now();
+    child.listening = false;
+    const started = fork(this.#options.entry, [], {
+      env: {
+        ...process.env,
+        [childEnv.role]: child.name,
+        [childEnv.slot]: String(child.slot),
+        [childEnv.workers]: String(this.#workers.length),
+        [childEnv.config]: this.#options.configFile,
+      },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', held.fd, this.#board],
+    });
+    child.process = started;
+    started.on('error', (cause) => this.#log.error({ err: String(cause) }, `${child.name} failed`));
+    started.on('exit', (code, signal) => this.#exited(child, started, code, signal));
+    if (isWorker) {
+      started.on('message', (message, socket) => this.#fromWorker(child, message, socket));
+      this.#tell({ kind: 'up', worker: info(child) });
+    } else {
+      started.on('message', (message) => this.#fromController(message as FromController));
+      this.#tell({
+        kind: 'welcome',
+        listen: this.#traffic.address,
+        workers: this.#workers.filter((worker) => worker.process !== null).map(info),
+      });
+    }
+  }
+
+  #exited(child: Child, was: ChildProcess, code: number | null, signal: string | null): void {
+    const why = signal === null ? `exit code ${code}` : `signal ${signal}`;
+    const worker = { worker: child.slot, pid: was.pid ?? 0 };
+    child.process = null;
+    child.listening = false;
+    if (child !== this.#controller) {
+      leaveBoard(this.#board, child.slot);
+      this.#tell({ kind: 'down', worker, why });
+    }
+    if (this.#stopping) {
+      this.#endWhenAlone();
+      return;
+    }
+    if (child === this.#controller && code === refusedExitCode) {
+      this.#log.error({ code }, 'the controller refuses to start; so does everything');
+      this.#stopping = true;
+      this.#killAll(code);
+      return;
+    }
+    const steady = performance.now() - child.startedMs > steadyAfterMs;
+    child.delayMs = steady
+      ? 0
+      : Math.min(Math.max(child.delayMs * 2, backoffFirstMs), backoffLastMs);
+    this.#log.error(
+      { ...worker, why, delayMs: child.delayMs },
+      `${child.name} ended; starting another`,
+    );
+    setTimeout(() => {
+      if (!this.#stopping) this.#start(child);
+    }, child.delayMs);
+  }
+
+  #fromController(message: FromController): void {
+    if (message.kind === 'end') {
+      this.#log.error({ worker: message.worker, why: message.why }, 'ending a worker');
+      this.#workers[message.worker - 1]?.process?.kill('SIGKILL');
+      return;
+    }
+    for (const slot of message.workers) this.#order(slot, message.order);
+  }
+
+  #fromWorker(from: Child, message: Serializable, socket: unknown): void {
+    const said = message as FromWorker;
+    if (said.kind === 'reply') {
+      this.#tell({ kind: 'from', worker: from.slot, reply: said });
+    } else if (said.kind === 'connection') {
+      this.#place(socket as Socket | undefined, said.to);
+    } else {
+      from.listening = true;
+      for (const waiting of this.#stranded.splice(0)) this.#place(waiting, from.slot);
+    }
+  }
+
+  /** Gives a connection to the worker it is meant for, or to any that accepts. */
+  #place(socket: Socket | undefined, wanted: number): void {
+    // The client may have gone while its connection travelled.
+    if (socket === undefined) return;
+    const meant = this.#workers[wanted - 1];
+    const taker = meant?.listening ? meant : this.#workers.find((worker) => worker.listening);
+    if (taker?.process?.connected) {
+      const message: ToWorker = { kind: 'connection' };
+      taker.process.send(message, socket, { keepOpen: false }, (failed) => {
+        if (failed) socket.destroy();
+      });
+    } else {
+      this.#stranded.push(socket);
+    }
+  }
+
+  #order(slot: number, message: ToWorker): void {
+    const worker = this.#workers[slot - 1]?.process;
+    // One that ends in this moment is reported down; nobody waits for its answer then.
+    if (worker?.connected) worker.send(message, () => {});
+  }
+
+  #tell(message: ToController): void {
+    const controller = this.#controller.process;
+    if (controller?.connected) controller.send(message, () => {});
+  }
+
+  #stop(signal: string): void {
+    if (this.#stopping) {
+      this.#log.warn({ signal }, 'asked again: ending at once');
+      this.#killAll(1);
+      return;
+    }
+    this.#stopping = true;
+    const limitMs = this.#options.shutdownMs;
+    this.#log.info({ signal, limitMs }, 'stopping: what is in flight may end');
+    this.#tell({ kind: 'stopping' });
+    for (const worker of this.#workers) this.#order(worker.slot, { kind: 'stop', limitMs });
+    setTimeout(() => this.#killAll(0), limitMs + stopGraceMs).unref();
+    this.#endWhenAlone();
+  }
+
+  #killAll(code: number): void {
+    for (const { process } of [this.#controller, ...this.#workers]) process?.kill('SIGKILL');
+    this.#ended(code);
+  }
+
+  /** Workers first: the controller may stop what they still send requests to. */
+  #endWhenAlone(): void {
+    if (this.#workers.some((worker) => worker.process !== null)) return;
+    if (this.#controller.process === null) this.#ended(0);
+    else this.#tell({ kind: 'stop' });
+  }
+}
+
+/** A controller that ends with it must not be started again: its config or its state is refused. */
+export const refusedExitCode = 3;
+
+function child(name: string, slot: number): Child {
+  return { name, slot, process: null, listening: false, startedMs: 0, delayMs: 0 };
+}
+
+function info(worker: Child): { worker: number; pid: number } {
+  return { worker: worker.slot, pid: worker.process?.pid ?? 0 };
+}
