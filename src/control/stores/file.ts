@@ -1,0 +1,247 @@
+/**
+ * State as files: `state.json`, the good one before it as `state.previous.json`, and the history.
+ *
+ * The rule this file keeps: at every moment, a crash at any instruction included, one of the two state
+ * files is whole and durable. The new text is written aside and synced (first fsync), the current file
+ * gets its second name by a hard link, the new one takes its place by a rename, and the folder is synced
+ * (second fsync). Only one process writes a directory (`lock.ts`), and its calls wait for each other.
+ *
+ * A file that cannot be trusted is never overwritten unseen: the first save after a recovery keeps it as
+ * `state.damaged.json`.
+ */
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Fault } from '../../errors.ts';
+import { type Deployment, type State, stateFormat } from '../state.ts';
+import { checksumOf, decode, encode } from './format.ts';
+import { HistoryFile, historyBytesMax, syncFolder } from './history.ts';
+import { takeLock } from './lock.ts';
+import type { History, Loaded, Store } from './store.ts';
+
+/** A store that holds its directory until it is closed or the process ends. */
+export interface FileStore extends Store {
+  /** Waits for what was asked before, then lets another process have the directory. */
+  close(): Promise<void>;
+}
+
+/**
+ * Takes the directory, which is made where it is missing.
+ *
+ * @param dir absolute path.
+ * @param more.historyBytesMax when history goes on in a new file.
+ * @throws Fault STATE_NOT_WRITABLE, naming the pid where another controller has the directory.
+ */
+export async function fileStore(
+  dir: string,
+  more: { readonly historyBytesMax?: number } = {},
+): Promise<FileStore> {
+  await mkdir(dir, { recursive: true }).catch((caught: unknown) => {
+    throw notWritable(dir, caught);
+  });
+  const unlock = await takeLock(dir);
+  try {
+    await sweep(dir);
+  } catch (caught) {
+    await unlock();
+    throw notWritable(dir, caught);
+  }
+  const files = new StateFiles(dir);
+  const history = new HistoryFile(dir, more.historyBytesMax ?? historyBytesMax);
+  let turn: Promise<unknown> = Promise.resolve();
+  let closed = false;
+  const queued = <T>(act: () => Promise<T>): Promise<T> => {
+    if (closed) return Promise.reject(notWritable(dir, new Error('this store was closed')));
+    const mine = turn.then(act);
+    turn = mine.catch(() => {});
+    return mine;
+  };
+  return {
+    load: () => queued(() => files.load()),
+    save: (state, revision) => {
+      // Now, not in its turn: the caller may go on to other things with what it handed over.
+      const frozen = JSON.stringify(state);
+      return queued(() => files.save(JSON.parse(frozen) as State, revision));
+    },
+    append: (deployment: Deployment) =>
+      queued(() =>
+        history.append(deployment).catch((caught: unknown) => {
+          throw notWritable(join(dir, 'history.jsonl'), caught);
+        }),
+      ),
+    history: (query): Promise<History> => queued(() => history.read(query)),
+    close: () => {
+      const unlocked = queued(unlock);
+      closed = true;
+      return unlocked;
+    },
+  };
+}
+
+class StateFiles {
+  readonly #dir: string;
+  readonly #current: string;
+  readonly #previous: string;
+  readonly #temporary: string;
+  /** What stands on disk, once it was read. */
+  #known: { revision: string; saves: number; currentGood: boolean } | null = null;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+    this.#current = join(dir, 'state.json');
+    this.#previous = join(dir, 'state.previous.json');
+    this.#temporary = join(dir, 'state.json.new');
+  }
+
+  async load(): Promise<Loaded | null> {
+    const current = await readState(this.#current);
+    if (current.kind === 'good') return this.#found(current, null);
+    if (current.kind === 'newer')
+      throw unreadable(`${place(this.#current, current)}.`, newerAdvice);
+    const previous = await readState(this.#previous);
+    if (previous.kind === 'newer') {
+      throw unreadable(`${place(this.#previous, previous)}.`, newerAdvice);
+    }
+    if (previous.kind === 'good') return this.#found(previous, place(this.#current, current));
+    if (current.kind === 'missing' && previous.kind === 'missing') {
+      this.#known = { revision: '', saves: 0, currentGood: false };
+      return null;
+    }
+    throw unreadable(
+      `${place(this.#current, current)}; and ${place(this.#previous, previous)}.`,
+      'Put back a copy of state.json from a backup; or, to begin anew and lose what was deployed, ' +
+        `move both files out of ${this.#dir}.`,
+    );
+  }
+
+  async save(state: State, revision: string): Promise<string> {
+    if (!this.#known) await this.load();
+    const known = this.#known ?? { revision: '', saves: 0, currentGood: false };
+    if (known.revision !== revision) {
+      throw new Fault(
+        'REVISION_STALE',
+        `The state is at revision "${known.revision}", not "${revision}". Load it again.`,
+        { stored: known.revision, given: revision },
+      );
+    }
+    const saves = known.saves + 1;
+    const next = `${saves}-${checksumOf(stateFormat, String(saves), state).slice(7, 15)}`;
+    try {
+      await this.#write(encode(state, next));
+      await this.#replace(known.currentGood);
+    } catch (caught) {
+      await rm(this.#temporary, { force: true }).catch(() => {});
+      throw notWritable(this.#current, caught);
+    }
+    this.#known = { revision: next, saves, currentGood: true };
+    return next;
+  }
+
+  #found(good: { state: State; revision: string }, recovered: string | null): Loaded {
+    const saves = Number.parseInt(good.revision, 10) || 0;
+    this.#known = { revision: good.revision, saves, currentGood: recovered === null };
+    return { state: good.state, revision: good.revision, recovered };
+  }
+
+  async #write(text: Buffer): Promise<void> {
+    const file = await open(this.#temporary, 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The written file takes the place of the current one, which becomes the previous one if it was good. */
+  async #replace(currentGood: boolean): Promise<void> {
+    const kept = currentGood ? this.#previous : join(this.#dir, 'state.damaged.json');
+    const hadCurrent = await alsoKnownAs(this.#current, kept);
+    await rename(this.#temporary, this.#current);
+    try {
+      await syncFolder(this.#dir);
+    } catch (caught) {
+      // It may or may not survive a power cut, so it must not count: what stood there stands there again.
+      if (hadCurrent) await alsoKnownAs(kept, this.#current);
+      else await rm(this.#current, { force: true });
+      throw caught;
+    }
+  }
+}
+
+/** `file` gets the name `also` too, which at every moment names something whole. @returns false: no file. */
+async function alsoKnownAs(file: string, also: string): Promise<boolean> {
+  const aside = `${also}.new`;
+  await rm(aside, { force: true });
+  try {
+    await link(file, aside);
+  } catch (caught) {
+    const { code } = caught as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return false;
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw caught;
+    // A file system without hard links.
+    await copyFile(file, aside);
+    await syncFile(aside);
+  }
+  await rename(aside, also);
+  // A rename between two names of one file does nothing and leaves both.
+  await rm(aside, { force: true });
+  return true;
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+type Read = ReturnType<typeof decode> | { readonly kind: 'missing' };
+
+/** @throws Fault STATE_UNREADABLE where the system, not the content, is in the way. */
+async function readState(file: string): Promise<Read> {
+  try {
+    return decode(await readFile(file));
+  } catch (caught) {
+    const { code } = caught as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { kind: 'missing' };
+    if (code === 'EIO') return { kind: 'damaged', at: 0, why: 'the disk cannot read it (EIO)' };
+    throw new Fault('STATE_UNREADABLE', `${file} cannot be read (${code}). Check who owns it.`, {
+      file,
+      cause: caught,
+    });
+  }
+}
+
+const newerAdvice =
+  'Run the newer Pointsman again, or put back a copy of state.json that is older.';
+
+function place(file: string, read: Read): string {
+  if (read.kind === 'missing') return `${file} is missing`;
+  return read.kind === 'good' ? file : `${file} at byte ${read.at}: ${read.why}`;
+}
+
+function unreadable(where: string, advice: string): Fault {
+  return new Fault('STATE_UNREADABLE', `${where} ${advice}`);
+}
+
+/** What a crash left half written. */
+async function sweep(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    if (/^state(\.\w+)?\.json\.new$/.test(name)) await rm(join(dir, name), { force: true });
+  }
+}
+
+function notWritable(file: string, cause: unknown): Fault {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const advice =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? 'The disk is full: make room.'
+      : 'Check the disk and who may write there.';
+  return new Fault(
+    'STATE_NOT_WRITABLE',
+    `${file} cannot be written (${code ?? message}); what it held before, it still holds. ${advice}`,
+    { file, cause },
+  );
+}
