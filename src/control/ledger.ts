@@ -1,0 +1,144 @@
+/**
+ * The ledger is the one state document in memory, and its way to the disk.
+ *
+ * The rule this file keeps: saves go one at a time, each of the whole document, each on the revision of the
+ * one before. `save` is for what must be durable before anything else happens (it happens wholly, or
+ * throws and nothing changed); `note` is for what has happened already and cannot be refused (true in
+ * memory at once, written as soon as the disk lets it).
+ */
+import type { Clock } from '../clock.ts';
+import { Fault, reasonOf } from '../errors.ts';
+import type { Log } from './seams.ts';
+import type { ServiceState, State } from './state.ts';
+import type { Store } from './stores/store.ts';
+
+/** How long a save that failed waits for its next try. */
+const retryMs = 1000;
+
+/** From the state of a service to its next one; may be called more than once, so it must be pure. */
+export type Change = (state: ServiceState) => ServiceState;
+
+export class Ledger {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #state: State;
+  #revision: string;
+  #problem: string | null = null;
+  /** Counts the notes; those up to `#durable` are on disk. */
+  #noted = 0;
+  #durable = 0;
+  #waiting: { readonly note: number; readonly resolve: () => void }[] = [];
+  #turns: Promise<unknown> = Promise.resolve();
+  #retry: (() => void) | null = null;
+  #closed = false;
+
+  private constructor(store: Store, clock: Clock, log: Log, state: State, revision: string) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#log = log;
+    this.#state = state;
+    this.#revision = revision;
+  }
+
+  /** @throws Fault STATE_UNREADABLE: what cannot be read is never taken for empty. */
+  static async open(store: Store, clock: Clock, log: Log): Promise<Ledger> {
+    const loaded = await store.load();
+    if (loaded?.recovered) {
+      log('warn', `The last good copy of the state is used: ${loaded.recovered}`);
+    }
+    return new Ledger(store, clock, log, loaded?.state ?? { services: {} }, loaded?.revision ?? '');
+  }
+
+  /** Why the disk lags behind what happened; null: it does not. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  names(): readonly string[] {
+    return Object.keys(this.#state.services);
+  }
+
+  service(name: string): ServiceState | null {
+    return Object.hasOwn(this.#state.services, name) ? (this.#state.services[name] ?? null) : null;
+  }
+
+  /**
+   * @param empty what the service begins with where there is no state of it.
+   * @returns the state it became, once it is durable.
+   * @throws Fault STATE_NOT_WRITABLE and whatever `change` throws; then nothing has changed.
+   */
+  save(name: string, empty: ServiceState, change: Change): Promise<ServiceState> {
+    return this.#turn(async () => {
+      const noted = this.#noted;
+      await this.#write(this.#with(name, change(this.service(name) ?? empty)));
+      // Notes of the meantime are in memory already: this change is put on top of them.
+      const next = change(this.service(name) ?? empty);
+      this.#state = this.#with(name, next);
+      this.#written(noted);
+      return next;
+    });
+  }
+
+  /** @returns resolves once it is durable, however long the disk takes; never rejects. */
+  note(name: string, empty: ServiceState, change: Change): Promise<void> {
+    this.#state = this.#with(name, change(this.service(name) ?? empty));
+    this.#noted += 1;
+    const note = this.#noted;
+    const durable = new Promise<void>((resolve) => this.#waiting.push({ note, resolve }));
+    void this.#turn(() => this.#flush());
+    return durable;
+  }
+
+  /** Writes nothing any more. */
+  close(): void {
+    this.#closed = true;
+    this.#retry?.();
+    this.#retry = null;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#closed || this.#durable === this.#noted) return;
+    const noted = this.#noted;
+    try {
+      await this.#write(this.#state);
+      this.#written(noted);
+    } catch {
+      this.#retry ??= this.#clock.after(retryMs, () => {
+        this.#retry = null;
+        void this.#turn(() => this.#flush());
+      });
+    }
+  }
+
+  async #write(state: State): Promise<void> {
+    if (this.#closed) throw new Fault('STATE_NOT_WRITABLE', 'Pointsman is shutting down.');
+    try {
+      this.#revision = await this.#store.save(state, this.#revision);
+    } catch (thrown) {
+      if (this.#problem === null) this.#log('error', `State not written: ${reasonOf(thrown)}`);
+      this.#problem = `The state cannot be written: ${reasonOf(thrown)}`;
+      if (thrown instanceof Fault) throw thrown;
+      throw new Fault('STATE_NOT_WRITABLE', this.#problem, { cause: thrown });
+    }
+    if (this.#problem !== null) this.#log('info', 'The state can be written again.');
+    this.#problem = null;
+  }
+
+  #written(noted: number): void {
+    this.#durable = Math.max(this.#durable, noted);
+    const done = this.#waiting.filter((one) => one.note <= this.#durable);
+    this.#waiting = this.#waiting.filter((one) => one.note > this.#durable);
+    for (const one of done) one.resolve();
+  }
+
+  #with(name: string, service: ServiceState): State {
+    return { services: { ...this.#state.services, [name]: service } };
+  }
+
+  #turn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turns.then(work);
+    this.#turns = done.catch(() => undefined);
+    return done;
+  }
+}
