@@ -73,7 +73,7 @@ function parse(text: string, everywhere: string, portMin: number): Address {
 }
 
 function withoutPort(text: string): string {
-  if (isIP(text) === 6) return `write [${text}]:8080`;
+  if (isIP(text) === 6) return 'an IPv6 host stands in brackets: [::1]:8080';
   if (/^\d+$/.test(text)) return `did you mean :${text}?`;
   return isHostName(text) || /^\[.*\]$/.test(text) ? `the port is missing: ${text}:8080?` : '';
 }

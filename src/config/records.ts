@@ -49,7 +49,8 @@ export function preset<T>(kind: Kind<T>, plain: Plain, about: string): Key<T> {
       throw new TypeError(`the default of a key is not of its kind: ${about}`);
     return value;
   };
-  const fallback = kind.keys === undefined ? shown(plain) : '';
+  // A record's default is that of its keys, which say it themselves.
+  const fallback = kind.keys !== undefined && typeof plain === 'object' ? '' : shown(plain);
   return { ...key(kind, about), fallback, preset: plain, needed: false, absent };
 }
 
@@ -78,6 +79,7 @@ export function record<const K extends Keys>(
   how: { readonly exactlyOne: boolean } = { exactlyOne: false },
 ): Kind<Fields<K>> {
   const names = Object.keys(keys);
+  const needy = how.exactlyOne || Object.values(keys).some(({ needed }) => needed);
   const wanted = `a map with ${how.exactlyOne ? 'exactly one of ' : ''}${names.join(', ')}`;
   return {
     wanted: names.length === 0 ? 'an empty map' : wanted,
@@ -86,8 +88,8 @@ export function record<const K extends Keys>(
     keys,
     read(value, path, reading) {
       if (value.kind !== 'mapping') {
-        const hint =
-          value.kind === 'scalar' && value.value === null ? '; {} takes every default' : '';
+        const empty = value.kind === 'scalar' && value.value === null;
+        const hint = empty && !needy ? '; {} takes every default' : '';
         reading.report(path, value.at, `wanted ${this.wanted}, got ${describe(value)}${hint}`);
         return undefined;
       }

@@ -35,8 +35,11 @@ function checkAdmin({ listen, admin }: FileFields, reading: Reading): void {
     reading.report(path, reading.at(path), `${wanted}, got ${got}`);
   }
   if (meet(listen, admin.listen)) {
-    const message = `wanted another address than listen has, got ${formatAddress(admin.listen)} too`;
-    reading.report(path, reading.at(path), message);
+    const [later, other, got] = reading.written(path)
+      ? [path, 'listen', admin.listen]
+      : ['listen', path, listen];
+    const message = `wanted another address than ${other} has, got ${formatAddress(got)}`;
+    reading.report(later, reading.at(later), message);
   }
 }
 

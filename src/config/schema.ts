@@ -128,7 +128,7 @@ const timeouts = record({
   idle: preset(
     duration('10ms', '1d'),
     '60s',
-    'Silence in mid-message, on either side, after which the exchange is cut; events streams and ' +
+    'Silence in mid-message, on either side, after which the exchange is cut; event streams and ' +
       'tunnels live on.',
   ),
   queue: preset(
