@@ -1,8 +1,9 @@
 /**
  * Addresses as people write them: in the config, on the command line and in calls of the admin API.
  *
- * The rule this file keeps: an address is a host and a port and nothing else, never a URL; a host that
- * looks like a number is a whole IP address, so that no resolver gets to read `127.1` or `0x7f.1` its way.
+ * The rule this file keeps: an address is a host and a port and nothing else, never a URL; a host
+ * that looks like a number is a whole IP address, so that no resolver gets to read `127.1` or
+ * `0x7f.1` its way.
  */
 import { isIP, isIPv4 } from 'node:net';
 import { Fault } from '../errors.ts';
@@ -23,8 +24,8 @@ export function parseAddress(text: string): Address {
 /**
  * Where to listen.
  *
- * @param text `host:port`, `[::]:port`, or `:port` for every IPv4 address (0.0.0.0); port 0 to 65535,
- *   where 0 asks the system for a free one.
+ * @param text `host:port`, `[::]:port`, or `:port` for every IPv4 address (0.0.0.0); port 0 to
+ *   65535, where 0 asks the system for a free one.
  * @throws Fault TARGET_INVALID saying what was wanted and what was got.
  */
 export function parseListen(text: string): Address {

@@ -7,7 +7,8 @@
 /**
  * @param word as written.
  * @param known what it could have been.
- * @returns the nearest, where a third of its letters at most are wrong; case, `-` and `_` do not count.
+ * @returns the nearest, where a third of its letters at most are wrong; case, `-` and `_` do not
+ *   count.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const written = bare(word.slice(0, 64));

@@ -1,8 +1,8 @@
 /**
  * The kinds of single values a key can have: text, numbers, durations, sizes, addresses, hosts.
  *
- * The rule this file keeps: a kind is one description with three uses: it reads a value, it says what was
- * wanted when the value is something else, and it tells an editor (JSON Schema) the same.
+ * The rule this file keeps: a kind is one description with three uses: it reads a value, it says
+ * what was wanted when the value is something else, and it tells an editor (JSON Schema) the same.
  */
 import { BlockList, isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
@@ -66,7 +66,8 @@ export function scalar<T>(about: Description, parse: ScalarKind<T>['parse']): Sc
 }
 
 /**
- * Text, on one line unless `pattern` allows more. A plain number or boolean is taken as it was written.
+ * Text, on one line unless `pattern` allows more. A plain number or boolean is taken as it was
+ * written.
  *
  * @param most the longest, in UTF-16 units.
  */

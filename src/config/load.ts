@@ -1,8 +1,8 @@
 /**
  * From a file to a Config.
  *
- * The rule this file keeps: there is a Config in which everything is right, or there is one Fault that
- * names every mistake; nothing in between, and nothing of a bad file is ever used.
+ * The rule this file keeps: there is a Config in which everything is right, or there is one Fault
+ * that names every mistake; nothing in between, and nothing of a bad file is ever used.
  */
 import { open } from 'node:fs/promises';
 import { Fault, reasonOf } from '../errors.ts';
@@ -18,8 +18,8 @@ export const fileBytesMax = 1024 * 1024;
 
 /**
  * @param path of a YAML file of at most 1 MiB, in UTF-8.
- * @throws Fault CONFIG_UNREADABLE where there is no such text; CONFIG_INVALID with one mistake a line,
- *   and all of them as `detail.mistakes` (`Mistake[]`).
+ * @throws Fault CONFIG_UNREADABLE where there is no such text; CONFIG_INVALID with one mistake a
+ *   line, and all of them as `detail.mistakes` (`Mistake[]`).
  */
 export async function loadConfig(path: string): Promise<Config> {
   return parseConfig(await readText(path), path);

@@ -1,8 +1,8 @@
 /**
  * One reading of one file: what is wrong in it, and where everything stands.
  *
- * The rule this file keeps: a mistake never ends the reading, so a person sees all of them at once; only
- * when everything was read does the reading throw, with one line for each.
+ * The rule this file keeps: a mistake never ends the reading, so a person sees all of them at once;
+ * only when everything was read does the reading throw, with one line for each.
  */
 import { Fault } from '../errors.ts';
 import type { Place } from './tree.ts';

@@ -1,8 +1,9 @@
 /**
  * The kinds of values that hold others: lists, maps of any names, and records of known keys.
  *
- * The rule this file keeps: a record is a table of keys, each with its kind, its default and one sentence;
- * reading, the JSON Schema and the documents all come from that table. A key that is not in it is a mistake.
+ * The rule this file keeps: a record is a table of keys, each with its kind, its default and one
+ * sentence; reading, the JSON Schema and the documents all come from that table. A key that is not
+ * in it is a mistake.
  */
 import { nearest } from './hint.ts';
 import type { Kind, ScalarKind } from './kinds.ts';
@@ -62,7 +63,8 @@ export function optional<T>(kind: Kind<T>, about: string, fallback = 'none'): Ke
 /**
  * A key that has to be there.
  *
- * @param standIn takes the value's place where it is missing, so that the reading can go on; nobody sees it.
+ * @param standIn takes the value's place where it is missing, so that the reading can go on; nobody
+ *   sees it.
  */
 export function required<T>(kind: Kind<T>, standIn: T, about: string): Key<T> {
   const fallback = 'required';

@@ -1,6 +1,6 @@
 /**
- * From the fields of a file to a Config: paths become absolute, `auto` becomes a number, and what the file
- * groups for people is regrouped for those who use it.
+ * From the fields of a file to a Config: paths become absolute, `auto` becomes a number, and what
+ * the file groups for people is regrouped for those who use it.
  *
  * The rule this file keeps: it cannot fail. Whatever could be wrong was refused before.
  */

@@ -1,8 +1,8 @@
 /**
  * What no single key can know: rules between the keys of a file.
  *
- * The rule this file keeps: a rule speaks only of values that are right by themselves, and says at the
- * place that is easiest to change what does not go together, and why.
+ * The rule this file keeps: a rule speaks only of values that are right by themselves, and says at
+ * the place that is easiest to change what does not go together, and why.
  */
 import { formatAddress, isLoopback } from './address.ts';
 import type { Address } from './config.ts';

@@ -4,8 +4,8 @@
  * The rule this file keeps: a key stands here or nowhere. Validation, the JSON Schema for editors
  * (`deploy/pointsman.schema.json`) and the table in the README all come from these tables.
  *
- * `${NAME}` is not replaced by environment variables anywhere: the file says what it says, and what is
- * secret is named by a path (`tokenFile`, `envFile`).
+ * `${NAME}` is not replaced by environment variables anywhere: the file says what it says, and what
+ * is secret is named by a path (`tokenFile`, `envFile`).
  */
 import { isHostName } from './address.ts';
 import {

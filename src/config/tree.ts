@@ -1,8 +1,8 @@
 /**
  * A YAML file as a tree of values that know where they stand.
  *
- * The rule this file keeps: a scalar carries its text as written beside its value, so that a release
- * called 1.10 stays `1.10` and does not become the number 1.1.
+ * The rule this file keeps: a scalar carries its text as written beside its value, so that a
+ * release called 1.10 stays `1.10` and does not become the number 1.1.
  */
 
 /** Both count from 1; the column in UTF-16 units. */

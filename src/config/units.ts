@@ -1,8 +1,8 @@
 /**
  * Durations and sizes as people write them: `30s`, `1.5m`, `100MiB`.
  *
- * The rule this file keeps: a number without a unit is not a duration or a size, so nobody has to guess
- * what 30 meant; and what comes out is whole milliseconds or whole bytes.
+ * The rule this file keeps: a number without a unit is not a duration or a size, so nobody has to
+ * guess what 30 meant; and what comes out is whole milliseconds or whole bytes.
  */
 const durationUnits: Units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -28,7 +28,8 @@ export const sizePattern = patternOf(sizeUnits);
 
 /**
  * @param text a decimal number and one of ms, s, m, h, d, with nothing between: `500ms`, `1.5m`.
- * @returns whole milliseconds; undefined where the text is no duration, or is a fraction of a millisecond.
+ * @returns whole milliseconds; undefined where the text is no duration, or is a fraction of a
+ *   millisecond.
  */
 export function parseDuration(text: string): number | undefined {
   return parse(text, durationUnits);

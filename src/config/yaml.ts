@@ -1,11 +1,13 @@
 /**
  * Text to tree; the only importer of `yaml`.
  *
- * The rule this file keeps: whatever the text is, there is a tree or there are mistakes with places, and
- * the process lives. So the nesting is measured on the tokens, before anything walks them recursively:
- * ten thousand brackets otherwise end the process in a way that no `catch` sees (yaml 2.9, Node 20).
+ * The rule this file keeps: whatever the text is, there is a tree or there are mistakes with
+ * places, and the process lives. So the nesting is measured on the tokens, before anything walks
+ * them recursively: ten thousand brackets otherwise end the process in a way that no `catch` sees
+ * (yaml 2.9, Node 20).
  *
- * The text is read as YAML 1.2 core, whatever it says of itself: `off` and `no` are text, `0o17` is a number.
+ * The text is read as YAML 1.2 core, whatever it says of itself: `off` and `no` are text, `0o17` is
+ * a number.
  */
 import {
   Composer,
@@ -32,8 +34,8 @@ const depthMax = 32;
 const aliasesMax = 1000;
 
 /**
- * @returns the tree; undefined where the text is empty or has mistakes of syntax, which are then reported
- *   (and the schema is not asked: what it would say of half a file is noise).
+ * @returns the tree; undefined where the text is empty or has mistakes of syntax, which are then
+ *   reported (and the schema is not asked: what it would say of half a file is noise).
  */
 export function parseYaml(text: string, reading: Reading): Value | undefined {
   const lines = new LineCounter();

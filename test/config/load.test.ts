@@ -35,7 +35,8 @@ function onlyService(text: string) {
 describe('every mistake is named with its place, what was wanted and what was got', async () => {
   const [, ...parts] = (await readFile('test/config/mistakes.txt', 'utf8')).split(/^### /m);
   const cases = parts.map((part) => {
-    const [, name = '', text = '', said = ''] = /^(.*)\n([\s\S]*?)\n=>\n([\s\S]*)$/.exec(part) ?? [];
+    const [, name = '', text = '', said = ''] =
+      /^(.*)\n([\s\S]*?)\n=>\n([\s\S]*)$/.exec(part) ?? [];
     return { name, text, said: said.trimEnd() };
   });
 
