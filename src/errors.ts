@@ -27,6 +27,7 @@ const table = {
 
   // What the admin API answers to operators.
   BODY_INVALID: row(400, 'operator', false, 'The body is not what this call takes'),
+  CALL_INVALID: row(400, 'operator', false, 'A header or parameter is not what this call takes'),
   UNAUTHORIZED: row(401, 'operator', false, 'A bearer token is required'),
   HOST_FORBIDDEN: row(403, 'operator', false, 'This Host is not one the admin API answers for'),
   ORIGIN_FORBIDDEN: row(403, 'operator', false, 'This Origin may not call the admin API'),

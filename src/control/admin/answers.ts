@@ -1,0 +1,208 @@
+/**
+ * The shapes of what the admin API answers, for the OpenAPI document.
+ *
+ * The rule this file keeps: they describe the types of `control.ts` and `state.ts`, they do not filter. What
+ * `Control` gives is sent whole, and a test holds real answers against these shapes, so that neither can
+ * drift from the other.
+ */
+import { type FaultCode, faults } from '../../errors.ts';
+import { colors } from '../../wire.ts';
+import { closed, named, nullable, oneOf, ref, Type } from './shape.ts';
+
+const time = Type.String({ description: 'ISO 8601' });
+const count = Type.Integer({ minimum: 0 });
+const color = oneOf(colors);
+const direction = oneOf(['deploy', 'rollback']);
+const side = closed({ color, release: Type.String() });
+const text = Type.String();
+
+const inside = closed({ http: count, sse: count, upgrade: count });
+
+const drained = closed({
+  inflight: inside,
+  finished: count,
+  clientAborted: count,
+  cut: count,
+  stillOpen: count,
+  done: Type.Boolean(),
+});
+
+const Receipt = named(
+  'Receipt',
+  closed(
+    {
+      service: text,
+      generation: count,
+      direction,
+      from: nullable(side),
+      to: side,
+      committedAt: time,
+      holdMs: Type.Number(),
+      flipMs: Type.Number(),
+      workers: count,
+      waited: count,
+      waitedMsMax: Type.Number(),
+      inflight: inside,
+      drained: nullable(drained),
+    },
+    {
+      description:
+        'What a flip reports about itself. `drained` is null until the old pool is empty.',
+    },
+  ),
+);
+
+export const Deployment = named(
+  'Deployment',
+  closed(
+    {
+      id: text,
+      service: text,
+      direction,
+      from: nullable(side),
+      to: side,
+      phase: oneOf([
+        'starting',
+        'probing',
+        'ready',
+        'flipping',
+        'draining',
+        'live',
+        'failed',
+        'aborted',
+      ]),
+      by: text,
+      why: text,
+      startedAt: time,
+      endedAt: nullable(time),
+      error: nullable(closed({ code: text, message: text, detail: Type.Optional(Type.Unknown()) })),
+      receipt: nullable(ref(Receipt)),
+    },
+    { description: 'One attempt to move a service to a release.' },
+  ),
+);
+
+const ProbeResult = named(
+  'ProbeResult',
+  closed({
+    at: time,
+    ms: Type.Number(),
+    passed: Type.Boolean(),
+    status: nullable(Type.Integer()),
+    error: nullable(text),
+    body: nullable(text),
+  }),
+);
+
+const TargetStatus = named(
+  'TargetStatus',
+  closed({
+    id: text,
+    address: text,
+    healthy: Type.Boolean(),
+    state: text,
+    detail: text,
+    probe: nullable(ref(ProbeResult)),
+    passes: count,
+    failures: count,
+    changedAt: nullable(time),
+    ejectedBy: count,
+    inside: count,
+    requests: count,
+    errors: count,
+    memoryBytes: Type.Optional(Type.Number()),
+    cpuPercent: Type.Optional(Type.Number()),
+  }),
+);
+
+const PoolStatus = named(
+  'PoolStatus',
+  closed({
+    id: text,
+    color,
+    role: oneOf(['live', 'warm', 'starting', 'probing', 'ready', 'draining', 'retiring']),
+    release: text,
+    source: text,
+    filledAt: time,
+    since: nullable(time),
+    healthy: count,
+    targets: Type.Array(ref(TargetStatus)),
+    inside,
+  }),
+);
+
+export const ServiceStatus = named(
+  'ServiceStatus',
+  closed({
+    name: text,
+    hosts: Type.Array(text),
+    paths: Type.Array(text),
+    run: oneOf(['static', 'process', 'docker']),
+    generation: count,
+    live: color,
+    paused: Type.Boolean(),
+    pools: closed({ blue: nullable(ref(PoolStatus)), green: nullable(ref(PoolStatus)) }),
+    rollback: closed({ ready: Type.Boolean(), to: nullable(side), reason: nullable(text) }),
+    deployment: nullable(ref(Deployment)),
+    waiting: count,
+    problem: nullable(text),
+  }),
+);
+
+export const ServiceList = closed({ services: Type.Array(ref(ServiceStatus)) });
+
+export const DeploymentList = closed({ deployments: Type.Array(ref(Deployment)) });
+
+export const Reloaded = closed({
+  added: Type.Array(text),
+  removed: Type.Array(text),
+  changed: Type.Array(text),
+  needsRestart: Type.Array(text),
+});
+
+export const Readiness = closed({ ready: Type.Boolean(), reasons: Type.Array(text) });
+
+export const Health = closed({
+  ready: Type.Boolean(),
+  reasons: Type.Array(text),
+  version: text,
+  uptimeSeconds: Type.Number(),
+  workers: Type.Array(closed({ worker: count, pid: count, connections: count })),
+});
+
+/** What a bug is answered with, where a fault has its own code. */
+export const bugCode = 'INTERNAL';
+
+export const Problem = named(
+  'Problem',
+  Type.Object(
+    {
+      type: Type.String({ description: 'urn:pointsman:error:<code>' }),
+      title: text,
+      status: Type.Integer(),
+      detail: Type.String({ description: 'What was wanted, what was got, and what to do next.' }),
+      code: oneOf([...(Object.keys(faults) as FaultCode[]), bugCode]),
+      instance: Type.String({ description: 'The id of the request, as in the log.' }),
+      retry: Type.Boolean({ description: 'Whether the same call may succeed later, unchanged.' }),
+    },
+    { description: 'RFC 9457. Some problems carry members of their own beside these.' },
+  ),
+);
+
+/** Every named shape, for the document. */
+export const namedShapes = [
+  Receipt,
+  Deployment,
+  ProbeResult,
+  TargetStatus,
+  PoolStatus,
+  ServiceStatus,
+  Problem,
+] as const;
+
+/** Points to them from the routes. */
+export const refs = {
+  deployment: ref(Deployment),
+  service: ref(ServiceStatus),
+  problem: ref(Problem),
+};

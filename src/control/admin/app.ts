@@ -1,0 +1,337 @@
+/**
+ * The HTTP side of the admin API: routes, checks and answers put on fastify.
+ *
+ * The rule this file keeps: it is the only importer of fastify and its plugins, and every request walks the
+ * same checks in the same order before anything reads its body: Host, Origin, token. Proxies in front are
+ * not believed (`trustProxy` is off), and nothing is shared with other origins (there is no CORS).
+ */
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import fastifyStatic from '@fastify/static';
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Clock } from '../../clock.ts';
+import { Fault, reasonOf } from '../../errors.ts';
+import type { Control } from '../control.ts';
+import { namedShapes, Readiness } from './answers.ts';
+import type { Doorkeeper, Identity } from './auth.ts';
+import { callOf, idempotencyKeyOf } from './call.ts';
+import { Idempotency } from './idempotency.ts';
+import {
+  complete,
+  documented,
+  documentedEvents,
+  documentedPlain,
+  documentHead,
+} from './openapi.ts';
+import type { EventsQuery } from './orders.ts';
+import { checkHost, checkOrigin } from './origin.ts';
+import { faultOf, problemOf, problemType } from './problem.ts';
+import { type Answer, type Route, routes } from './routes.ts';
+import { type Of, validatorCompiler } from './shape.ts';
+import { afterOf, type Streams } from './streams.ts';
+
+/** Admin bodies are small; 64 KiB holds 256 targets with room to spare. */
+export const bodyBytesMax = 65_536;
+
+/** How long a refused body is read and thrown away, so that its sender gets to see the answer. */
+const lingerMs = 2_000;
+
+/** The page and the documents may load only what this server serves. */
+const csp = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/** Swagger UI sets style attributes and draws its icons from data URLs. */
+const docsCsp = `${csp}; style-src 'self' 'unsafe-inline'; img-src 'self' data:`;
+
+/** Calls that answer without a token: they say whether Pointsman is up, and nothing else. */
+const openPaths = ['/healthz', '/readyz'];
+
+/** Where the admin API writes what it has to say; pino fits. */
+export interface AdminLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface AppParts {
+  readonly control: Control;
+  readonly clock: Clock;
+  readonly log: AdminLog;
+  readonly doorkeeper: Doorkeeper;
+  readonly streams: Streams;
+  /** Names that a Host header may carry; asked for at every request, since a reload may change them. */
+  names(): ReadonlySet<string>;
+  readToken(): Promise<() => void>;
+  /** Absolute path of the built page, or null. */
+  readonly pageDir: string | null;
+  onBug(thrown: unknown): void;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set before any handler of a route that is not open. */
+    identity: Identity | null;
+  }
+}
+
+export type App = FastifyInstance;
+
+/** Builds it, not yet listening. */
+export async function buildApp(parts: AppParts): Promise<App> {
+  const app = fastify({
+    bodyLimit: bodyBytesMax,
+    trustProxy: false,
+    forceCloseConnections: 'idle',
+    requestTimeout: 30_000,
+    keepAliveTimeout: 10_000,
+    http: { headersTimeout: 10_000, maxHeaderSize: 16_384 },
+    requestIdHeader: false,
+    genReqId: () => randomUUID(),
+    clientErrorHandler: answerNonsense,
+    frameworkErrors: (thrown, req, reply) => refuse(parts, thrown, req, reply),
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.decorateRequest('identity', null);
+  app.setErrorHandler((thrown, req, reply) => refuse(parts, thrown, req, reply));
+  app.setNotFoundHandler((req, reply) => {
+    const fault = new Fault('NOT_FOUND', `There is no ${req.method} ${req.url.slice(0, 200)}.`);
+    return refuse(parts, fault, req, reply);
+  });
+  addParsers(app);
+  addChecks(app, parts);
+  await addDocuments(app, parts);
+  await app.register(async (inner) => {
+    const calls = new Idempotency<Answer>(parts.clock);
+    for (const route of routes) addRoute(inner, route, parts, calls);
+    addEvents(inner, parts);
+    addProcess(inner, parts);
+  });
+  await addPage(app, parts.pageDir);
+  return app;
+}
+
+function addParsers(app: App): void {
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (req, body, done) => {
+    if (body === '') return done(null, undefined);
+    return parseJson(req, String(body), done);
+  });
+}
+
+function addChecks(app: App, parts: AppParts): void {
+  app.addHook('onRequest', async (req, reply) => {
+    reply.headers({
+      'x-request-id': req.id,
+      'cache-control': 'no-store',
+      'content-security-policy': req.url.startsWith('/docs') ? docsCsp : csp,
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'x-frame-options': 'DENY',
+      'cross-origin-resource-policy': 'same-origin',
+    });
+    checkHost(req.raw.rawHeaders, parts.names(), req.socket.localAddress);
+    checkOrigin(req.method, req.headers);
+    if (openPaths.includes(req.routeOptions.url ?? '')) return;
+    req.identity = parts.doorkeeper.identify(req.headers, req.ip);
+  });
+  // A call whose body may be left out altogether is held against its shape all the same.
+  app.addHook('preValidation', async (req) => {
+    if (req.routeOptions.schema?.body) req.body ??= {};
+  });
+  app.addHook('onResponse', async (req) => {
+    if (!req.raw.complete) linger(req.socket, parts.clock);
+  });
+}
+
+/**
+ * Closing at once would reset a connection whose client still writes, and the reset may overtake the answer.
+ * Node goes on reading what is left and throws it away; whoever takes longer is cut.
+ */
+function linger(socket: Socket, clock: Clock): void {
+  const cancel = clock.after(lingerMs, () => socket.destroy());
+  socket.once('close', cancel);
+}
+
+function addRoute(app: App, route: Route, parts: AppParts, calls: Idempotency<Answer>): void {
+  app.route({
+    method: route.method,
+    url: route.path,
+    schema: documented(route),
+    handler: async (req, reply) => {
+      const said = (req.body ?? {}) as { by?: string; why?: string };
+      const call = callOf(req.headers, said);
+      const ask = {
+        params: req.params as Record<string, string>,
+        query: req.query,
+        body: req.body,
+        call,
+        readToken: parts.readToken,
+      };
+      const changes = route.method !== 'GET';
+      const key = changes ? idempotencyKeyOf(req.headers) : null;
+      const same = [route.method, req.url, call.generation, req.body];
+      const answer = await calls.once(key, same, () => route.handle(parts.control, ask));
+      if (changes) {
+        const { by, why } = call;
+        parts.log.info({ request: req.id, call: route.id, ...ask.params, by, why }, 'called');
+      }
+      return reply
+        .code(answer.status)
+        .headers(answer.headers)
+        .type('application/json')
+        .send(answer.body);
+    },
+  });
+}
+
+function addEvents(app: App, parts: AppParts): void {
+  app.get('/v1/events', { schema: documentedEvents, exposeHeadRoute: false }, (req, reply) => {
+    const query = req.query as Of<typeof EventsQuery>;
+    const after = afterOf(req.headers, query);
+    parts.streams.admit();
+    reply.hijack();
+    reply.raw.writeHead(200, {
+      ...(reply.getHeaders() as Record<string, string>),
+      'content-type': 'text/event-stream; charset=utf-8',
+      // Some proxies hold a stream back until it ends unless they are told.
+      'x-accel-buffering': 'no',
+    });
+    const { service = null, follow = true } = query;
+    parts.streams.open(reply.raw, { after, service, follow });
+  });
+}
+
+/** What monitoring asks of the process. */
+function addProcess(app: App, parts: AppParts): void {
+  const json = { type: 'application/json', shape: Readiness };
+  const summary = 'Is the process up? It is, if it answers.';
+  const healthz = documentedPlain(
+    'healthz',
+    summary,
+    'process',
+    { 200: { type: 'text/plain' } },
+    true,
+  );
+  app.get('/healthz', { schema: healthz }, (_req, reply) => reply.type('text/plain').send('ok\n'));
+
+  const readiness = { 200: json, 503: json };
+  const ready = 'Can it take traffic and calls? If not: why.';
+  const readyz = documentedPlain('readyz', ready, 'process', readiness, true);
+  app.get('/readyz', { schema: readyz }, (_req, reply) => {
+    const { ready, reasons } = parts.control.health();
+    return reply.code(ready ? 200 : 503).send({ ready, reasons });
+  });
+
+  const page = 'Metrics for Prometheus, summed over the workers.';
+  const metrics = documentedPlain('metrics', page, 'process', { 200: { type: 'text/plain' } });
+  app.get('/metrics', { schema: metrics }, async (_req, reply) => {
+    const { type, text } = await parts.control.metrics();
+    // Already text: the serializer of JSON must not quote it.
+    return reply.header('content-type', type).serializer(String).send(text);
+  });
+}
+
+async function addDocuments(app: App, parts: AppParts): Promise<void> {
+  for (const shape of namedShapes) app.addSchema(shape);
+  await app.register(fastifySwagger, {
+    openapi: documentHead(parts.control.health().version),
+    refResolver: {
+      buildLocalReference: (json, _uri, _fragment, i) => String(json.$id ?? `def-${i}`),
+    },
+    transformObject: (given) => {
+      if (!('openapiObject' in given)) return given.swaggerObject;
+      return complete(given.openapiObject, openPaths);
+    },
+  });
+  await app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { deepLinking: false, validatorUrl: null },
+    indexPrefix: '',
+  });
+  const summary = 'This document.';
+  const schema = documentedPlain('openapi', summary, 'process', {
+    200: { type: 'application/json' },
+  });
+  app.get('/openapi.json', { schema }, () => app.swagger());
+}
+
+async function addPage(app: App, pageDir: string | null): Promise<void> {
+  if (pageDir !== null) {
+    await app.register(fastifyStatic, {
+      root: pageDir,
+      prefix: '/',
+      dotfiles: 'ignore',
+      decorateReply: false,
+    });
+    return;
+  }
+  app.get('/', { schema: { hide: true } as object }, (_req, reply) =>
+    reply.type('text/html; charset=utf-8').send(plainPage),
+  );
+}
+
+const plainPage = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Pointsman</title>
+<h1>Pointsman</h1>
+<p>This is the admin API. The page is not built here.</p>
+<ul>
+<li><a href="/docs">/docs</a>: every call, <a href="/openapi.json">/openapi.json</a>: for programs
+<li><a href="/v1/services">/v1/services</a>, <a href="/v1/deployments">/v1/deployments</a>,
+<a href="/v1/events?after=0&amp;follow=false">/v1/events</a>
+<li><a href="/metrics">/metrics</a>, <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>
+</ul></html>
+`;
+
+function refuse(
+  parts: AppParts,
+  thrown: unknown,
+  req: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const fault = faultOf(thrown, bodyBytesMax);
+  const problem = problemOf(fault, req.id);
+  const fields = { request: req.id, method: req.method, url: req.url.slice(0, 300) };
+  if (!fault) {
+    parts.log.error({ ...fields, err: thrown }, `a bug: ${reasonOf(thrown)}`);
+    reply.raw.once('close', () => parts.onBug(thrown));
+  } else if (req.method !== 'GET' && req.method !== 'HEAD') {
+    parts.log.warn({ ...fields, code: fault.code, address: req.ip }, `refused: ${fault.message}`);
+  }
+  const wait = fault?.detail.retryAfterSeconds;
+  if (problem.status === 429 || problem.status === 503) {
+    reply.header('retry-after', typeof wait === 'number' ? wait : 1);
+  }
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="pointsman"');
+  // Fastify asks to close where a body was not read; see `linger`.
+  reply.removeHeader('connection');
+  return reply
+    .code(problem.status)
+    .header('content-type', problemType)
+    .serializer(JSON.stringify)
+    .send(problem);
+}
+
+/** What is no HTTP never becomes a request: a bare answer, and the connection ends. */
+function answerNonsense(this: App, thrown: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || thrown.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status = statusOfNonsense[thrown.code ?? ''] ?? '400 Bad Request';
+  const fault = new Fault('CALL_INVALID', `This is not valid HTTP: ${thrown.message}`);
+  const text = JSON.stringify({
+    ...problemOf(fault, randomUUID()),
+    status: Number.parseInt(status, 10),
+  });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: ${problemType}\r\nConnection: close\r\n` +
+      `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  );
+}
+
+const statusOfNonsense: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};

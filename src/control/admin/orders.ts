@@ -1,0 +1,102 @@
+/**
+ * The shapes of what callers send: parameters, queries and bodies.
+ *
+ * The rule this file keeps: text that people write (`by`, `why`) carries no control characters, because it
+ * is printed in terminals and logs later. What a name means is decided behind `Control`, not here.
+ */
+import { closed, type Of, oneOf, Type } from './shape.ts';
+
+/** C0, DEL, C1, line and paragraph separators, and the marks that turn the direction of text. */
+const printable = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$';
+
+export const byMax = 100;
+export const whyMax = 1000;
+
+const said = {
+  by: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: byMax,
+      pattern: printable,
+      description:
+        'Who calls, for history. The header X-Pointsman-By says the same, and comes first.',
+    }),
+  ),
+  why: Type.Optional(
+    Type.String({ maxLength: whyMax, pattern: printable, description: 'Why, for history.' }),
+  ),
+};
+
+/** Is the text free of control characters, and at most `max` long? */
+export function speakable(text: string, max: number): boolean {
+  return text.length <= max && new RegExp(printable, 'u').test(text);
+}
+
+/** A call that takes nothing but who and why. */
+export const Said = closed(said);
+
+export const DeployBody = closed({
+  release: Type.String({
+    minLength: 1,
+    maxLength: 128,
+    pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$',
+    description: 'The name of the release: letters, digits, ".", "_" and "-".',
+  }),
+  image: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 512,
+      pattern: '^[!-~]+$',
+      description: 'The image to run, where the service runs containers.',
+    }),
+  ),
+  targets: Type.Optional(
+    Type.Array(Type.String({ maxLength: 300 }), {
+      maxItems: 256,
+      description: 'Addresses of the form host:port, where the service is static.',
+    }),
+  ),
+  flip: Type.Optional(oneOf(['auto', 'manual'])),
+  dryRun: Type.Optional(
+    Type.Boolean({
+      description: 'Check what can be checked, start nothing, say what would happen.',
+    }),
+  ),
+  ...said,
+});
+export type DeployBody = Of<typeof DeployBody>;
+
+export const RollbackBody = closed({
+  to: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description:
+        'The release to go back to. Required unless If-Match names the generation to leave.',
+    }),
+  ),
+  ...said,
+});
+
+export const ServiceParams = closed({ service: Type.String({ minLength: 1, maxLength: 100 }) });
+
+export const DeploymentParams = closed({ id: Type.String({ minLength: 1, maxLength: 100 }) });
+
+export const DeploymentsQuery = closed({
+  service: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 50 })),
+});
+
+export const EventsQuery = closed({
+  after: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description:
+        'Begin behind this id; 0: with the oldest event kept. Default: with what comes next.',
+    }),
+  ),
+  service: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+  follow: Type.Optional(
+    Type.Boolean({ default: true, description: 'false: end after the events that are kept.' }),
+  ),
+});

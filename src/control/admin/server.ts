@@ -1,0 +1,138 @@
+/**
+ * The admin API as a whole: it listens, it can be told to read its token again, and it ends.
+ *
+ * The rule this file keeps: it never listens where others can reach it without a token, and closing ends
+ * every stream and idle connection at once; only a call that is being answered gets a moment to finish.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../../clock.ts';
+import { formatAddress, isLoopback } from '../../config/address.ts';
+import type { Address } from '../../config/config.ts';
+import { Fault, reasonOf } from '../../errors.ts';
+import type { Control } from '../control.ts';
+import { type AdminLog, type App, buildApp } from './app.ts';
+import { Doorkeeper, readToken } from './auth.ts';
+import { namesOf } from './origin.ts';
+import { Streams } from './streams.ts';
+
+/** How long calls that are being answered may take when everything else has ended. */
+const finishMs = 2_000;
+
+export interface AdminOptions {
+  readonly control: Control;
+  /** Port 0 asks the system for a free one. */
+  readonly listen: Address;
+  /** Absolute path of the file with the operator's token, or null: then `listen` must be loopback. */
+  readonly tokenFile: string | null;
+  /** Names besides loopback ones and the listen address that a Host header may carry. */
+  readonly hosts: readonly string[];
+  /** Absolute path of the built page; one that is not there is as good as null. */
+  readonly pageDir: string | null;
+  /** Called with what was thrown, after the caller had its 500, for everything that is no `Fault`. */
+  onBug(thrown: unknown): void;
+  readonly log: AdminLog;
+  readonly clock?: Clock;
+}
+
+export interface Admin {
+  /** Where it listens, with the port the system gave. */
+  readonly address: Address;
+  /**
+   * Reads the token file again, and takes other names and another file where they are given. A changed
+   * token ends the streams that the old one opened. What cannot be read changes nothing.
+   *
+   * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE
+   */
+  reload(changed?: Partial<Pick<AdminOptions, 'tokenFile' | 'hosts'>>): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Listens, once it has a token where it needs one.
+ *
+ * @throws Fault PORT_IN_USE, CONFIG_INVALID, CONFIG_UNREADABLE
+ */
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  const { control, listen, log, clock = systemClock } = options;
+  let { tokenFile } = options;
+  let names = namesOf(listen.host, options.hosts);
+  const warn = (message: string): void => log.warn({}, message);
+  const tokenOf = async (file: string | null): Promise<string | null> => {
+    if (file !== null) return readToken(file, warn);
+    if (isLoopback(listen.host)) return null;
+    throw new Fault(
+      'CONFIG_INVALID',
+      `admin.listen is ${formatAddress(listen)}, which others can reach: set admin.tokenFile, or ` +
+        'listen on 127.0.0.1.',
+    );
+  };
+  const doorkeeper = new Doorkeeper(await tokenOf(tokenFile), clock);
+  const streams = new Streams(control, clock);
+  const readAgain = async (file: string | null): Promise<() => void> => {
+    const token = await tokenOf(file);
+    return () => {
+      if (doorkeeper.replace(token)) streams.end();
+    };
+  };
+  const app = await buildApp({
+    control,
+    clock,
+    log,
+    doorkeeper,
+    streams,
+    names: () => names,
+    readToken: () => readAgain(tokenFile),
+    pageDir: pageIn(options.pageDir),
+    onBug: options.onBug,
+  });
+  const address = await listenOn(app, listen);
+  return {
+    address,
+    async reload(changed = {}) {
+      const file = changed.tokenFile === undefined ? tokenFile : changed.tokenFile;
+      const putInForce = await readAgain(file);
+      tokenFile = file;
+      if (changed.hosts) names = namesOf(listen.host, changed.hosts);
+      putInForce();
+    },
+    async close() {
+      streams.end();
+      const late = setTimeout(() => app.server.closeAllConnections(), finishMs);
+      await app.close();
+      clearTimeout(late);
+    },
+  };
+}
+
+function pageIn(pageDir: string | null): string | null {
+  return pageDir !== null && existsSync(join(pageDir, 'index.html')) ? pageDir : null;
+}
+
+async function listenOn(app: App, listen: Address): Promise<Address> {
+  try {
+    await app.listen({ host: listen.host, port: listen.port });
+  } catch (cause) {
+    await app.close();
+    const where = formatAddress(listen);
+    if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      throw new Fault(
+        'PORT_IN_USE',
+        `admin.listen: something else listens on ${where}. Stop it (see: ss -ltnp), or choose ` +
+          'another port in the configuration.',
+        { cause, address: where },
+      );
+    }
+    throw new Fault(
+      'CONFIG_INVALID',
+      `admin.listen: cannot listen on ${where}: ${reasonOf(cause)}`,
+      {
+        cause,
+        address: where,
+      },
+    );
+  }
+  const bound = app.server.address();
+  const port = typeof bound === 'object' && bound ? bound.port : listen.port;
+  return { host: listen.host, port };
+}
