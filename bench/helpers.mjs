@@ -1,0 +1,31 @@
+/** The processes around a contender: the origin and the load, on a core of their own. */
+import { execFileSync, fork } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onPath } from './contenders.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** @returns {Promise<{ port: number, pid: number, stop(): void }>} */
+export async function startOrigin() {
+  const child = forkAside('origin.mjs');
+  const port = await new Promise((resolve) => child.once('message', resolve));
+  return { port, pid: child.pid, stop: () => child.kill('SIGKILL') };
+}
+
+/** @returns {{ run(order: object): Promise<object>, stop(): void }} */
+export function startLoad() {
+  const child = forkAside('load.mjs');
+  const run = (order) =>
+    new Promise((resolve) => {
+      child.once('message', resolve);
+      child.send(order);
+    });
+  return { run, stop: () => child.kill('SIGKILL') };
+}
+
+function forkAside(file) {
+  const child = fork(join(here, file), [], { execArgv: ['--max-semi-space-size=64'] });
+  if (onPath('taskset')) execFileSync('taskset', ['-pc', '1', String(child.pid)]);
+  return child;
+}

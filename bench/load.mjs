@@ -1,0 +1,112 @@
+/**
+ * The load: raw sockets that send prepared bytes and read answers by Content-Length. It never retries, so
+ * whatever a proxy loses shows as an error.
+ *
+ * A child process: takes one order `{ port, path, body, connections, keepAlive, requests | seconds, rate }`
+ * and sends back `{ requests, errors, seconds, p50Ms, p99Ms, maxMs }`. With `rate` (requests/s over all
+ * connections) it is an open loop: a request counts from when it was due, not from when it was sent.
+ */
+import { connect } from 'node:net';
+
+process.on('message', async (order) => process.send(await run(order)));
+process.on('disconnect', () => process.exit(0));
+
+/** Longest a run may take beyond its time: what hangs then is counted as an error. */
+const graceMs = 5000;
+
+async function run(order) {
+  const bytes = request(order);
+  const limit = order.requests ?? Number.POSITIVE_INFINITY;
+  const endMs = performance.now() + (order.seconds ?? 60) * 1000;
+  const tally = { sent: 0, errors: 0, times: [] };
+  const startMs = performance.now();
+  const clients = Array.from({ length: order.connections }, (_, at) =>
+    client(order, bytes, tally, limit, endMs, startMs, at),
+  );
+  await Promise.race([
+    Promise.all(clients),
+    new Promise((resolve) => setTimeout(resolve, endMs - startMs + graceMs)),
+  ]);
+  const seconds = (performance.now() - startMs) / 1000;
+  const times = tally.times.sort((a, b) => a - b);
+  const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+  const errors = tally.errors + (tally.sent - tally.errors - times.length);
+  return { requests: times.length, errors, seconds, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) };
+}
+
+async function client(order, bytes, tally, limit, endMs, startMs, index) {
+  const everyMs = order.rate ? (order.connections / order.rate) * 1000 : 0;
+  let dueMs = startMs + (everyMs * index) / order.connections;
+  let socket = null;
+  while (tally.sent < limit && performance.now() < endMs) {
+    if (everyMs > 0) {
+      const waitMs = dueMs - performance.now();
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+    const sinceMs = everyMs > 0 ? dueMs : performance.now();
+    dueMs += everyMs;
+    tally.sent++;
+    try {
+      socket ??= await open(order.port);
+      await exchange(socket, bytes);
+      tally.times.push(performance.now() - sinceMs);
+      if (!order.keepAlive) socket = close(socket);
+    } catch {
+      tally.errors++;
+      socket = close(socket);
+    }
+  }
+  close(socket);
+}
+
+function request({ path = '/small', body = 0, keepAlive }) {
+  const length = body > 0 ? `content-length: ${body}\r\n` : '';
+  const connection = keepAlive ? '' : 'connection: close\r\n';
+  const head = `${body > 0 ? 'POST' : 'GET'} ${path} HTTP/1.1\r\nhost: bench.example\r\nuser-agent: bench\r\naccept: */*\r\n${length}${connection}\r\n`;
+  return Buffer.concat([Buffer.from(head), Buffer.alloc(body, 'x')]);
+}
+
+function open(port) {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', reject);
+  });
+}
+
+/** Sends one request and resolves when its whole answer has come. */
+function exchange(socket, bytes) {
+  return new Promise((resolve, reject) => {
+    let head = '';
+    let left = -1;
+    const done = (failed) => {
+      socket.removeAllListeners('data');
+      socket.removeAllListeners('close');
+      socket.removeAllListeners('error');
+      if (failed) reject(failed);
+      else resolve();
+    };
+    socket.on('data', (chunk) => {
+      if (left === -1) {
+        head += chunk.latin1Slice();
+        const end = head.indexOf('\r\n\r\n');
+        if (end === -1) return;
+        if (!head.startsWith('HTTP/1.1 200')) return done(new Error(head.slice(0, 60)));
+        const length = /\r\ncontent-length: *(\d+)/i.exec(head.slice(0, end + 2));
+        left = Number(length?.[1] ?? 0) - (head.length - end - 4);
+      } else {
+        left -= chunk.length;
+      }
+      if (left <= 0) done(left < 0 ? new Error('more than was announced') : null);
+    });
+    socket.on('error', done);
+    socket.on('close', () => done(new Error('closed')));
+    socket.write(bytes);
+  });
+}
+
+function close(socket) {
+  socket?.on('error', () => {});
+  socket?.destroy();
+  return null;
+}

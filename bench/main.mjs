@@ -1,0 +1,67 @@
+/**
+ * `npm run bench`: what Pointsman costs beside what it is built on and every peer on PATH.
+ *
+ *   npm run bench                     the loads, the flip, and memory
+ *   npm run bench -- loads flip       only these parts: loads, latency, flip, scale, memory, scrape, deploy
+ *   npm run bench -- --brief          two short rounds: is it alive? (what .ci/run does)
+ *   npm run bench -- --rounds 7 --seconds 4 --only pointsman,haproxy
+ *
+ * The rule this file keeps: rounds are interleaved, figures are medians, and what counts are the ratios
+ * within one run: the machine is shared, so the times of two runs do not compare.
+ */
+import { parseArgs } from 'node:util';
+import { kinds, onPath, versionOf } from './contenders.mjs';
+import { flipBench } from './flip.mjs';
+import { latencyBench, loadBench } from './loads.mjs';
+import { memoryBench, scaleBench, scrapeBench } from './scale.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    brief: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+});
+
+const options = {
+  rounds: values.brief ? 2 : Number(values.rounds),
+  seconds: values.brief ? 0.5 : Number(values.seconds),
+  names: contenders(values.only),
+};
+const parts = { loads: loadBench, latency: latencyBench, flip: flipBench, scale: scaleBench };
+Object.assign(parts, { memory: memoryBench, scrape: scrapeBench, deploy: deployBench });
+const wanted = positionals.length > 0 ? positionals : ['loads', 'flip', 'memory'];
+const unknown = wanted.filter((part) => !(part in parts));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `No such part: ${unknown.join(', ')}. There are: ${Object.keys(parts).join(', ')}\n`,
+  );
+  process.exit(2);
+}
+
+console.log(machine());
+let errors = 0;
+for (const part of wanted) errors += (await parts[part](options)) ?? 0;
+if (errors > 0) console.log(`${errors} requests failed: these figures are worth nothing`);
+process.exit(errors > 0 ? 1 : 0);
+
+function contenders(only) {
+  const all = ['direct', ...Object.keys(kinds)];
+  if (only) return only.split(',').filter((name) => all.includes(name));
+  return all.filter((name) => name === 'direct' || !kinds[name].on || onPath(kinds[name].on));
+}
+
+function machine() {
+  const versions = options.names
+    .filter((name) => kinds[name]?.on)
+    .map((name) => `${name} ${versionOf(name)}`);
+  return [`Node ${process.versions.node}`, `${process.arch}`, ...versions].join(' · ');
+}
+
+/** Imported late: it needs a container engine. */
+async function deployBench(given) {
+  const { deployBench: run } = await import('./deploy.mjs');
+  return run(given);
+}

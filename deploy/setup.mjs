@@ -1,0 +1,60 @@
+/**
+ * What `npm start` and `npm test` do first on a fresh clone: install the dependencies, build `dist/`.
+ *
+ * The rule this file keeps: it needs nothing but Node and npm, does only what is out of date, and says in
+ * one line what it does. `--build` builds in any case.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const wanted = [20, 19];
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
+  fail(`Pointsman needs Node ${wanted.join('.')} or newer; this is ${process.versions.node}.`);
+}
+
+const installed = join(root, 'node_modules', '.package-lock.json');
+const lock = join(root, 'package-lock.json');
+if (!existsSync(installed) || timeOf(lock) > timeOf(installed)) {
+  run('Installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+const built = join(root, 'dist', 'main.js');
+const sources = newest(join(root, 'src'));
+if (process.argv.includes('--build') || !existsSync(built) || sources > timeOf(built)) {
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  const bin = (name) => join(root, 'node_modules', '.bin', name);
+  run('Building dist/', bin('tsc'), ['-p', 'tsconfig.json']);
+  run('Building the page', bin('vite'), ['build', '--logLevel', 'warn']);
+}
+
+function run(what, command, args) {
+  process.stderr.write(`${what} …\n`);
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    // Its own output is no part of what `npm start` or `npm test` print.
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) fail(`${what} failed: ${command} ${args.join(' ')} (${error ?? status})`);
+}
+
+function newest(folder) {
+  return readdirSync(folder, { withFileTypes: true }).reduce((most, entry) => {
+    const path = join(folder, entry.name);
+    return Math.max(most, entry.isDirectory() ? newest(path) : timeOf(path));
+  }, timeOf(folder));
+}
+
+function timeOf(path) {
+  return statSync(path).mtimeMs;
+}
+
+function fail(message) {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}
