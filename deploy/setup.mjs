@@ -5,7 +5,7 @@
  * one line what it does. `--build` builds in any case.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -23,13 +23,26 @@ if (!existsSync(installed) || timeOf(lock) > timeOf(installed)) {
   run('Installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
-const built = join(root, 'dist', 'main.js');
-const sources = newest(join(root, 'src'));
-if (process.argv.includes('--build') || !existsSync(built) || sources > timeOf(built)) {
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  const bin = (name) => join(root, 'node_modules', '.bin', name);
+const again = process.argv.includes('--build');
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+const page = join(root, 'src', 'dashboard');
+if (again) rmSync(join(root, 'dist'), { recursive: true, force: true });
+if (isStale(join(root, 'dist', 'main.js'), newest(join(root, 'src'), page))) {
   run('Building dist/', bin('tsc'), ['-p', 'tsconfig.json']);
+  stamp(join(root, 'dist', 'main.js'));
+}
+if (isStale(join(root, 'dist', 'dashboard', 'index.html'), newest(page))) {
   run('Building the page', bin('vite'), ['build', '--logLevel', 'warn']);
+}
+
+function isStale(built, sourcesMs) {
+  return !existsSync(built) || sourcesMs > timeOf(built);
+}
+
+/** A compiler may leave a file alone that would come out the same. */
+function stamp(file) {
+  const now = new Date();
+  utimesSync(file, now, now);
 }
 
 function run(what, command, args) {
@@ -43,10 +56,11 @@ function run(what, command, args) {
   if (status !== 0) fail(`${what} failed: ${command} ${args.join(' ')} (${error ?? status})`);
 }
 
-function newest(folder) {
+function newest(folder, except) {
   return readdirSync(folder, { withFileTypes: true }).reduce((most, entry) => {
     const path = join(folder, entry.name);
-    return Math.max(most, entry.isDirectory() ? newest(path) : timeOf(path));
+    if (path === except) return most;
+    return Math.max(most, entry.isDirectory() ? newest(path, except) : timeOf(path));
   }, timeOf(folder));
 }
 
