@@ -1,0 +1,101 @@
+/**
+ * The answers that are ours: what a client gets when a service cannot be asked, or did not answer.
+ *
+ * The rule this file keeps: one function for both lanes, and an answer says the code, the request's id
+ * and nothing of what stands behind the proxy.
+ */
+import { STATUS_CODES } from 'node:http';
+import { type FaultCode, faults } from '../errors.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly reason: string;
+  /** Names and values in turn, Content-Length included. */
+  readonly headers: string[];
+  /** ASCII; not sent in answer to HEAD. */
+  readonly body: string;
+}
+
+/** What an answer is about. */
+export interface About {
+  /** X-Request-Id; '' where there was no request to speak of. */
+  readonly id: string;
+  /** The Accept header; '' where there was none. */
+  readonly accept: string;
+  /** What Retry-After says where trying again is of use. */
+  readonly retryAfterSeconds: number;
+  /** The connection ends with this answer, because what follows on it cannot be told apart, or will not be read. */
+  readonly close: boolean;
+  readonly date: Date;
+}
+
+/** RFC 9110 section 15.5.6: a 405 says what would be allowed. */
+const allowed = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+export function ownAnswer(code: FaultCode, about: About): Answer {
+  const { status, title, retry } = faults[code];
+  const reason = STATUS_CODES[status] ?? 'Error';
+  const type = typeFor(about.accept);
+  const body = bodyOf(type, { status, reason, code, title, id: about.id });
+  const headers = [
+    'Content-Type',
+    `${type}; charset=utf-8`,
+    'Content-Length',
+    String(body.length),
+    'Cache-Control',
+    'no-store',
+    'Date',
+    about.date.toUTCString(),
+  ];
+  if (about.id !== '') headers.push('X-Request-Id', about.id);
+  if (status === 503 && retry) headers.push('Retry-After', String(about.retryAfterSeconds));
+  if (status === 405) headers.push('Allow', allowed);
+  if (about.close) headers.push('Connection', 'close');
+  return { status, reason, headers, body };
+}
+
+/** An answer as bytes, for a connection that has no HTTP around it any more. */
+export function wireForm(answer: Answer): string {
+  let head = `HTTP/1.1 ${answer.status} ${answer.reason}\r\n`;
+  for (let at = 0; at < answer.headers.length; at += 2) {
+    head += `${answer.headers[at]}: ${answer.headers[at + 1]}\r\n`;
+  }
+  return `${head}\r\n${answer.body}`;
+}
+
+type Type = 'text/plain' | 'application/json' | 'text/html';
+
+interface Said {
+  readonly status: number;
+  readonly reason: string;
+  readonly code: FaultCode;
+  readonly title: string;
+  readonly id: string;
+}
+
+/** The first of the types that we speak; plain text where none is asked for. */
+function typeFor(accept: string): Type {
+  for (const range of accept.toLowerCase().split(',')) {
+    const name = range.split(';', 1)[0]?.trim() ?? '';
+    if (name === 'text/html') return 'text/html';
+    if (name === 'text/plain') return 'text/plain';
+    if (name === 'application/json' || name.endsWith('+json')) return 'application/json';
+  }
+  return 'text/plain';
+}
+
+/** Nothing in it comes from the client but the id, whose characters are checked. */
+function bodyOf(type: Type, said: Said): string {
+  const { status, reason, code, title, id } = said;
+  if (type === 'application/json') {
+    return `${JSON.stringify({ status, code, message: title, requestId: id })}\n`;
+  }
+  if (type === 'text/html') {
+    const about = id === '' ? '' : `<p><small>Request ${id}</small></p>\n`;
+    return (
+      `<!doctype html>\n<meta charset="utf-8">\n<title>${status} ${reason}</title>\n` +
+      `<h1>${status} ${reason}</h1>\n<p>${title}.</p>\n<p><code>${code}</code></p>\n${about}`
+    );
+  }
+  return `${status} ${reason}\n${title}.\n${code}${id === '' ? '' : ` ${id}`}\n`;
+}

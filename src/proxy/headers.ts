@@ -1,0 +1,291 @@
+/**
+ * Which header fields are passed on, in both directions and for both lanes: pure functions on flat lists
+ * of names and values in turn.
+ *
+ * The rule this file keeps: what concerns one connection ends here (RFC 9110 section 7.6.1), what says
+ * where a request came from is ours to say, and everything else passes as it came: order, case of the
+ * names, repeated lines.
+ *
+ * Decisions:
+ * - From a peer that is not in `trustedProxies`, `Forwarded`, every `X-Forwarded-*` and `X-Real-IP` are
+ *   dropped and the three that are common are set from the socket. From a trusted one they pass;
+ *   X-Forwarded-For and Forwarded are appended to, -Proto and -Host are set where they are missing.
+ * - X-Real-IP is never set: X-Forwarded-For says the same, and says it by one rule.
+ * - A name with underscores that reads like one of these after the translation of CGI (`X_Forwarded_For`)
+ *   is dropped from anybody: applications cannot tell them apart.
+ * - `Connection: host` and the like nominate nothing: a client must not be able to take away what we
+ *   and the application rely on.
+ * - `Trailer` passes where the message goes on in chunks, since then its trailers do.
+ */
+
+/** How a request reached us. */
+export interface Arrival {
+  /** Address of the peer; '' where it was gone. */
+  readonly client: string;
+  /** The peer is in `trustedProxies`. */
+  readonly trusted: boolean;
+  readonly proto: 'http' | 'https';
+  /** As in the Host header; '' where an HTTP/1.0 client sent none. */
+  readonly host: string;
+  /** X-Request-Id of the exchange. */
+  readonly id: string;
+  readonly version: '1.0' | '1.1';
+  /** The body goes on in chunks: `Transfer-Encoding: chunked` is added. */
+  readonly chunked: boolean;
+  /** The request asks for a tunnel: Upgrade passes. */
+  readonly upgrade: boolean;
+}
+
+/** How an answer goes to the client. */
+export interface Departure {
+  readonly status: number;
+  /** The body goes on in chunks; the caller adds Transfer-Encoding. */
+  readonly chunked: boolean;
+  /** What Connection is to say; null: nothing. */
+  readonly connection: 'close' | 'keep-alive' | 'Upgrade' | null;
+}
+
+const pseudonym = 'pointsman';
+
+/** What is done with a field that does not simply pass. */
+type Rule =
+  | 'drop'
+  | 'connection'
+  | 'te'
+  | 'trailer'
+  | 'upgrade'
+  | 'from'
+  | 'for'
+  | 'forwarded'
+  | 'via';
+
+const requestRules = new Map<string, Rule>([
+  ['connection', 'connection'],
+  ['expect', 'drop'],
+  ['forwarded', 'forwarded'],
+  ['http2-settings', 'drop'],
+  ['keep-alive', 'drop'],
+  ['te', 'te'],
+  ['trailer', 'trailer'],
+  ['transfer-encoding', 'drop'],
+  ['upgrade', 'upgrade'],
+  ['via', 'via'],
+  ['x-forwarded-for', 'for'],
+  ['x-real-ip', 'from'],
+  ['x-request-id', 'drop'],
+]);
+
+const responseRules = new Map<string, Rule>([
+  ['connection', 'connection'],
+  ['keep-alive', 'drop'],
+  ['te', 'drop'],
+  ['trailer', 'trailer'],
+  ['transfer-encoding', 'drop'],
+  ['upgrade', 'upgrade'],
+  ['via', 'via'],
+]);
+
+/** Fields that a Connection header cannot take away; of the response only those of framing matter. */
+const neverNominated = new Set([
+  'authorization',
+  'content-length',
+  'content-type',
+  'cookie',
+  'forwarded',
+  'host',
+  'set-cookie',
+  'traceparent',
+  'tracestate',
+  'via',
+  'x-real-ip',
+  'x-request-id',
+]);
+
+/** Options of Connection that name no field to strip, or one that is dealt with anyway. */
+const plainOptions = new Set(['', 'close', 'keep-alive', 'te', 'upgrade', 'http2-settings']);
+
+/** Fields that stand for themselves even in the underscores of CGI. */
+const guardedNames = new Set(['content-length', 'host', ...requestRules.keys()]);
+
+/**
+ * What a target is sent.
+ *
+ * @param raw names and values in turn, vetted.
+ * @returns a new list.
+ */
+export function requestHeaders(raw: readonly string[], arrival: Arrival): string[] {
+  const { trusted } = arrival;
+  const out: string[] = [];
+  let nominated: Set<string> | null = null;
+  let forwardedFor = '';
+  let forwarded = '';
+  let via = '';
+  let proto = false;
+  let host = false;
+  let trailers = false;
+  let protocol = '';
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] ?? '';
+    const value = raw[at + 1] ?? '';
+    const lower = name.toLowerCase();
+    switch (requestRuleOf(lower)) {
+      case undefined:
+        out.push(name, value);
+        break;
+      case 'connection':
+        nominated = nominations(value, nominated);
+        break;
+      case 'te':
+        trailers ||= takesTrailers.test(value);
+        break;
+      case 'trailer':
+        if (arrival.chunked) out.push(name, value);
+        break;
+      case 'upgrade':
+        protocol = joined(protocol, value);
+        break;
+      case 'via':
+        via = joined(via, value);
+        break;
+      case 'for':
+        if (trusted) forwardedFor = joined(forwardedFor, value);
+        break;
+      case 'forwarded':
+        if (trusted) forwarded = joined(forwarded, value);
+        break;
+      case 'from':
+        if (!trusted) break;
+        proto ||= lower === 'x-forwarded-proto';
+        host ||= lower === 'x-forwarded-host';
+        out.push(name, value);
+        break;
+    }
+  }
+  const kept = nominated === null ? out : without(out, nominated);
+  if (trailers) kept.push('TE', 'trailers');
+  if (arrival.chunked) kept.push('Transfer-Encoding', 'chunked');
+  if (arrival.upgrade) kept.push('Connection', 'Upgrade', 'Upgrade', protocol);
+  else if (trailers) kept.push('Connection', 'TE');
+  if (forwarded !== '') kept.push('Forwarded', joined(forwarded, element(arrival)));
+  const chain = joined(forwardedFor, arrival.client);
+  if (chain !== '') kept.push('X-Forwarded-For', chain);
+  if (!proto) kept.push('X-Forwarded-Proto', arrival.proto);
+  if (!host && arrival.host !== '') kept.push('X-Forwarded-Host', arrival.host);
+  kept.push('X-Request-Id', arrival.id);
+  kept.push('Via', joined(via, `${arrival.version} ${pseudonym}`));
+  return kept;
+}
+
+/**
+ * What a client is sent of a target's answer.
+ *
+ * @param raw names and values in turn.
+ * @param version of HTTP, in which the target answered.
+ * @returns a new list.
+ */
+export function responseHeaders(
+  raw: readonly string[],
+  version: '1.0' | '1.1',
+  departure: Departure,
+): string[] {
+  const out: string[] = [];
+  let nominated: Set<string> | null = null;
+  let via = '';
+  let protocol = '';
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] ?? '';
+    const value = raw[at + 1] ?? '';
+    const lower = name.toLowerCase();
+    const rule = lower.startsWith('proxy-') ? 'drop' : responseRules.get(lower);
+    if (rule === undefined) {
+      // RFC 9110 section 8.6: no Content-Length in a 204.
+      if (departure.status === 204 && lower === 'content-length') continue;
+      out.push(name, value);
+    } else if (rule === 'connection') {
+      nominated = nominations(value, nominated);
+    } else if (rule === 'via') {
+      via = joined(via, value);
+    } else if (rule === 'upgrade') {
+      protocol = joined(protocol, value);
+    } else if (rule === 'trailer' && departure.chunked) {
+      out.push(name, value);
+    }
+  }
+  const kept = nominated === null ? out : without(out, nominated);
+  if (departure.connection !== null) kept.push('Connection', departure.connection);
+  if (departure.connection === 'Upgrade' && protocol !== '') kept.push('Upgrade', protocol);
+  kept.push('Via', joined(via, `${version} ${pseudonym}`));
+  return kept;
+}
+
+/** Fields that may not come in a trailer section, because they would have to come before (RFC 9110 section 6.5.1). */
+const notInTrailers = new Set([
+  ...guardedNames,
+  'authorization',
+  'cache-control',
+  'content-encoding',
+  'content-range',
+  'content-type',
+  'cookie',
+  'set-cookie',
+]);
+
+/** The trailers that are passed on, as pairs. */
+export function trailerPairs(raw: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at] ?? '';
+    const lower = name.toLowerCase().replaceAll('_', '-');
+    if (notInTrailers.has(lower) || lower.startsWith('proxy-')) continue;
+    if (lower.startsWith('x-forwarded-')) continue;
+    pairs.push([name, raw[at + 1] ?? '']);
+  }
+  return pairs;
+}
+
+const takesTrailers = /(?:^|,)[ \t]*trailers[ \t]*(?:$|[,;])/i;
+
+function requestRuleOf(lower: string): Rule | undefined {
+  const rule = requestRules.get(lower);
+  if (rule !== undefined) return rule;
+  const first = lower.charCodeAt(0);
+  if (first === 0x78 && lower.startsWith('x-forwarded-')) return 'from';
+  // `Proxy` too: CGI makes HTTP_PROXY of it (httpoxy, CVE-2016-5385).
+  if (first === 0x70 && (lower === 'proxy' || lower.startsWith('proxy-'))) return 'drop';
+  if (!lower.includes('_')) return undefined;
+  const read = lower.replaceAll('_', '-');
+  const guarded = guardedNames.has(read) || read.startsWith('x-forwarded-');
+  return guarded || read.startsWith('proxy-') ? 'drop' : undefined;
+}
+
+function nominations(value: string, before: Set<string> | null): Set<string> | null {
+  let nominated = before;
+  for (const option of value.toLowerCase().split(',')) {
+    const name = option.trim();
+    if (plainOptions.has(name) || neverNominated.has(name)) continue;
+    if (name.startsWith('x-forwarded-')) continue;
+    nominated ??= new Set();
+    nominated.add(name);
+  }
+  return nominated;
+}
+
+function without(list: readonly string[], nominated: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at < list.length; at += 2) {
+    const name = list[at] ?? '';
+    if (!nominated.has(name.toLowerCase())) kept.push(name, list[at + 1] ?? '');
+  }
+  return kept;
+}
+
+function joined(list: string, value: string): string {
+  if (list === '') return value;
+  return value === '' ? list : `${list}, ${value}`;
+}
+
+/** One hop in the words of RFC 7239. */
+function element({ client, proto, host }: Arrival): string {
+  const node = client.includes(':') ? `"[${client}]"` : client;
+  return `for=${client === '' ? 'unknown' : node};proto=${proto}${host === '' ? '' : `;host="${host}"`}`;
+}
