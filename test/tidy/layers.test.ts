@@ -1,0 +1,116 @@
+/**
+ * Who may import whom.
+ *
+ * The rule this file keeps: imports point downwards, the two planes do not know each other, and each npm
+ * package has one door, so that replacing it touches one file and its contract tests.
+ */
+
+import { builtinModules } from 'node:module';
+import { dirname, join, normalize } from 'node:path';
+import { expect, test } from 'vitest';
+import { importsOf, read, type Source, sources } from '../support/source.ts';
+
+const all = sources('src').filter(({ path }) => !path.startsWith('src/dashboard/'));
+
+/** The rooms, from the cellar up; a file may import from its own room and from those named with it. */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  ground: [],
+  config: ['ground'],
+  proxy: ['ground', 'config'],
+  control: ['ground', 'config'],
+  cli: ['ground', 'config', 'control'],
+  top: ['ground', 'config', 'proxy', 'control', 'cli'],
+};
+
+/** Files that stand directly in src/. */
+const standing: Readonly<Record<string, string>> = {
+  'src/clock.ts': 'ground',
+  'src/errors.ts': 'ground',
+  'src/wire.ts': 'ground',
+  'src/log.ts': 'ground',
+  'src/ipc.ts': 'ground',
+  'src/listener.ts': 'ground',
+  'src/scoreboard.ts': 'ground',
+  'src/supervisor.ts': 'top',
+  'src/alone.ts': 'top',
+  'src/run.ts': 'top',
+  'src/main.ts': 'top',
+};
+
+function roomOf(path: string): string {
+  return standing[path] ?? path.split('/')[1] ?? '';
+}
+
+function local(source: Source): string[] {
+  return importsOf(source)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => normalize(join(dirname(source.path), name)));
+}
+
+/** Types of the resolved config are part of the ground: they name what everybody is given. */
+const typesOnly = new Set(['src/config/config.ts']);
+
+test('every file stands in a room', () => {
+  const homeless = all.filter(({ path }) => !(roomOf(path) in rooms)).map(({ path }) => path);
+
+  expect(homeless).toEqual([]);
+});
+
+test('imports point downwards, and the planes do not know each other', () => {
+  const wrong = all.flatMap((source) => {
+    const room = roomOf(source.path);
+    const may = new Set([room, ...(rooms[room] ?? [])]);
+    return local(source)
+      .filter((path) => !may.has(roomOf(path)) && !typesOnly.has(path))
+      .map((path) => `${source.path} imports ${path}`);
+  });
+
+  expect(wrong).toEqual([]);
+});
+
+test('the supervisor imports next to nothing', () => {
+  const supervisor = all.find(({ path }) => path === 'src/supervisor.ts');
+
+  expect(supervisor && local(supervisor).sort()).toEqual([
+    'src/config/config.ts',
+    'src/ipc.ts',
+    'src/listener.ts',
+    'src/log.ts',
+    'src/scoreboard.ts',
+  ]);
+});
+
+test('each npm package has one door', () => {
+  const doors = new Map<string, string[]>();
+  for (const source of all) {
+    for (const name of importsOf(source)) {
+      if (name.startsWith('.') || name.startsWith('node:') || builtinModules.includes(name))
+        continue;
+      const parts = name.split('/');
+      const pkg = name.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] ?? '');
+      doors.set(pkg, [...new Set([...(doors.get(pkg) ?? []), source.path])]);
+    }
+  }
+
+  const several = [...doors].filter(([, files]) => files.length > 1);
+  expect(several).toEqual([]);
+});
+
+test('every package the product depends on is imported by it, and nothing else is', () => {
+  const { dependencies } = JSON.parse(read('package.json')) as {
+    dependencies: Record<string, string>;
+  };
+  const imported = new Set(
+    all
+      .flatMap(importsOf)
+      .filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
+      .map((name) =>
+        name
+          .split('/')
+          .slice(0, name.startsWith('@') ? 2 : 1)
+          .join('/'),
+      ),
+  );
+
+  expect([...imported].sort()).toEqual(Object.keys(dependencies).sort());
+});
