@@ -137,6 +137,9 @@ export interface PoolStats {
 
 export interface TargetStats {
   readonly id: string;
+  /** `host` and `port` as the worker's table has them; a restarted controller serves on from them. */
+  readonly host?: string;
+  readonly port?: number;
   /** As the worker's table says; a restarted controller begins from it. */
   readonly healthy: boolean;
   /** Taken out by this worker after errors in a row (passive ejection). */

@@ -7,8 +7,8 @@
 import type { Clock } from '../clock.ts';
 import type { FlipMode } from '../config/config.ts';
 import { Fault, reasonOf } from '../errors.ts';
-import type { Release } from './state.ts';
 import type { TargetView } from './prober.ts';
+import type { Release } from './state.ts';
 
 /** Of what the replicas print, so many of the last lines are kept for the case that it fails. */
 const linesMax = 20;
@@ -101,10 +101,15 @@ export function gateTimeout(
 /** A start that went wrong, with the last output, as the record keeps it. */
 export function startFault(attempt: Attempt, service: string, thrown: unknown): Fault {
   const code = thrown instanceof Fault ? thrown.code : 'START_FAILED';
-  const told = thrown instanceof Fault ? thrown.message : `${service} could not start: ${reasonOf(thrown)}`;
+  const told =
+    thrown instanceof Fault ? thrown.message : `${service} could not start: ${reasonOf(thrown)}`;
   const detail = thrown instanceof Fault ? thrown.detail : {};
   const lines = attempt.lines.some((line) => told.includes(line)) ? '' : lastWords(attempt);
-  return new Fault(code, `${told}${lines}`, { ...detail, output: [...attempt.lines], cause: thrown });
+  return new Fault(code, `${told}${lines}`, {
+    ...detail,
+    output: [...attempt.lines],
+    cause: thrown,
+  });
 }
 
 /** One target and its last probe, as part of a sentence. */
@@ -114,7 +119,8 @@ export function wordsOn(view: TargetView): string {
   if (target.state === 'down') return `target ${target.id} is not running${detail}`;
   if (target.state !== 'running') return `target ${target.id} is ${target.state}${detail}`;
   if (last === null) return `target ${target.id} has not answered a probe yet`;
-  if (last.error === null) return `target ${target.id} passed ${view.passes} probes in a row so far`;
+  if (last.error === null)
+    return `target ${target.id} passed ${view.passes} probes in a row so far`;
   const body = last.body === null || last.body === '' ? '' : `, saying "${last.body}"`;
   return `target ${target.id}: ${last.error}${body}`;
 }

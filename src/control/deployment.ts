@@ -177,7 +177,11 @@ export function intendRollback(state: ServiceState, origin: Origin): ServiceStat
 }
 
 /** The flip did not happen: no worker serves it. The deployment goes back to `phase`. */
-export function withdraw(state: ServiceState, id: string, phase: 'probing' | 'ready'): ServiceState {
+export function withdraw(
+  state: ServiceState,
+  id: string,
+  phase: 'probing' | 'ready',
+): ServiceState {
   if (state.intent?.deployment !== id) return state;
   return advance({ ...state, intent: null }, id, phase);
 }

@@ -77,7 +77,8 @@ export class DrainTally {
       finished += drained.finished;
       clientAborted += drained.clientAborted;
       cut += drained.cut;
-      const open = countOf(drained.inflight) - drained.finished - drained.clientAborted - drained.cut;
+      const open =
+        countOf(drained.inflight) - drained.finished - drained.clientAborted - drained.cut;
       if (gone) cut += open;
       else stillOpen += open;
       done &&= gone || drained.done;

@@ -8,7 +8,7 @@
  * Before the commit everything can be undone, and is, on any doubt. After it nothing is: a worker that
  * does not answer it holds, so it serves nobody from the old pool, and obeys when it can.
  */
-import type { Clock } from '../clock.ts';
+import { type Clock, pause } from '../clock.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { Color, Committed, Fence, Inside } from '../wire.ts';
 import type { DataPlane } from './dataplane.ts';
@@ -77,35 +77,52 @@ export async function flipOver(barrier: Barrier, flip: Flip): Promise<Flipped> {
 /**
  * Leads every worker to a generation that some of them may serve already: there is no way back.
  *
- * @param tries how often a hold that fails is asked again; after that they switch without it.
+ * @param arrived whether every worker that answers serves it.
+ * @param tries how often that is worked for; who has not arrived then is left to the next table.
  */
 export async function flipForward(
   barrier: Barrier,
   fence: Fence,
+  arrived: () => Promise<boolean>,
   tries: number,
-  waitMs: (ms: number) => Promise<void>,
 ): Promise<Flipped> {
-  const { clock, plane, log } = barrier;
+  const { clock, log } = barrier;
   const begun = clock.now();
   let workers = 0;
+  const committed: Committed[] = [];
   for (let left = tries; left > 0; left--) {
+    const last = left === 1;
     try {
       await barrier.publish();
-      workers = await plane.hold(fence, holdMsMax);
-      break;
+      workers = Math.max(workers, await held(barrier, fence));
     } catch (thrown) {
-      // Fenced: a worker serves that generation already. Those that do not have held since before.
-      if (thrown instanceof Fault && thrown.code === 'FLIP_FENCED') break;
       log('warn', `A flip is being finished: ${reasonOf(thrown)}`, { ...fence });
-      await waitMs(holdMsMax);
+      // Those that hold go on holding; that is better than to serve two releases at once.
+      if (!last) {
+        await pause(clock, holdMsMax);
+        continue;
+      }
     }
+    const done = await commit(barrier, fence).catch((thrown: unknown) => {
+      log('error', `Workers did not answer a commit: ${reasonOf(thrown)}`, { ...fence });
+      return [];
+    });
+    committed.push(...done);
+    if (await arrived()) break;
+    if (!last) await pause(clock, holdMsMax);
   }
   const committedAt = clock.date().toISOString();
-  const committed = await commit(barrier, fence).catch((thrown: unknown) => {
-    log('error', `Workers did not answer a commit: ${reasonOf(thrown)}`, { ...fence });
-    return [];
-  });
   return { committedAt, flipMs: clock.now() - begun, workers, committed };
+}
+
+/** Fenced: a worker serves that generation already; those that do not have held since before. */
+async function held(barrier: Barrier, fence: Fence): Promise<number> {
+  try {
+    return await barrier.plane.hold(fence, holdMsMax);
+  } catch (thrown) {
+    if (thrown instanceof Fault && thrown.code === 'FLIP_FENCED') return 0;
+    throw thrown;
+  }
 }
 
 /** Gives every worker back to the old generation; a worker that has nothing staged has nothing to do. */

@@ -7,7 +7,6 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Clock } from '../clock.ts';
 import type { Health } from '../config/config.ts';
-import type { ProbeResult } from './control.ts';
 import type { Probe } from './seams.ts';
 
 /** Of a body that is not the answer hoped for, so much is kept: enough for the reason. */

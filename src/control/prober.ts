@@ -61,6 +61,8 @@ interface Pool {
   health: Health;
   gate: boolean;
   readonly assumed: (targetId: string) => boolean;
+  /** Its first targets are known. */
+  filled: boolean;
   readonly tracks: Map<string, Track>;
 }
 
@@ -84,16 +86,29 @@ export class Prober {
    * @param gate strict counting and quick first probes, until `calm`.
    * @param assumed what a target begins as in this first filling; targets that join later begin as down.
    */
-  watch(named: Watched, health: Health, gate: boolean, assumed: (targetId: string) => boolean): void {
+  watch(
+    named: Watched,
+    health: Health,
+    gate: boolean,
+    assumed: (targetId: string) => boolean,
+  ): void {
     this.forget(named.poolId);
-    this.#pools.set(named.poolId, { named, health, gate, assumed, tracks: new Map() });
+    this.#pools.set(named.poolId, {
+      named,
+      health,
+      gate,
+      assumed,
+      filled: false,
+      tracks: new Map(),
+    });
   }
 
   /** The targets of the pool are now these. Those that stay where they were keep what is known of them. */
   targets(poolId: string, targets: readonly RunningTarget[]): void {
     const pool = this.#pools.get(poolId);
     if (pool === undefined) return;
-    const first = pool.tracks.size === 0;
+    const first = !pool.filled;
+    pool.filled = true;
     const named = new Set(targets.map((target) => target.id));
     for (const [id, track] of pool.tracks) {
       if (named.has(id)) continue;

@@ -9,9 +9,9 @@ import type { ServiceConfig } from '../config/config.ts';
 import { reasonOf } from '../errors.ts';
 import type { Color, PoolEntry, WorkerStats } from '../wire.ts';
 import type { Core } from './core.ts';
-import { countOf } from './flip.ts';
 import { insideOf } from './drain.ts';
 import type { Driver, RunningTarget, Started } from './drivers/driver.ts';
+import { countOf } from './flip.ts';
 import { sizeOf } from './release.ts';
 import type { PoolState, Release } from './state.ts';
 
@@ -36,6 +36,8 @@ export interface Running {
   /** Kept smaller than it was: replicas of the full pool, null where it is full. */
   shrunkFrom: number | null;
   growing: boolean;
+  /** Its retirement is decided, and on its way to the disk. */
+  leaving: boolean;
   emptying: Promise<void> | null;
   /** Starts of this pool, one after another. */
   work: Promise<unknown>;
@@ -72,6 +74,7 @@ export class Pools {
       size: sizeOf(pool.release),
       shrunkFrom: null,
       growing: false,
+      leaving: false,
       emptying: null,
       work: Promise.resolve(),
       problem: null,
@@ -126,7 +129,10 @@ export class Pools {
   }
 
   /** Why the pool is not wholly healthy, as part of a sentence; null: it is. */
-  gap(poolId: string, words: (view: Readonly<ReturnType<Core['prober']['view']>[number]>) => string) {
+  gap(
+    poolId: string,
+    words: (view: Readonly<ReturnType<Core['prober']['view']>[number]>) => string,
+  ) {
     const running = this.#running.get(poolId);
     if (running === undefined || !running.known) return 'its targets are not known yet';
     const views = this.#core.prober.view(poolId);
@@ -145,7 +151,13 @@ export class Pools {
   async ensure(running: Running, generation: number, tryMs = retryMsMin): Promise<void> {
     try {
       const replicas = running.shrunkFrom === null ? null : running.size;
-      const started = await this.start(running, generation, replicas, this.#controller.signal, () => {});
+      const started = await this.start(
+        running,
+        generation,
+        replicas,
+        this.#controller.signal,
+        () => {},
+      );
       if (this.#controller.signal.aborted || this.#running.get(running.id) !== running) return;
       running.problem = null;
       this.targets(running, started.targets);
@@ -189,7 +201,7 @@ export class Pools {
     const until = clock.now() + limitMs;
     while (clock.now() < until && !this.#controller.signal.aborted) {
       const stats = await this.#core.stats();
-      if (countOf(insideOf(stats, running.id)) === 0) break;
+      if (stats.length > 0 && countOf(insideOf(stats, running.id)) === 0) break;
       await pause(clock, emptyPollMs, this.#controller.signal);
     }
     await this.#stop(running);
@@ -198,7 +210,12 @@ export class Pools {
   async #stop(running: Running): Promise<void> {
     const { seams } = this.#core;
     // A start that is still under way would bring it back; it has been told to give up.
-    await Promise.race([running.work, pause(seams.clock, emptyMsMax, this.#controller.signal)]);
+    let starting = true;
+    const { work } = running;
+    const settled = work.then(() => {
+      starting = false;
+    });
+    await Promise.race([settled, pause(seams.clock, emptyMsMax, this.#controller.signal)]);
     let waitMs = retryMsMin;
     for (let left = stopTries; left > 0; left--) {
       if (this.#controller.signal.aborted) return;
@@ -214,11 +231,9 @@ export class Pools {
     }
     if (this.#controller.signal.aborted) return;
     this.#running.delete(running.id);
+    if (!starting) return;
     // Should that start come back after all, nothing of it may stay.
-    const again = running.work;
-    void again.then(() => {
-      if (running.emptying !== null) this.#driver(running.release).stop(running.id).catch(() => {});
-    });
+    void settled.then(() => this.#driver(running.release).stop(running.id)).catch(() => undefined);
   }
 
   #driver(release: Release): Driver {

@@ -1,0 +1,159 @@
+/**
+ * What an operator sees of a service: the record, the pools, the probes and the workers as one value.
+ *
+ * The rule this file keeps: it only looks. A rollback that is shown as not ready would be refused for the
+ * same reason, because both ask `rollbackReason`.
+ */
+import type { ServiceConfig } from '../config/config.ts';
+import { type Color, colors, type Inside, otherColor, type WorkerStats } from '../wire.ts';
+import { wordsOn } from './attempt.ts';
+import type { PoolRole, PoolStatus, ServiceStatus, TargetStatus } from './control.ts';
+import { inProgress, standbyPool, wasLive } from './deployment.ts';
+import { insideOf } from './drain.ts';
+import type { Prober, TargetView } from './prober.ts';
+import { sourceOf } from './release.ts';
+import type { Pools, Running } from './running.ts';
+import type { PoolState, ServiceState } from './state.ts';
+
+/** How a service stands, as its deployer knows it. */
+export interface Standing {
+  readonly config: ServiceConfig;
+  readonly state: ServiceState;
+  readonly pools: Pools;
+  readonly prober: Prober;
+  /** The pool that drains now; null: none. */
+  readonly draining: string | null;
+  readonly problem: string | null;
+}
+
+/** Why the standby cannot take the traffic now, in one sentence; null: it can. */
+export function rollbackReason(standing: Standing): string | null {
+  const { state, pools } = standing;
+  if (inProgress(state.deployment)) {
+    const { id, phase } = state.deployment;
+    return `Deployment ${id} is ${phase}; the way back opens when it has ended.`;
+  }
+  const pool = standbyPool(state);
+  if (pool === null || !wasLive(pool)) return 'There is no warm pool to go back to.';
+  const running = pools.get(pool.id);
+  const named = `The warm pool (${pool.release.name} on ${otherColor(state.live)})`;
+  if (running === undefined || running.leaving || running.emptying !== null)
+    return `${named} is being retired.`;
+  if (running.growing) return `${named} is growing back to ${running.shrunkFrom} replicas.`;
+  if (running.shrunkFrom !== null) {
+    const now = standing.prober.view(pool.id).length;
+    return (
+      `${named} is kept at ${now} of ${running.shrunkFrom} replicas; ` +
+      'asking for the rollback grows it back, then ask again.'
+    );
+  }
+  const gap = pools.gap(pool.id, wordsOn);
+  return gap === null ? null : `${named} is not wholly healthy: ${gap}.`;
+}
+
+export function statusOf(standing: Standing, stats: readonly WorkerStats[]): ServiceStatus {
+  const { config, state } = standing;
+  const reason = rollbackReason(standing);
+  const standby = standbyPool(state);
+  const to =
+    standby !== null && wasLive(standby)
+      ? { color: otherColor(state.live), release: standby.release.name }
+      : null;
+  const mine = stats.flatMap((one) => one.services.filter(({ name }) => name === config.name));
+  return {
+    name: config.name,
+    hosts: config.hosts,
+    paths: config.paths,
+    run: config.run.kind,
+    generation: state.generation,
+    live: state.live,
+    paused: state.paused,
+    pools: {
+      blue: poolStatus(standing, 'blue', stats),
+      green: poolStatus(standing, 'green', stats),
+    },
+    rollback: { ready: reason === null, to, reason },
+    deployment: state.deployment,
+    waiting: mine.reduce((sum, service) => sum + service.waiting, 0),
+    problem: standing.problem,
+  };
+}
+
+/** The pools of the service that the driver runs although no record names them: on their way out. */
+function leavingPool(standing: Standing, color: Color): Running | undefined {
+  const known = new Set(colors.map((one) => standing.state.pools[one]?.id));
+  return standing.pools.all().find((running) => running.color === color && !known.has(running.id));
+}
+
+function poolStatus(
+  standing: Standing,
+  color: Color,
+  stats: readonly WorkerStats[],
+): PoolStatus | null {
+  const pool = standing.state.pools[color];
+  const leaving = leavingPool(standing, color);
+  if (pool === null && leaving === undefined) return null;
+  const id = pool?.id ?? leaving?.id ?? '';
+  const release = pool?.release ?? leaving?.release;
+  if (release === undefined) return null;
+  const targets = standing.prober.view(id).map((view) => targetStatus(id, view, stats));
+  const role = pool === null ? 'retiring' : roleOf(standing, color, pool);
+  const inside: Inside = insideOf(stats, id);
+  return {
+    id,
+    color,
+    role,
+    release: release.name,
+    source: sourceOf(release),
+    filledAt: pool?.filledAt ?? '',
+    since: role === 'live' ? (pool?.liveSince ?? null) : (pool?.warmSince ?? null),
+    healthy: targets.filter((target) => target.healthy).length,
+    targets,
+    inside,
+  };
+}
+
+function roleOf(standing: Standing, color: Color, pool: PoolState): PoolRole {
+  const { state } = standing;
+  if (color === state.live) return 'live';
+  if (standing.pools.get(pool.id)?.emptying) return 'retiring';
+  if (standing.draining === pool.id) return 'draining';
+  if (wasLive(pool)) return 'warm';
+  const phase = state.deployment?.phase;
+  if (phase === 'probing') return 'probing';
+  return phase === 'ready' || phase === 'flipping' ? 'ready' : 'starting';
+}
+
+function targetStatus(
+  poolId: string,
+  view: TargetView,
+  stats: readonly WorkerStats[],
+): TargetStatus {
+  const { target } = view;
+  const said = stats
+    .flatMap((one) => one.services.flatMap((service) => service.pools))
+    .filter((pool) => pool.id === poolId)
+    .flatMap((pool) => pool.targets.filter((one) => one.id === target.id));
+  const sum = (of: (one: (typeof said)[number]) => number): number =>
+    said.reduce((total, one) => total + of(one), 0);
+  const cost = {
+    ...(target.memoryBytes === undefined ? {} : { memoryBytes: target.memoryBytes }),
+    ...(target.cpuPercent === undefined ? {} : { cpuPercent: target.cpuPercent }),
+  };
+  return {
+    id: target.id,
+    address: `${target.host}:${target.port}`,
+    healthy: view.healthy,
+    state: target.state,
+    detail: target.detail,
+    probe: view.last,
+    passes: view.passes,
+    failures: view.failures,
+    changedAt: view.changedAt,
+    ejectedBy: sum((one) => (one.ejected ? 1 : 0)),
+    inside: sum((one) => one.inside),
+    requests: sum((one) => one.requests),
+    errors: sum((one) => one.errors),
+    ...cost,
+  };
+}
