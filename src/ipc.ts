@@ -28,6 +28,8 @@ export type ToController =
 
 /** Controller to supervisor. */
 export type FromController =
+  /** It answers operators. From here on, one that refuses to start again is no reason to end. */
+  | { readonly kind: 'ready' }
   | { readonly kind: 'order'; readonly workers: readonly number[]; readonly order: Order }
   /** A worker that holds and does not answer is of no use to anybody: end it, start another. */
   | { readonly kind: 'end'; readonly worker: number; readonly why: string };
@@ -57,3 +59,6 @@ export const childEnv = {
   workers: 'POINTSMAN_WORKERS',
   config: 'POINTSMAN_CONFIG',
 } as const;
+
+/** Exit codes of a controller that will refuse the same again: its config, or its state. */
+export const refusedExitCodes = { config: 3, state: 70 } as const;

@@ -21,6 +21,8 @@ export const backlog = 4096;
 export interface HeldListener {
   /** Inherited by children; give it to `server.listen({ fd })` there. */
   readonly fd: number;
+  /** For `server.listen(handle)` in this process. */
+  readonly handle: object;
   readonly address: Address;
   close(): void;
 }
@@ -54,6 +56,7 @@ export async function holdListener(wanted: Address): Promise<HeldListener> {
   }
   return {
     fd: handle.fd,
+    handle,
     address: { host: wanted.host, port: bound.port ?? wanted.port },
     close: () => handle.close(),
   };

@@ -11,6 +11,7 @@ import {
   childEnv,
   type FromController,
   type FromWorker,
+  refusedExitCodes,
   type ToController,
   type ToWorker,
 } from './ipc.ts';
@@ -66,6 +67,7 @@ class Supervisor {
   /** Connections handed over while no worker could take them. */
   readonly #stranded: Socket[] = [];
   #stopping = false;
+  #wasReady = false;
   #ended: (code: number) => void = () => {};
 
   constructor(options: SupervisorOptions, traffic: HeldListener, admin: HeldListener) {
@@ -132,10 +134,9 @@ class Supervisor {
       this.#endWhenAlone();
       return;
     }
-    if (child === this.#controller && code === refusedExitCode) {
-      this.#log.error({ code }, 'the controller refuses to start; so does everything');
+    if (child === this.#controller && !this.#wasReady && refused.includes(code)) {
       this.#stopping = true;
-      this.#killAll(code);
+      this.#killAll(code === refusedExitCodes.config ? code : 1);
       return;
     }
     const steady = performance.now() - child.startedMs > steadyAfterMs;
@@ -152,6 +153,10 @@ class Supervisor {
   }
 
   #fromController(message: FromController): void {
+    if (message.kind === 'ready') {
+      this.#wasReady = true;
+      return;
+    }
     if (message.kind === 'end') {
       this.#log.error({ worker: message.worker, why: message.why }, 'ending a worker');
       this.#workers[message.worker - 1]?.process?.kill('SIGKILL');
@@ -227,8 +232,8 @@ class Supervisor {
   }
 }
 
-/** A controller that ends with it must not be started again: its config or its state is refused. */
-export const refusedExitCode = 3;
+/** Of a first start, these are final: the same would be refused again. */
+const refused: readonly (number | null)[] = Object.values(refusedExitCodes);
 
 function child(name: string, slot: number): Child {
   return { name, slot, process: null, listening: false, startedMs: 0, delayMs: 0 };

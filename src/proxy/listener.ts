@@ -39,15 +39,22 @@ export class Listener {
     this.#server = net.createServer(options, (socket) => this.#accepted(socket));
   }
 
-  /** @param where a descriptor that was inherited, or an address. @returns the address it listens on. */
-  listen(where: { fd: number } | { host: string; port: number }): Promise<net.AddressInfo> {
+  /**
+   * @param where a bound socket: its descriptor, or its handle; or an address.
+   * @returns the address it listens on.
+   */
+  listen(
+    where: { fd: number } | { host: string; port: number } | object,
+  ): Promise<net.AddressInfo> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ ...where, backlog }, () => {
+      const listening = (): void => {
         this.#server.off('error', reject);
         this.#balance?.board.write(this.#sockets.size);
         resolve(this.#server.address() as net.AddressInfo);
-      });
+      };
+      if ('handle' in where) this.#server.listen(where.handle, backlog, listening);
+      else this.#server.listen({ ...where, backlog }, listening);
     });
   }
 

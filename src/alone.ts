@@ -1,0 +1,54 @@
+/**
+ * All three roles in one process (`workers: 0`): for a laptop, the tests, a small box.
+ *
+ * The rule this file keeps: the same controller and the same data plane as with workers; only what stands
+ * between them is a call in place of a message.
+ */
+import { systemClock } from './clock.ts';
+import type { Config } from './config/config.ts';
+import { Controller } from './control/controller.ts';
+import { Fault } from './errors.ts';
+import { holdListener } from './listener.ts';
+import { openLog } from './log.ts';
+import { createLanes } from './proxy/lanes.ts';
+import { Listener } from './proxy/listener.ts';
+import { LocalDataPlane } from './proxy/local.ts';
+import { Plane } from './proxy/plane.ts';
+
+/** @returns the exit code, when it was told to end. @throws Fault of the start: config, state, ports */
+export async function runAlone(config: Config, configFile: string): Promise<number> {
+  const log = openLog('pointsman');
+  const plane = new Plane({ clock: systemClock, worker: 0, sink: log });
+  const listener = new Listener(plane, createLanes(plane), null);
+  const held = await holdListener(config.listen);
+  const controller = await Controller.start({
+    config,
+    configFile,
+    plane: new LocalDataPlane(plane),
+    clock: systemClock,
+    log,
+    adminFd: null,
+    onBug: (thrown) => {
+      log.error({ stack: thrown instanceof Error ? thrown.stack : null }, `bug: ${thrown}`);
+      log.flush();
+      process.exit(1);
+    },
+  });
+  // Not before it has a table: until then the kernel keeps whoever comes.
+  await listener.listen(held);
+  process.on('SIGHUP', () => {
+    controller.reload().catch((thrown: unknown) => {
+      if (!(thrown instanceof Fault)) throw thrown;
+    });
+  });
+  const signal = await new Promise<string>((resolve) => {
+    for (const one of ['SIGTERM', 'SIGINT'] as const) process.once(one, () => resolve(one));
+  });
+  for (const one of ['SIGTERM', 'SIGINT'] as const) process.once(one, () => process.exit(1));
+  log.info({ signal, limitMs: config.shutdownMs }, 'stopping: what is in flight may end');
+  controller.stopping();
+  await listener.close(config.shutdownMs);
+  await controller.close();
+  log.flush();
+  return 0;
+}

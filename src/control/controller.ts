@@ -1,0 +1,274 @@
+/**
+ * The controller: fleet, admin API, events, figures and metrics put together, on whatever data plane.
+ *
+ * The rule this file keeps: it decides nothing itself. What it is handed (a clock, a data plane, where to
+ * listen) differs between one process and many; what it builds from that is the same.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../clock.ts';
+import type { Address, Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { Fault, reasonOf } from '../errors.ts';
+import type { WorkerInfo } from '../ipc.ts';
+import type { Log } from '../log.ts';
+import type { WorkerStats } from '../wire.ts';
+import { type Admin, startAdmin } from './admin/server.ts';
+import type { Control, Health, Reloaded } from './control.ts';
+import type { DataPlane } from './dataplane.ts';
+import { dockerDriver } from './drivers/docker.ts';
+import { ProcessDriver } from './drivers/process.ts';
+import { staticDriver } from './drivers/static.ts';
+import { EventRing } from './events.ts';
+import { Fleet } from './fleet.ts';
+import { Metrics } from './metrics.ts';
+import { httpProbe } from './probe.ts';
+import { Sampler } from './samples.ts';
+import type { Seams } from './seams.ts';
+import { type FileStore, fileStore } from './stores/file.ts';
+import { Totals } from './totals.ts';
+
+export interface ControllerOptions {
+  readonly config: Config;
+  readonly configFile: string;
+  readonly plane: DataPlane;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** An inherited socket that the admin API listens on; null: it binds `config.admin.listen` itself. */
+  readonly adminFd: number | null;
+  /** What to do about an exception that nobody foresaw. */
+  readonly onBug: (thrown: unknown) => void;
+}
+
+/** How often the figures of the page are taken. */
+const sampleMs = 1_000;
+
+/** dist/control and src/control are equally deep. */
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const version = (
+  JSON.parse(readFileSync(here('../../package.json'), 'utf8')) as { version: string }
+).version;
+
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #events: EventRing;
+  readonly #sampler = new Sampler();
+  readonly #totals = new Totals();
+  readonly #metrics: Metrics;
+  readonly #store: FileStore;
+  readonly #startedMs: number;
+  #fleet: Fleet | null = null;
+  #admin: Admin | null = null;
+  #processes: ProcessDriver | null = null;
+  #configLoaded = true;
+  #stopping = false;
+
+  private constructor(options: ControllerOptions, store: FileStore) {
+    this.#options = options;
+    this.#store = store;
+    this.#startedMs = options.clock.now();
+    this.#events = new EventRing(options.clock, this.#log);
+    this.#metrics = new Metrics({
+      version,
+      totals: this.#totals,
+      stats: () => this.#stats(),
+      services: () => this.#fleet?.services() ?? [],
+      stateWritable: () => (this.#fleet?.problems().length ?? 0) === 0,
+      configLoaded: () => this.#configLoaded,
+    });
+    this.#events.subscribe(0, (event) => {
+      if (event.type === 'flip') this.#metrics.flipped(event.receipt);
+      if (event.type !== 'deployment' || event.deployment.error?.code !== 'HOLD_TIMEOUT') return;
+      this.#metrics.flipAborted(event.service, event.deployment.direction);
+    });
+  }
+
+  /**
+   * Reads the state, brings every service back to where it was, and answers operators.
+   *
+   * @throws Fault STATE_UNREADABLE, STATE_NOT_WRITABLE, PORT_IN_USE, CONFIG_INVALID, CONFIG_UNREADABLE;
+   *   nothing was changed then.
+   */
+  static async start(options: ControllerOptions): Promise<Controller> {
+    const { config, clock } = options;
+    const controller = new Controller(options, await fileStore(config.stateDir));
+    try {
+      controller.#admin = await startAdmin({
+        control: controller.#control(),
+        listen: config.admin.listen,
+        fd: options.adminFd,
+        tokenFile: config.admin.tokenFile,
+        readTokenFile: config.admin.readTokenFile,
+        hosts: config.admin.hosts,
+        pageDir: here('../../dist/dashboard'),
+        onBug: options.onBug,
+        log: options.log,
+        clock,
+      });
+      controller.#fleet = await Fleet.start(controller.#seams(), config);
+    } catch (thrown) {
+      await controller.#admin?.close();
+      await controller.#store.close();
+      throw thrown;
+    }
+    controller.#keepSampling();
+    return controller;
+  }
+
+  /** Where the admin API listens. */
+  get adminAddress(): Address {
+    if (this.#admin === null) throw new Error('The controller has not started.');
+    return this.#admin.address;
+  }
+
+  workerUp({ worker, pid }: WorkerInfo): void {
+    this.#events.emit({ type: 'worker', worker, what: 'up', why: `pid ${pid}` });
+  }
+
+  workerDown({ worker, pid }: WorkerInfo, why: string): void {
+    this.#totals.ended(pid);
+    this.#metrics.workerRestarted();
+    this.#events.emit({ type: 'worker', worker, what: 'down', why: `pid ${pid}: ${why}` });
+  }
+
+  /** Reads the config again. @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE; the active one then stays. */
+  async reload(): Promise<Reloaded> {
+    const fleet = this.#running();
+    try {
+      const config = await loadConfig(this.#options.configFile);
+      const { tokenFile, hosts } = config.admin;
+      await this.#admin?.reload({ tokenFile, hosts });
+      const reloaded = await fleet.reload(config);
+      this.#configLoaded = true;
+      this.#sampler.keepOnly(new Set(config.services.map(({ name }) => name)));
+      this.#options.log.info({ ...reloaded }, 'config reloaded');
+      this.#events.emit({ type: 'config', ok: true, what: `reloaded ${this.#options.configFile}` });
+      return reloaded;
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown;
+      this.#configLoaded = false;
+      this.#options.log.error({ code: thrown.code }, `config not reloaded: ${reasonOf(thrown)}`);
+      this.#events.emit({ type: 'config', ok: false, what: reasonOf(thrown) });
+      throw thrown;
+    }
+  }
+
+  /** The proxy is about to end: it says that it is not ready any more. */
+  stopping(): void {
+    this.#stopping = true;
+  }
+
+  /**
+   * Ends it. Containers run on, as they do when the proxy is upgraded; local processes are the proxy's
+   * own children to the person who started it, and end with it.
+   */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    this.#fleet?.close();
+    await this.#admin?.close();
+    const processes = this.#processes;
+    if (processes !== null) {
+      const pools = await processes.list();
+      await Promise.all(pools.map(({ poolId }) => processes.stop(poolId)));
+      processes.close();
+    }
+    await this.#store.close();
+  }
+
+  #seams(): Seams {
+    const { clock, plane, config, log } = this.#options;
+    const { stateDir } = config;
+    return {
+      clock,
+      random: Math.random,
+      store: this.#store,
+      drivers: {
+        static: staticDriver,
+        process: () => {
+          this.#processes = new ProcessDriver({ stateDir, clock });
+          return this.#processes;
+        },
+        docker: () => dockerDriver({ clock, stateDir, log }),
+      },
+      plane: {
+        stage: (table) => plane.stage(table),
+        hold: (fence, limitMs) => plane.hold(fence, limitMs),
+        commit: (fence, go) => plane.commit(fence, go),
+        stats: () => this.#stats(),
+      },
+      probe: httpProbe(clock),
+      events: this.#events,
+      log: this.#log,
+    };
+  }
+
+  #control(): Control {
+    const fleet = (): Fleet => this.#running();
+    return {
+      services: () => fleet().services(),
+      service: (name) => fleet().service(name),
+      deploy: async (service, order, call) => fleet().deploy(service, order, call),
+      flip: async (service, call) => fleet().flip(service, call),
+      rollback: async (service, to, call) => fleet().rollback(service, to, call),
+      abort: async (deployment, call) => fleet().abort(deployment, call),
+      retire: async (service, call) => fleet().retire(service, call),
+      pause: async (service, call) => fleet().pause(service, call),
+      resume: async (service, call) => fleet().resume(service, call),
+      deployments: async (query) => fleet().deployments(query),
+      deployment: async (id) => fleet().deployment(id),
+      reload: () => this.reload(),
+      health: () => this.#health(),
+      metrics: () => this.#metrics.page(),
+      events: this.#events,
+      samples: this.#sampler,
+    };
+  }
+
+  /** @throws Fault STARTING while the state is read and the services are brought back. */
+  #running(): Fleet {
+    if (this.#fleet !== null) return this.#fleet;
+    throw new Fault('STARTING', 'Pointsman is starting: try again in a moment.');
+  }
+
+  #health(): Health {
+    const fleet = this.#fleet;
+    const services = fleet?.services() ?? [];
+    const first = services.filter(
+      ({ generation, deployment }) => generation === 0 && deployment?.endedAt === null,
+    );
+    const workers = fleet?.stats() ?? [];
+    const reasons = [
+      ...(fleet === null ? ['The state is being read.'] : []),
+      ...(this.#stopping ? ['Pointsman is stopping.'] : []),
+      ...(fleet !== null && workers.length === 0 ? ['No worker answers.'] : []),
+      ...first.map(({ name }) => `The first release of ${name} is being deployed.`),
+    ];
+    const { clock } = this.#options;
+    return {
+      ready: reasons.length === 0,
+      reasons,
+      version,
+      uptimeSeconds: Math.round((clock.now() - this.#startedMs) / 1000),
+      workers: workers.map(({ worker, pid, connections }) => ({ worker, pid, connections })),
+    };
+  }
+
+  async #stats(): Promise<readonly WorkerStats[]> {
+    const stats = await this.#options.plane.stats();
+    this.#totals.update(stats);
+    return stats;
+  }
+
+  #keepSampling(): void {
+    const { clock } = this.#options;
+    clock.after(sampleMs, () => {
+      if (this.#stopping) return;
+      this.#sampler.take(clock.date(), clock.now(), this.#fleet?.stats() ?? []);
+      this.#keepSampling();
+    });
+  }
+
+  readonly #log: Seams['log'] = (level, message, detail = {}) => {
+    this.#options.log[level](detail, message);
+  };
+}
