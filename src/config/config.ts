@@ -31,6 +31,8 @@ export interface AdminConfig {
   readonly listen: Address;
   /** Absolute path of a file with the operator's token; null: none, and then `listen` is loopback. */
   readonly tokenFile: string | null;
+  /** Absolute path of a file with a token that lets its holder look and not act; null: none. */
+  readonly readTokenFile: string | null;
   /** Names besides loopback ones that a Host header may carry. */
   readonly hosts: readonly string[];
 }

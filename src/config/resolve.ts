@@ -24,6 +24,7 @@ export function resolve(fields: FileFields, file: string): Config {
     admin: {
       listen: admin.listen,
       tokenFile: admin.tokenFile === null ? null : absolute(folder, admin.tokenFile),
+      readTokenFile: admin.readTokenFile === null ? null : absolute(folder, admin.readTokenFile),
       hosts: admin.hosts.map((host) => host.toLowerCase()),
     },
     edge: {

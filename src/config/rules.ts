@@ -34,6 +34,11 @@ function checkAdmin({ listen, admin }: FileFields, reading: Reading): void {
     const wanted = 'wanted admin.tokenFile where others than this machine can connect';
     reading.report(path, reading.at(path), `${wanted}, got ${got}`);
   }
+  if (admin.readTokenFile !== null && admin.tokenFile === null) {
+    const key = 'admin.readTokenFile';
+    const wanted = 'wanted admin.tokenFile beside it, since without one everybody may act';
+    reading.report(key, reading.at(key), `${wanted}, got a token to look alone`);
+  }
   if (meet(listen, admin.listen)) {
     const [later, other, got] = reading.written(path)
       ? [path, 'listen', admin.listen]

@@ -321,6 +321,10 @@ const admin = record({
     path,
     "A file with the operators' bearer token; required where others than this machine can connect.",
   ),
+  readTokenFile: optional(
+    path,
+    'A file with a bearer token whose holder may look and not act; takes a `tokenFile` beside it.',
+  ),
   hosts: preset(
     listOf(text('a host name', /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$/), 0, 100),
     [],

@@ -84,7 +84,12 @@ describe('what is not said has its default', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       workers: Math.min(availableParallelism(), 64),
       stateDir: '/etc/pointsman/pointsman-state',
-      admin: { listen: { host: '127.0.0.1', port: 9400 }, tokenFile: null, hosts: [] },
+      admin: {
+        listen: { host: '127.0.0.1', port: 9400 },
+        tokenFile: null,
+        readTokenFile: null,
+        hosts: [],
+      },
       edge: { trustedProxies: [], accessLog: 'off', lanes: 'auto' },
       shutdownMs: 30_000,
       services: [],

@@ -151,6 +151,26 @@ export const ServiceStatus = named(
 
 export const ServiceList = closed({ services: Type.Array(ref(ServiceStatus)) });
 
+const colorSample = nullable(
+  closed({
+    requests: Type.Number({ description: 'Answered per second.' }),
+    errors: Type.Number({ description: 'Of these, answered 5xx.' }),
+    p50: nullable(Type.Number({ description: 'ms' })),
+    p99: nullable(Type.Number({ description: 'ms' })),
+    inside: count,
+  }),
+);
+
+export const SampleList = closed({
+  samples: Type.Array(
+    closed({
+      atMs: Type.Number({ description: 'ms since 1970' }),
+      blue: colorSample,
+      green: colorSample,
+    }),
+  ),
+});
+
 export const DeploymentList = closed({ deployments: Type.Array(ref(Deployment)) });
 
 export const Reloaded = closed({

@@ -15,7 +15,7 @@ import type { Clock } from '../../clock.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { Control } from '../control.ts';
 import { namedShapes, Readiness } from './answers.ts';
-import type { Doorkeeper, Identity } from './auth.ts';
+import type { Identity } from './auth.ts';
 import { callOf, idempotencyKeyOf } from './call.ts';
 import { Idempotency } from './idempotency.ts';
 import {
@@ -23,12 +23,14 @@ import {
   documented,
   documentedEvents,
   documentedPlain,
+  documentedSession,
   documentHead,
 } from './openapi.ts';
 import type { EventsQuery } from './orders.ts';
 import { checkHost, checkOrigin } from './origin.ts';
 import { faultOf, problemOf, problemType } from './problem.ts';
 import { type Answer, type Route, routes } from './routes.ts';
+import type { Caller, Sessions, SignInBody } from './session.ts';
 import { type Of, validatorCompiler } from './shape.ts';
 import { afterOf, type Streams } from './streams.ts';
 
@@ -57,7 +59,7 @@ export interface AppParts {
   readonly control: Control;
   readonly clock: Clock;
   readonly log: AdminLog;
-  readonly doorkeeper: Doorkeeper;
+  readonly sessions: Sessions;
   readonly streams: Streams;
   /** Names that a Host header may carry; asked for at every request, since a reload may change them. */
   names(): ReadonlySet<string>;
@@ -71,6 +73,10 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set before any handler of a route that is not open. */
     identity: Identity | null;
+  }
+  interface FastifyContextConfig {
+    /** Answers without a token: the files of the page, and signing in. */
+    open?: boolean;
   }
 }
 
@@ -105,6 +111,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     const calls = new Idempotency<Answer>(parts.clock);
     for (const route of routes) addRoute(inner, route, parts, calls);
     addEvents(inner, parts);
+    addSession(inner, parts.sessions);
     addProcess(inner, parts);
   });
   await addPage(app, parts.pageDir);
@@ -133,8 +140,9 @@ function addChecks(app: App, parts: AppParts): void {
     });
     checkHost(req.raw.rawHeaders, parts.names(), req.socket.localAddress);
     checkOrigin(req.method, req.headers);
-    if (openPaths.includes(req.routeOptions.url ?? '')) return;
-    req.identity = parts.doorkeeper.identify(req.headers, req.ip);
+    const { url = '', config } = req.routeOptions;
+    if (openPaths.includes(url) || config?.open) return;
+    req.identity = parts.sessions.identify(callerOf(req));
   });
   // A call whose body may be left out altogether is held against its shape all the same.
   app.addHook('preValidation', async (req) => {
@@ -198,9 +206,34 @@ function addEvents(app: App, parts: AppParts): void {
       // Some proxies hold a stream back until it ends unless they are told.
       'x-accel-buffering': 'no',
     });
-    const { service = null, follow = true } = query;
-    parts.streams.open(reply.raw, { after, service, follow });
+    const { service = null, follow = true, samples = false } = query;
+    parts.streams.open(reply.raw, { after, service, follow, samples });
   });
+}
+
+/** Signing in and out, for the page. */
+function addSession(app: App, sessions: Sessions): void {
+  const url = '/v1/session';
+  const config = { open: true };
+  const answer = (reply: FastifyReply, told: ReturnType<Sessions['state']>): FastifyReply => {
+    if (told.cookie !== null) reply.header('set-cookie', told.cookie);
+    return reply.send(told.state);
+  };
+  app.get(url, { config, schema: documentedSession('getSession') }, (req, reply) =>
+    answer(reply, sessions.state(callerOf(req))),
+  );
+  app.post(url, { config, schema: documentedSession('signIn') }, (req, reply) => {
+    const { token } = req.body as Of<typeof SignInBody>;
+    return answer(reply, sessions.signIn(token, callerOf(req)));
+  });
+  app.delete(url, { config, schema: documentedSession('signOut') }, (req, reply) =>
+    answer(reply, sessions.signOut(callerOf(req))),
+  );
+}
+
+function callerOf(req: FastifyRequest): Caller {
+  const { method, headers, ip: address, socket } = req;
+  return { method, headers, address, port: socket.localPort ?? 0 };
 }
 
 /** What monitoring asks of the process. */
@@ -259,11 +292,18 @@ async function addDocuments(app: App, parts: AppParts): Promise<void> {
 
 async function addPage(app: App, pageDir: string | null): Promise<void> {
   if (pageDir !== null) {
-    await app.register(fastifyStatic, {
-      root: pageDir,
-      prefix: '/',
-      dotfiles: 'ignore',
-      decorateReply: false,
+    await app.register(async (inner) => {
+      inner.addHook('onRoute', (route) => {
+        route.config = { ...route.config, open: true };
+      });
+      // One route for each file: what is no file of the page is not open.
+      await inner.register(fastifyStatic, {
+        root: pageDir,
+        prefix: '/',
+        dotfiles: 'ignore',
+        decorateReply: false,
+        wildcard: false,
+      });
     });
     return;
   }

@@ -1,11 +1,11 @@
 /**
- * Who a caller is: the holder of the operator's token, or nobody.
+ * Who a caller is: the holder of the operator's token, of the reader's, or nobody.
  *
  * The rule this file keeps: tokens are compared in constant time, and guessing is slow. What counts as a
  * guess is a token that this address has not tried before, so a scraper that holds an old token cannot
  * lock the operator of the same machine out, while a guesser is stopped after `guessesMax`.
  *
- * `Identity` is the seam for more: a sign-in with a cookie, or read-only access, is another way to one.
+ * A cookie is another way to an `Identity`; see session.ts.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
@@ -35,21 +35,32 @@ interface Guesses {
 
 export class Doorkeeper {
   #digest: Buffer | null;
+  #readDigest: Buffer | null;
   readonly #clock: Clock;
   readonly #guesses = new Map<string, Guesses>();
 
-  /** @param token null: none is set, and everybody who reaches the port is its operator. */
-  constructor(token: string | null, clock: Clock) {
+  /**
+   * @param token null: none is set, and everybody who reaches the port is its operator.
+   * @param readToken lets its holder look; null: there is none.
+   */
+  constructor(token: string | null, clock: Clock, readToken: string | null = null) {
     this.#digest = token === null ? null : digestOf(token);
+    this.#readDigest = readToken === null ? null : digestOf(readToken);
     this.#clock = clock;
   }
 
+  /** Whether a token is needed at all. */
+  get guards(): boolean {
+    return this.#digest !== null;
+  }
+
   /** @returns whether it differs from the former one. */
-  replace(token: string | null): boolean {
-    const next = token === null ? null : digestOf(token);
-    const same = next?.toString('hex') === this.#digest?.toString('hex');
-    this.#digest = next;
-    return !same;
+  replace(token: string | null, readToken: string | null = null): boolean {
+    const before = [this.#digest, this.#readDigest].map((digest) => digest?.toString('hex'));
+    this.#digest = token === null ? null : digestOf(token);
+    this.#readDigest = readToken === null ? null : digestOf(readToken);
+    const after = [this.#digest, this.#readDigest].map((digest) => digest?.toString('hex'));
+    return before.join() !== after.join();
   }
 
   /**
@@ -66,9 +77,23 @@ export class Doorkeeper {
           '(the CLI: --token-file, or POINTSMAN_TOKEN_FILE).',
       );
     }
+    return this.check(token, address);
+  }
+
+  /**
+   * Whose token this is.
+   *
+   * @param address of the peer.
+   * @throws Fault UNAUTHORIZED, RATE_LIMITED
+   */
+  check(token: string, address: string): Identity {
     const digest = digestOf(token);
+    if (!this.#digest) return { name: 'anybody', role: 'operator' };
     this.#refuseGuesser(address, digest);
     if (timingSafeEqual(digest, this.#digest)) return { name: 'operator', role: 'operator' };
+    if (this.#readDigest && timingSafeEqual(digest, this.#readDigest)) {
+      return { name: 'reader', role: 'reader' };
+    }
     this.#remember(address, digest);
     throw new Fault('UNAUTHORIZED', 'This is not the token of admin.tokenFile.');
   }
@@ -99,28 +124,32 @@ export class Doorkeeper {
 }
 
 /**
- * Reads the operator's token: one line of visible ASCII.
+ * Reads a token: one line of visible ASCII.
  *
  * @param warn is told when others than the owner may read the file.
  * @throws Fault CONFIG_UNREADABLE, CONFIG_INVALID
  */
-export async function readToken(file: string, warn: (message: string) => void): Promise<string> {
+export async function readToken(
+  file: string,
+  warn: (message: string) => void,
+  key: 'tokenFile' | 'readTokenFile' = 'tokenFile',
+): Promise<string> {
   let text: string;
   try {
     const { mode, size } = await stat(file);
     if (size > tokenBytesMax) {
-      throw new Fault('CONFIG_INVALID', `admin.tokenFile: ${file} is over ${tokenBytesMax} bytes.`);
+      throw new Fault('CONFIG_INVALID', `admin.${key}: ${file} is over ${tokenBytesMax} bytes.`);
     }
-    if (mode & 0o077) warn(`admin.tokenFile: others may read ${file}; chmod 600 it.`);
+    if (mode & 0o077) warn(`admin.${key}: others may read ${file}; chmod 600 it.`);
     text = (await readFile(file, 'utf8')).trim();
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
-    throw new Fault('CONFIG_UNREADABLE', `admin.tokenFile: ${file} cannot be read.`, { cause });
+    throw new Fault('CONFIG_UNREADABLE', `admin.${key}: ${file} cannot be read.`, { cause });
   }
   if (text.length < tokenCharactersMin || !/^[!-~]+$/.test(text)) {
     throw new Fault(
       'CONFIG_INVALID',
-      `admin.tokenFile: ${file} must hold one line of at least ${tokenCharactersMin} visible ASCII ` +
+      `admin.${key}: ${file} must hold one line of at least ${tokenCharactersMin} visible ASCII ` +
         `characters without blanks; it holds ${text.length}. Make one with: openssl rand -hex 32`,
     );
   }

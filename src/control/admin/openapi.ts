@@ -9,6 +9,7 @@ import { bugCode, refs } from './answers.ts';
 import { EventsQuery } from './orders.ts';
 import { problemType } from './problem.ts';
 import type { Route } from './routes.ts';
+import { SessionState, SignInBody } from './session.ts';
 import { type Shape, Type } from './shape.ts';
 
 /** What fastify keeps with a route: for validation, and for the document. */
@@ -36,7 +37,7 @@ export function documented(route: Route): Documented {
   const codes = [
     ...everywhere,
     ...(route.body ? ofBodies : []),
-    ...(changes ? (['IDEMPOTENCY_MISMATCH'] as const) : []),
+    ...(changes ? (['IDEMPOTENCY_MISMATCH', 'FORBIDDEN', 'CSRF_REQUIRED'] as const) : []),
     ...route.faults,
   ];
   return {
@@ -81,6 +82,20 @@ export const documentedEvents: Documented = {
   ),
   querystring: EventsQuery,
 };
+
+/** Signing in with a browser. */
+export function documentedSession(id: 'getSession' | 'signIn' | 'signOut'): Documented {
+  const summary = {
+    getSession: 'Whether a token is needed, and what this session may do.',
+    signIn: 'Show a token once; a cookie stands for it from then on.',
+    signOut: 'Ends the session.',
+  }[id];
+  const answers = { 200: { type: 'application/json', shape: SessionState } };
+  const plain = documentedPlain(id, summary, 'session', answers, id === 'getSession');
+  if (id !== 'signIn') return plain;
+  const codes: readonly FaultCode[] = [...everywhere, ...ofBodies];
+  return { ...plain, body: SignInBody, response: { ...plain.response, ...refusalsOf(codes) } };
+}
 
 /** What the document says of the API as a whole. */
 export function documentHead(version: string) {

@@ -96,6 +96,13 @@ export const EventsQuery = closed({
     }),
   ),
   service: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+  samples: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description:
+        'Also a `sample` each second: rates and latencies of all services, without an id.',
+    }),
+  ),
   follow: Type.Optional(
     Type.Boolean({ default: true, description: 'false: end after the events that are kept.' }),
   ),

@@ -11,7 +11,7 @@ import type { Address } from '../../config/config.ts';
 import { Fault, type FaultCode } from '../../errors.ts';
 import type { Call, Control } from '../control.ts';
 import type { Deployment } from '../state.ts';
-import { DeploymentList, Health, Reloaded, refs, ServiceList } from './answers.ts';
+import { DeploymentList, Health, Reloaded, refs, SampleList, ServiceList } from './answers.ts';
 import { etagOf } from './call.ts';
 import {
   DeployBody,
@@ -84,6 +84,20 @@ export const routes: readonly Route[] = [
     answers: { 200: refs.service },
     faults: ['SERVICE_UNKNOWN'],
     handle: async (control, ask) => ofService(control.service(nameOf(ask))),
+  },
+  {
+    method: 'GET',
+    path: '/v1/services/:service/samples',
+    id: 'listSamples',
+    summary: 'The live figures of the last quarter of an hour, oldest first, for a chart.',
+    ...service,
+    body: null,
+    answers: { 200: SampleList },
+    faults: ['SERVICE_UNKNOWN'],
+    handle: async (control, ask) => {
+      const { name } = control.service(nameOf(ask));
+      return ok({ samples: control.samples?.recent(name) ?? [] });
+    },
   },
   {
     method: 'POST',

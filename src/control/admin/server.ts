@@ -14,6 +14,7 @@ import type { Control } from '../control.ts';
 import { type AdminLog, type App, buildApp } from './app.ts';
 import { Doorkeeper, readToken } from './auth.ts';
 import { namesOf } from './origin.ts';
+import { Sessions } from './session.ts';
 import { Streams } from './streams.ts';
 
 /** How long calls that are being answered may take when everything else has ended. */
@@ -23,8 +24,12 @@ export interface AdminOptions {
   readonly control: Control;
   /** Port 0 asks the system for a free one. */
   readonly listen: Address;
+  /** A socket that was bound to that address already; null or not given: it is bound here. */
+  readonly fd?: number | null;
   /** Absolute path of the file with the operator's token, or null: then `listen` must be loopback. */
   readonly tokenFile: string | null;
+  /** Absolute path of a file with a token that lets its holder look and not act; null or left out: none. */
+  readonly readTokenFile?: string | null;
   /** Names besides loopback ones and the listen address that a Host header may carry. */
   readonly hosts: readonly string[];
   /** Absolute path of the built page; one that is not there is as good as null. */
@@ -39,12 +44,14 @@ export interface Admin {
   /** Where it listens, with the port the system gave. */
   readonly address: Address;
   /**
-   * Reads the token file again, and takes other names and another file where they are given. A changed
-   * token ends the streams that the old one opened. What cannot be read changes nothing.
+   * Reads the token files again, and takes other names and other files where they are given. A changed
+   * token ends the streams and sessions that the old one opened. What cannot be read changes nothing.
    *
    * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE
    */
-  reload(changed?: Partial<Pick<AdminOptions, 'tokenFile' | 'hosts'>>): Promise<void>;
+  reload(
+    changed?: Partial<Pick<AdminOptions, 'tokenFile' | 'readTokenFile' | 'hosts'>>,
+  ): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -55,7 +62,7 @@ export interface Admin {
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const { control, listen, log, clock = systemClock } = options;
-  let { tokenFile } = options;
+  let { tokenFile, readTokenFile = null } = options;
   let names = namesOf(listen.host, options.hosts);
   const warn = (message: string): void => log.warn({}, message);
   const tokenOf = async (file: string | null): Promise<string | null> => {
@@ -67,32 +74,40 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
         'listen on 127.0.0.1.',
     );
   };
-  const doorkeeper = new Doorkeeper(await tokenOf(tokenFile), clock);
+  const readTokenOf = async (file: string | null): Promise<string | null> =>
+    file === null ? null : readToken(file, warn, 'readTokenFile');
+  const token = await tokenOf(tokenFile);
+  const doorkeeper = new Doorkeeper(token, clock, await readTokenOf(readTokenFile));
+  const sessions = new Sessions(clock, doorkeeper);
   const streams = new Streams(control, clock);
-  const readAgain = async (file: string | null): Promise<() => void> => {
-    const token = await tokenOf(file);
+  const readAgain = async (file: string | null, readFile: string | null): Promise<() => void> => {
+    const [next, nextRead] = [await tokenOf(file), await readTokenOf(readFile)];
     return () => {
-      if (doorkeeper.replace(token)) streams.end();
+      if (!doorkeeper.replace(next, nextRead)) return;
+      sessions.clear();
+      streams.end();
     };
   };
   const app = await buildApp({
     control,
     clock,
     log,
-    doorkeeper,
+    sessions,
     streams,
     names: () => names,
-    readToken: () => readAgain(tokenFile),
+    readToken: () => readAgain(tokenFile, readTokenFile),
     pageDir: pageIn(options.pageDir),
     onBug: options.onBug,
   });
-  const address = await listenOn(app, listen);
+  const address = await listenOn(app, listen, options.fd ?? null);
   return {
     address,
     async reload(changed = {}) {
       const file = changed.tokenFile === undefined ? tokenFile : changed.tokenFile;
-      const putInForce = await readAgain(file);
+      const readFile = changed.readTokenFile === undefined ? readTokenFile : changed.readTokenFile;
+      const putInForce = await readAgain(file, readFile);
       tokenFile = file;
+      readTokenFile = readFile;
       if (changed.hosts) names = namesOf(listen.host, changed.hosts);
       putInForce();
     },
@@ -109,9 +124,11 @@ function pageIn(pageDir: string | null): string | null {
   return pageDir !== null && existsSync(join(pageDir, 'index.html')) ? pageDir : null;
 }
 
-async function listenOn(app: App, listen: Address): Promise<Address> {
+async function listenOn(app: App, listen: Address, fd: number | null): Promise<Address> {
   try {
-    await app.listen({ host: listen.host, port: listen.port });
+    await (fd === null
+      ? app.listen({ host: listen.host, port: listen.port })
+      : listenOnHeld(app, fd));
   } catch (cause) {
     await app.close();
     const where = formatAddress(listen);
@@ -135,4 +152,13 @@ async function listenOn(app: App, listen: Address): Promise<Address> {
   const bound = app.server.address();
   const port = typeof bound === 'object' && bound ? bound.port : listen.port;
   return { host: listen.host, port };
+}
+
+/** fastify's own `listen` takes no descriptor. */
+async function listenOnHeld(app: App, fd: number): Promise<void> {
+  await app.ready();
+  await new Promise<void>((resolve, reject) => {
+    app.server.once('error', reject);
+    app.server.listen({ fd }, resolve);
+  });
 }

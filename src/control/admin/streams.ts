@@ -27,6 +27,8 @@ export interface Wanted {
   /** Only events of this service; null: all. */
   readonly service: string | null;
   readonly follow: boolean;
+  /** Also the live figures, as they are taken; what a slow reader misses of them is not kept for it. */
+  readonly samples: boolean;
 }
 
 /**
@@ -84,6 +86,7 @@ class Reader {
   #last = false;
   #ended = false;
   #unsubscribe: () => void = () => {};
+  #unsubscribeSamples: () => void = () => {};
   #stopHeartbeat: () => void = () => {};
   #stopStall: () => void = () => {};
 
@@ -119,6 +122,12 @@ class Reader {
       return;
     }
     this.#last = !wanted.follow;
+    if (wanted.samples && wanted.follow && control.samples) {
+      this.#unsubscribeSamples = control.samples.subscribe((sample) => {
+        if (this.#blocked || this.#ended) return;
+        this.#write(`event: sample\ndata: ${JSON.stringify(sample)}\n\n`);
+      });
+    }
     this.#beat();
     this.#pump();
   }
@@ -170,6 +179,7 @@ class Reader {
     this.#ended = true;
     this.#queue = [];
     this.#unsubscribe();
+    this.#unsubscribeSamples();
     this.#stopHeartbeat();
     this.#stopStall();
   }
