@@ -1,0 +1,89 @@
+/**
+ * The buttons of a service.
+ *
+ * The rule this file keeps: Rollback stands first and in the same place whatever goes on. Where it cannot
+ * be used it is disabled and the reason stands beside it; a disabled button keeps the keyboard's focus.
+ */
+import type { ServiceStatus } from '../control/control.ts';
+import { otherColor } from '../wire.ts';
+import { type Asking, ask } from './asking.ts';
+import type { ComponentChildren } from './preact.ts';
+import { link, session } from './store.ts';
+import { runs, sideWord } from './words.ts';
+
+export function Actions({ status }: { status: ServiceStatus }) {
+  const barred = barredBecause();
+  const { rollback, deployment } = status;
+  const running = runs(deployment) ? deployment : null;
+  const before = running !== null && ['starting', 'probing', 'ready'].includes(running.phase);
+  const standby = status.pools[otherColor(status.live)];
+  const notBack =
+    barred ?? (rollback.ready ? null : (rollback.reason ?? 'No release to go back to.'));
+  const busy = running ? `Deployment ${running.id} runs (${running.phase}).` : null;
+  return (
+    <section class="actions panel" aria-label="Actions">
+      <Act wish="rollback" status={status} why={notBack} strong>
+        Rollback{rollback.to ? ` to ${rollback.to.release}` : ''}
+      </Act>
+      <p id="why-rollback" class={notBack ? 'reason' : 'reason quiet'}>
+        {notBack ?? `Ready: ${sideWord(rollback.to)} is warm and healthy. It takes milliseconds.`}
+      </p>
+      <Act wish="deploy" status={status} why={barred ?? busy}>
+        Deploy…
+      </Act>
+      {running?.phase === 'ready' && (
+        <Act wish="flip" status={status} why={barred}>
+          Flip to {running.to.release}
+        </Act>
+      )}
+      {before && (
+        <Act wish="abort" status={status} why={barred}>
+          Abort
+        </Act>
+      )}
+      {standby && !running && (
+        <Act wish="retire" status={status} why={barred}>
+          Retire {standby.release}
+        </Act>
+      )}
+      <Act wish={status.paused ? 'resume' : 'pause'} status={status} why={barred}>
+        {status.paused ? 'Resume' : 'Pause'}
+      </Act>
+    </section>
+  );
+}
+
+interface ActProps {
+  readonly wish: Asking['wish'];
+  readonly status: ServiceStatus;
+  /** Why it cannot be done now; null: it can. */
+  readonly why: string | null;
+  readonly strong?: boolean;
+  readonly children: ComponentChildren;
+}
+
+function Act({ wish, status, why, strong, children }: ActProps) {
+  return (
+    <button
+      type="button"
+      class={strong ? 'main' : ''}
+      data-wish={wish}
+      aria-disabled={why !== null}
+      aria-describedby={strong ? 'why-rollback' : undefined}
+      title={why ?? undefined}
+      onClick={() => {
+        if (why === null) ask(wish, status);
+      }}
+    >
+      {children}
+    </button>
+  );
+}
+
+/** Why nobody can act from here now; null: one can. */
+function barredBecause(): string | null {
+  if (session.value?.role === 'reader')
+    return 'You are signed in as a reader: you may look, not act.';
+  if (link.value === 'lost') return 'The connection is lost: this may not be how things are.';
+  return null;
+}

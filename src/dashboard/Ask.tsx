@@ -1,0 +1,189 @@
+/**
+ * The dialog that asks back, and then shows the answer.
+ *
+ * The rule this file keeps: one intention is one key. A double click, or a new try after the answer was
+ * lost, sends the same key and cannot happen twice; and once the service has changed under the dialog,
+ * it says so and offers nothing but to close.
+ */
+import type { ServiceStatus } from '../control/control.ts';
+import type { Deployment } from '../control/state.ts';
+import { act, Refusal } from './api.ts';
+import {
+  type Asking,
+  asking,
+  kindWords,
+  orderOf,
+  questionOf,
+  rememberedName,
+  rememberName,
+  type Wish,
+} from './asking.ts';
+import { DeployForm } from './DeployForm.tsx';
+import { look } from './live.ts';
+import { useEffect, useRef, useSignal } from './preact.ts';
+import { ReceiptView } from './ReceiptView.tsx';
+import { statusOf, takeDeployments } from './store.ts';
+
+export function AskDialog() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const now = asking.value;
+  useEffect(() => {
+    const node = dialog.current;
+    if (!node) return;
+    if (now && !node.open) node.showModal();
+    if (!now && node.open) node.close();
+  }, [now]);
+  const close = (): void => {
+    asking.value = null;
+  };
+  return (
+    <dialog ref={dialog} onClose={close} aria-labelledby="ask-title">
+      {now &&
+        (now.wish === 'deploy' ? (
+          <DeployForm key={now.key} from={now} close={close} />
+        ) : (
+          <Ask key={now.key} wish={now.wish} from={now} close={close} />
+        ))}
+    </dialog>
+  );
+}
+
+interface Props {
+  readonly wish: Wish;
+  readonly from: Asking;
+  readonly close: () => void;
+}
+
+function Ask({ wish, from, close }: Props) {
+  const busy = useSignal(false);
+  const refusal = useSignal<Refusal | null>(null);
+  const answer = useSignal<Deployment | ServiceStatus | null>(null);
+  const by = useRef<HTMLInputElement>(null);
+  const why = useRef<HTMLInputElement>(null);
+  const question = questionOf(wish, from.status);
+  const current = statusOf(from.status.name).value;
+  const changed = current !== null && current.generation !== from.status.generation;
+
+  const send = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (busy.value || answer.value) return;
+    busy.value = true;
+    refusal.value = null;
+    try {
+      const got = await act<Deployment | ServiceStatus>(
+        orderOf(wish, from, saidIn(by.current, why.current)),
+      );
+      if ('phase' in got) takeDeployments([got]);
+      answer.value = got;
+    } catch (thrown) {
+      if (!(thrown instanceof Refusal)) throw thrown;
+      refusal.value = thrown;
+    } finally {
+      busy.value = false;
+      void look(from.status.name);
+    }
+  };
+
+  if (answer.value) return <Answer answer={answer.value} words={question.done} close={close} />;
+  const stale = changed && !busy.value;
+  const final = stale || (refusal.value !== null && refusal.value.status !== 0);
+  return (
+    <form onSubmit={(event) => void send(event)}>
+      <h2 id="ask-title">{question.title}</h2>
+      <ul>
+        {question.happens.map((line) => (
+          <li key={line}>{line}</li>
+        ))}
+      </ul>
+      {!final && <Said by={by} why={why} />}
+      <Wrong refusal={refusal.value} stale={stale} now={current?.generation} />
+      <p class="buttons">
+        {!final && (
+          <button type="submit" class="main" disabled={busy.value}>
+            {busy.value ? 'Working…' : question.yes}
+          </button>
+        )}
+        <button type="button" onClick={close}>
+          {final ? 'Close' : 'Cancel'}
+        </button>
+      </p>
+    </form>
+  );
+}
+
+function Wrong(props: { refusal: Refusal | null; stale: boolean; now: number | undefined }) {
+  const { refusal, stale, now } = props;
+  if (refusal) {
+    return (
+      <p class="wrong" role="alert">
+        {kindWords(refusal.code, refusal.message)}
+      </p>
+    );
+  }
+  if (!stale) return null;
+  return (
+    <p class="wrong" role="alert">
+      Somebody was faster: the service is at generation {now} now. Nothing was changed by you. Close
+      this, and look again.
+    </p>
+  );
+}
+
+interface AnswerProps {
+  readonly answer: Deployment | ServiceStatus;
+  readonly words: string;
+  readonly close: () => void;
+}
+
+function Answer({ answer, words, close }: AnswerProps) {
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => button.current?.focus(), []);
+  return (
+    <div>
+      <h2 id="ask-title">{words}</h2>
+      {'phase' in answer && <ReceiptView of={answer} />}
+      <p class="buttons">
+        <button ref={button} type="button" class="main" onClick={close}>
+          Close
+        </button>
+      </p>
+    </div>
+  );
+}
+
+interface SaidProps {
+  readonly by: { current: HTMLInputElement | null };
+  readonly why: { current: HTMLInputElement | null };
+}
+
+/** Who and why, for the history. */
+export function Said({ by, why }: SaidProps) {
+  return (
+    <div class="said">
+      <label>
+        Your name <span class="quiet">(for the history)</span>
+        <input
+          ref={by}
+          name="by"
+          maxLength={100}
+          defaultValue={rememberedName()}
+          autocomplete="name"
+        />
+      </label>
+      <label>
+        Why <span class="quiet">(for the history)</span>
+        <input ref={why} name="why" maxLength={1000} autocomplete="off" />
+      </label>
+    </div>
+  );
+}
+
+export function saidIn(
+  by: HTMLInputElement | null,
+  why: HTMLInputElement | null,
+): Readonly<Record<string, string>> {
+  const name = by?.value.trim() ?? '';
+  const reason = why?.value.trim() ?? '';
+  rememberName(name);
+  return { by: name || 'the page', ...(reason ? { why: reason } : {}) };
+}

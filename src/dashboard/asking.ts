@@ -1,0 +1,153 @@
+/**
+ * What a person can ask for, and in which words they are asked back before it happens.
+ *
+ * The rule this file keeps: the question names both releases and says what will happen to requests, and
+ * the order is pinned to what the person saw: release and generation as of the click.
+ */
+import type { ServiceStatus } from '../control/control.ts';
+import { otherColor } from '../wire.ts';
+import { newKey, type Order, servicePath } from './api.ts';
+import { signal } from './preact.ts';
+import { sideWord } from './words.ts';
+
+export type Wish = 'rollback' | 'flip' | 'abort' | 'retire' | 'pause' | 'resume';
+
+export interface Asking {
+  readonly wish: Wish | 'deploy';
+  /** As it was at the click. */
+  readonly status: ServiceStatus;
+  readonly key: string;
+}
+
+export interface Question {
+  readonly title: string;
+  readonly happens: readonly string[];
+  readonly yes: string;
+  readonly done: string;
+}
+
+/** The question that is open; null: none. */
+export const asking = signal<Asking | null>(null);
+
+const byKey = 'pointsman.by';
+
+export function ask(wish: Asking['wish'], status: ServiceStatus): void {
+  asking.value = { wish, status, key: newKey() };
+}
+
+/** The name that stands in the history; kept in this browser. */
+export function rememberedName(): string {
+  try {
+    return localStorage.getItem(byKey) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+export function rememberName(name: string): void {
+  try {
+    localStorage.setItem(byKey, name);
+  } catch {
+    // A browser that keeps nothing asks again.
+  }
+}
+
+export function questionOf(wish: Wish, status: ServiceStatus): Question {
+  const { name } = status;
+  const livePool = status.pools[status.live];
+  const standby = status.pools[otherColor(status.live)];
+  const live = sideWord(livePool && { color: status.live, release: livePool.release });
+  const other = sideWord(standby && { color: standby.color, release: standby.release });
+  const moves = [
+    `All new requests of ${name} go to ${other} in place of ${live}, at one instant.`,
+    `What is inside ${live} ends there; nobody is cut off by the flip.`,
+  ];
+  switch (wish) {
+    case 'rollback':
+      return {
+        title: `Roll ${name} back from ${live} to ${sideWord(status.rollback.to)}?`,
+        happens: [...moves, `Nothing is started. ${live} stays warm afterwards.`],
+        yes: `Roll back to ${status.rollback.to?.release ?? ''}`,
+        done: 'Rolled back.',
+      };
+    case 'flip':
+      return {
+        title: `Flip ${name} from ${live} to ${other}?`,
+        happens: [...moves, `${live} stays warm, so that you can roll back.`],
+        yes: `Flip to ${standby?.release ?? ''}`,
+        done: 'Flipped.',
+      };
+    case 'abort':
+      return {
+        title: `Abort the deployment of ${status.deployment?.to.release ?? ''}?`,
+        happens: [`${other} is stopped. ${live} goes on as if nothing had been.`],
+        yes: 'Abort the deployment',
+        done: 'Aborted.',
+      };
+    case 'retire':
+      return {
+        title: `Retire ${other}?`,
+        happens: [`${other} is stopped and emptied. There is no rollback afterwards.`],
+        yes: `Retire ${standby?.release ?? ''}`,
+        done: 'Retired.',
+      };
+    case 'pause':
+      return {
+        title: `Pause ${name}?`,
+        happens: [
+          `New requests wait instead of going to ${live}; over the limit they get 503.`,
+          'What is inside ends as usual. Resume lets all that wait go on.',
+        ],
+        yes: `Pause ${name}`,
+        done: 'Paused.',
+      };
+    case 'resume':
+      return {
+        title: `Resume ${name}?`,
+        happens: [`${status.waiting} requests that wait, and all new ones, go to ${live}.`],
+        yes: `Resume ${name}`,
+        done: 'Resumed.',
+      };
+  }
+}
+
+/** @param said by and why, for the history. */
+export function orderOf(wish: Wish, from: Asking, said: Readonly<Record<string, string>>): Order {
+  const { status, key } = from;
+  const { name, generation } = status;
+  const order = { method: 'POST', generation, key, body: said } as const;
+  switch (wish) {
+    case 'abort': {
+      const id = encodeURIComponent(status.deployment?.id ?? '');
+      return { ...order, method: 'DELETE', path: `v1/deployments/${id}` };
+    }
+    case 'retire':
+      return { ...order, method: 'DELETE', path: servicePath(name, '/standby') };
+    case 'rollback': {
+      const to = status.rollback.to?.release ?? '';
+      return { ...order, path: servicePath(name, '/rollback'), body: { ...said, to } };
+    }
+    default:
+      return { ...order, path: servicePath(name, `/${wish}`) };
+  }
+}
+
+/** A refusal in kind words: what it means to the person who clicked. */
+export function kindWords(code: string, message: string): string {
+  switch (code) {
+    case 'GENERATION_STALE':
+      return `Somebody was faster: the service has changed since you looked. Your click changed nothing. ${message}`;
+    case 'DEPLOYMENT_IN_PROGRESS':
+    case 'ROLLBACK_NOT_READY':
+    case 'FLIP_NOT_READY':
+    case 'ABORT_TOO_LATE':
+    case 'RETIRE_REFUSED':
+      return `Not now, and nothing was changed. ${message}`;
+    case 'UNAUTHORIZED':
+      return `You are not signed in any more. Nothing was changed. ${message}`;
+    case 'FORBIDDEN':
+      return `You may look, but not act. Nothing was changed. ${message}`;
+    default:
+      return message;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Draws one chart. The only importer of uPlot.
+ *
+ * The rule this file keeps: lines differ by their stroke as well as by their color (green is dashed, p99 is
+ * thick), and nothing is drawn of what is not seen.
+ */
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import type { Columns, Line, Mark } from './series.ts';
+import { figures } from './words.ts';
+
+const heightPx = 150;
+
+export interface Chart {
+  show(columns: Columns, marks: readonly Mark[]): void;
+  end(): void;
+}
+
+/** @param host gets the canvas; its width is the chart's. */
+export function makeChart(host: HTMLElement, lines: readonly Line[], unit: string): Chart {
+  let marks: readonly Mark[] = [];
+  let columns: Columns = [[], ...lines.map(() => [])];
+  let plot: uPlot | null = null;
+
+  const draw = (): void => {
+    plot?.destroy();
+    plot = new uPlot(
+      optionsOf(host, lines, unit, () => marks),
+      columns as uPlot.AlignedData,
+      host,
+    );
+  };
+  const resized = new ResizeObserver(() => {
+    plot?.setSize({ width: widthOf(host), height: heightPx });
+  });
+  const scheme = matchMedia('(prefers-color-scheme: dark)');
+  draw();
+  resized.observe(host);
+  scheme.addEventListener('change', draw);
+
+  return {
+    show(next, nextMarks) {
+      columns = next;
+      marks = nextMarks;
+      plot?.setData(columns as uPlot.AlignedData);
+    },
+    end() {
+      resized.disconnect();
+      scheme.removeEventListener('change', draw);
+      plot?.destroy();
+    },
+  };
+}
+
+function widthOf(host: HTMLElement): number {
+  return Math.max(160, host.clientWidth);
+}
+
+function optionsOf(
+  host: HTMLElement,
+  lines: readonly Line[],
+  unit: string,
+  marks: () => readonly Mark[],
+): uPlot.Options {
+  const ink = (name: string): string => getComputedStyle(host).getPropertyValue(name).trim();
+  const font = '11px system-ui, sans-serif';
+  const axis = { stroke: ink('--soft'), grid: { stroke: ink('--line'), width: 1 }, font };
+  return {
+    width: widthOf(host),
+    height: heightPx,
+    legend: { show: false },
+    cursor: { show: false },
+    padding: [14, 8, 0, 0],
+    scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, topOf(max)] } },
+    axes: [
+      { ...axis, ticks: { show: false }, space: 70, values: '{HH}:{mm}' },
+      {
+        ...axis,
+        ticks: { show: false },
+        size: 52,
+        space: 32,
+        values: (_plot, splits) =>
+          splits.map((value) => `${figures(value)}${unit === 'ms' ? '' : ''}`),
+      },
+    ],
+    series: [
+      {},
+      ...lines.map((line) => ({
+        label: line.label,
+        stroke: ink(`--${line.color}`),
+        width: line.field === 'p99' ? 2.5 : 1.5,
+        ...(line.color === 'green' ? { dash: [6, 4] } : {}),
+        points: { show: false },
+      })),
+    ],
+    hooks: { draw: [(plot) => drawMarks(plot, marks(), ink('--ink'), font)] },
+  };
+}
+
+/** Never an empty scale: a flat zero is a line at the bottom. */
+function topOf(max: number | null): number {
+  return max === null || !(max > 0) ? 1 : max * 1.15;
+}
+
+function drawMarks(plot: uPlot, marks: readonly Mark[], ink: string, font: string): void {
+  const { ctx, bbox } = plot;
+  const { min, max } = plot.scales.x ?? {};
+  if (min == null || max == null) return;
+  ctx.save();
+  ctx.strokeStyle = ink;
+  ctx.fillStyle = ink;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.font = font.replace('11px', `${11 * devicePixelRatio}px`);
+  for (const mark of marks) {
+    if (mark.at < min || mark.at > max) continue;
+    const x = Math.round(plot.valToPos(mark.at, 'x', true)) + 0.5;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    const right = x > bbox.left + bbox.width * 0.8;
+    ctx.textAlign = right ? 'right' : 'left';
+    ctx.fillText(`→ ${mark.label}`, x, bbox.top - 3 * devicePixelRatio);
+  }
+  ctx.restore();
+}
