@@ -1,0 +1,227 @@
+/**
+ * The strict grammar of requests: what the express lane serves, and why it leaves the rest.
+ *
+ * The rule this file keeps: whatever passes has exactly one reading. A known method, a path, HTTP/1.1,
+ * one Host, at most one Content-Length and only where a body belongs, no Transfer-Encoding. Anything
+ * else, right or wrong, is named by a reason and left to the general lane, which is the reference.
+ */
+import {
+  COLON,
+  CR,
+  HTAB,
+  hostForm,
+  LF,
+  lengthForm,
+  SP,
+  targetChars,
+  tokenChars,
+  valueChars,
+} from './grammar.ts';
+
+/** Why a head is not served here. */
+export type HeadReason =
+  | 'method'
+  | 'target'
+  | 'version'
+  | 'grammar'
+  | 'host'
+  | 'framing'
+  | 'connection'
+  | 'expect'
+  | 'upgrade'
+  | 'size';
+
+/** A request head that passed; reused from request to request, so take what you keep. */
+export interface RequestHead {
+  method: string;
+  /** Origin form, byte for byte as it came. */
+  target: string;
+  /** Names and values in turn, as they came, blanks around the values removed. */
+  raw: string[];
+  host: string;
+  /** The client's own X-Request-Id. */
+  id: string | undefined;
+  /** Of the body; 0: there is none. */
+  bodyBytes: number;
+  /** The client said `Connection: close`. */
+  close: boolean;
+  /** Bytes of the head, its empty line included. */
+  headBytes: number;
+  /** What of them counts for the limit of a service; the same sum as in `vet`. */
+  countedBytes: number;
+}
+
+/** More lines than that are left to the general lane; browsers send about 20. */
+const linesMax = 100;
+
+/** Bytes that a line costs besides name and value: colon, space, CR, LF. */
+const lineBytes = 4;
+
+/** Methods served here, and whether a request of that method comes with a body. */
+const withBody = new Map([
+  ['GET', false],
+  ['HEAD', false],
+  ['POST', true],
+  ['PUT', true],
+  ['PATCH', true],
+  ['DELETE', false],
+  ['OPTIONS', false],
+]);
+
+export function emptyRequestHead(): RequestHead {
+  return {
+    method: '',
+    target: '',
+    raw: [],
+    host: '',
+    id: undefined,
+    bodyBytes: 0,
+    close: false,
+    headBytes: 0,
+    countedBytes: 0,
+  };
+}
+
+/**
+ * Reads the head at the beginning of `text`.
+ *
+ * @param text bytes as latin1, one character each.
+ * @param head is filled in; whole only where the answer is `whole`.
+ * @returns `partial` where all so far is right and the empty line has not come.
+ */
+export function parseRequest(text: string, head: RequestHead): 'whole' | 'partial' | HeadReason {
+  const methodEnd = text.indexOf(' ');
+  if (methodEnd === -1) return text.length < 8 && startsLikeMethod(text) ? 'partial' : 'method';
+  const method = text.slice(0, methodEnd);
+  const bodyBelongs = withBody.get(method);
+  if (bodyBelongs === undefined) return 'method';
+
+  const targetStart = methodEnd + 1;
+  let at = targetStart;
+  while (at < text.length && targetChars[text.charCodeAt(at)] === 1) at++;
+  if (at > targetStart && text.charCodeAt(targetStart) !== 0x2f) return 'target';
+  if (at === text.length) return 'partial';
+  if (at === targetStart || text.charCodeAt(at) !== SP) return 'target';
+  const target = text.slice(targetStart, at);
+  if (!text.startsWith(version, at)) {
+    return version.startsWith(text.slice(at)) ? 'partial' : 'version';
+  }
+  head.method = method;
+  head.target = target;
+  head.raw = [];
+  head.host = '';
+  head.id = undefined;
+  head.close = false;
+  head.bodyBytes = -1;
+  head.countedBytes = method.length + target.length + 12;
+  const verdict = parseFields(text, at + version.length, head);
+  if (verdict !== 'whole') return verdict;
+  if (head.host === '') return 'host';
+  // A body where none is usual, or none where one is: legal, and read in two ways by too many.
+  if (bodyBelongs !== (head.bodyBytes !== -1)) return 'framing';
+  if (!bodyBelongs) head.bodyBytes = 0;
+  return 'whole';
+}
+
+const version = ' HTTP/1.1\r\n';
+
+function startsLikeMethod(text: string): boolean {
+  for (const method of withBody.keys()) {
+    if (method.startsWith(text)) return true;
+  }
+  return false;
+}
+
+function parseFields(
+  text: string,
+  start: number,
+  head: RequestHead,
+): 'whole' | 'partial' | HeadReason {
+  const { raw } = head;
+  const { length } = text;
+  let at = start;
+  for (;;) {
+    const nameStart = at;
+    while (at < length && tokenChars[text.charCodeAt(at)] === 1) at++;
+    if (at === length) return 'partial';
+    if (at === nameStart) {
+      if (text.charCodeAt(at) !== CR) return 'grammar';
+      if (at + 1 === length) return 'partial';
+      if (text.charCodeAt(at + 1) !== LF) return 'grammar';
+      head.headBytes = at + 2;
+      return 'whole';
+    }
+    if (text.charCodeAt(at) !== COLON) return 'grammar';
+    const nameEnd = at++;
+    while (at < length && (text.charCodeAt(at) === SP || text.charCodeAt(at) === HTAB)) at++;
+    const valueStart = at;
+    while (at < length && valueChars[text.charCodeAt(at)] === 1) at++;
+    if (at === length) return 'partial';
+    if (text.charCodeAt(at) !== CR) return 'grammar';
+    if (at + 1 === length) return 'partial';
+    if (text.charCodeAt(at + 1) !== LF) return 'grammar';
+    let valueEnd = at;
+    while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
+    at += 2;
+    const name = text.slice(nameStart, nameEnd);
+    const value = text.slice(valueStart, valueEnd);
+    const reason = weigh(name, value, head);
+    if (reason !== null) return reason;
+    raw.push(name, value);
+    head.countedBytes += name.length + value.length + lineBytes;
+    if (raw.length > linesMax * 2) return 'size';
+  }
+}
+
+function isBlank(code: number): boolean {
+  return code === SP || code === HTAB;
+}
+
+/** Takes from a header what the lane has to know. @returns why the request is left; null: go on. */
+function weigh(name: string, value: string, head: RequestHead): HeadReason | null {
+  switch (name.length) {
+    case 2:
+      return name.toLowerCase() === 'te' ? 'connection' : null;
+    case 4:
+      if (name.toLowerCase() !== 'host') return null;
+      if (head.host !== '' || !hostForm.test(value)) return 'host';
+      head.host = value;
+      return null;
+    case 6:
+      return name.toLowerCase() === 'expect' ? 'expect' : null;
+    case 7: {
+      const lower = name.toLowerCase();
+      if (lower === 'upgrade') return 'upgrade';
+      return lower === 'trailer' ? 'framing' : null;
+    }
+    case 10:
+      return name.toLowerCase() === 'connection' ? weighConnection(value, head) : null;
+    case 12:
+      if (name.toLowerCase() !== 'x-request-id') return null;
+      if (head.id !== undefined) return 'grammar';
+      head.id = value;
+      return null;
+    case 14: {
+      const lower = name.toLowerCase();
+      if (lower === 'http2-settings') return 'upgrade';
+      if (lower !== 'content-length') return null;
+      if (head.bodyBytes !== -1 || !lengthForm.test(value)) return 'framing';
+      head.bodyBytes = Number(value);
+      return null;
+    }
+    case 16:
+      return name.toLowerCase() === 'proxy-connection' ? 'connection' : null;
+    case 17:
+      return name.toLowerCase() === 'transfer-encoding' ? 'framing' : null;
+    default:
+      return null;
+  }
+}
+
+/** Nothing but one of the two plain wishes: a Connection that nominates headers is left. */
+function weighConnection(value: string, head: RequestHead): HeadReason | null {
+  const lower = value.toLowerCase();
+  if (lower === 'close') head.close = true;
+  else if (lower !== 'keep-alive' || head.close) return 'connection';
+  return null;
+}
