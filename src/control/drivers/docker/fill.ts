@@ -1,0 +1,204 @@
+/**
+ * Filling a pool: from an order to running containers.
+ *
+ * The rule this file keeps: everything that can be refused is refused before anything is created, and what
+ * was created by an order that then fails is removed again. What ran before the order is kept.
+ */
+import type { Clock } from '../../../clock.ts';
+import { Fault, reasonOf } from '../../../errors.ts';
+import type { Log } from '../../../log.ts';
+import type { PinnedDockerRun } from '../../state.ts';
+import type { DriverEvent, Started, StartOrder } from '../driver.ts';
+import { end, inspect, startContainer } from './containers.ts';
+import { checkRun } from './createOptions.ts';
+import { type Engine, isUnavailable, Refusal } from './engine.ts';
+import { environmentOf } from './envFile.ts';
+import type { Fleet, Member } from './fleet.ts';
+import { pin } from './images.ts';
+import { inTurns } from './inTurns.ts';
+import { keepImage, pruneImages } from './keep.ts';
+import { marksOf } from './labels.ts';
+import { followOutput } from './output.ts';
+import { type Pool, replicaOf, targetsOf, type Wanted } from './pool.ts';
+import { publishingFor } from './reach.ts';
+import { createReplica } from './replica.ts';
+import { surviveStart } from './survive.ts';
+
+export interface FillSeams {
+  readonly engine: Engine;
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly emit: (event: DriverEvent) => void;
+  readonly instance: () => Promise<string>;
+  /** Remembers what could not be removed because the engine went away. */
+  readonly doom: (poolId: string, keep: ReadonlySet<string>) => void;
+}
+
+/** @throws Fault START_FAILED, RELEASE_INVALID, DRIVER_UNAVAILABLE, ABORTED */
+export async function fill(seams: FillSeams, order: StartOrder): Promise<Started> {
+  const { engine, fleet, clock } = seams;
+  const run = dockerRunOf(order);
+  checkRun(order.service, run);
+  giveUpIfAborted(order.signal);
+  const here = await fleet.here();
+  const publishOn = publishingFor(here, order.service, run.network);
+  const before = await fleet.members(order.poolId);
+  const { progress, signal } = order;
+  // Replicas that exist have settled which image this pool runs, even if nobody wrote it down yet.
+  const digest = run.digest ?? before[0]?.marks.own?.digest ?? null;
+  const complete = before.length >= (order.replicas ?? run.replicas) && digest !== null;
+  const pinned = complete
+    ? null
+    : await pin(engine, { ...run, digest }, { clock, progress, signal });
+  const pinnedRun = { ...run, digest: pinned?.digest ?? digest };
+  const image = pinned?.image ?? imageOf(before, pinnedRun);
+  // What was filled with other settings is grown with its own, not with those of today.
+  const env = before[0]?.facts.env ?? (await environmentOf(run));
+  giveUpIfAborted(signal);
+  return fleet.exclusive(order.poolId, async () => {
+    const pool = fleet.pool(order.poolId);
+    const members = await fleet.members(order.poolId);
+    const { numbers, surplus } = choose(members, order.replicas ?? run.replicas);
+    const wanted: Wanted = { order, run: pinnedRun, image, env, publishOn, numbers };
+    const formerly = pool.wanted;
+    fleet.rest(pool);
+    pool.ending = false;
+    pool.wanted = wanted;
+    try {
+      await raise(seams, pool, wanted, members);
+    } catch (thrown) {
+      pool.wanted = formerly;
+      await undo(seams, pool, members, thrown, run.stopMs);
+    }
+    await inTurns(surplus, (one) => end(engine, one.facts.id, run.stopMs));
+    await fleet.look(pool.id);
+    if (pinned !== null) {
+      const { service, release } = order;
+      keepImage(engine, service, release.name, pinned)
+        .then(() => pruneImages(engine, service, run.keepImages))
+        .then((gone) => {
+          if (gone.length > 0) seams.log.info({ service, images: gone }, 'removed old images');
+        })
+        .catch((thrown: unknown) => {
+          seams.log.warn({ service }, `images are not tidied: ${reasonOf(thrown)}`);
+        });
+    }
+    return { targets: targetsOf(pool), release: { ...order.release, run: pinnedRun } };
+  });
+}
+
+/** @throws Fault RELEASE_INVALID where it is another driver's. */
+export function dockerRunOf(order: StartOrder): PinnedDockerRun {
+  const { run, name } = order.release;
+  if (run.kind === 'docker') return run;
+  throw new Fault(
+    'RELEASE_INVALID',
+    `Release ${name} runs \`${run.kind}\`; the docker driver runs images.`,
+    { service: order.service, release: name },
+  );
+}
+
+export function giveUpIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new Fault('ABORTED');
+}
+
+/** Which replica numbers there will be: those that run first, then those that exist, then new ones. */
+function choose(
+  members: readonly Member[],
+  count: number,
+): { numbers: ReadonlySet<number>; surplus: readonly Member[] } {
+  const numbers = new Set<number>();
+  const surplus: Member[] = [];
+  const rank = (one: Member): number => (one.facts.running ? 0 : 1);
+  const sorted = [...members].sort(
+    (a, b) => rank(a) - rank(b) || (a.marks.own?.replica ?? 0) - (b.marks.own?.replica ?? 0),
+  );
+  for (const member of sorted) {
+    const number = member.marks.own?.replica ?? 0;
+    if (numbers.size < count && !numbers.has(number)) numbers.add(number);
+    else surplus.push(member);
+  }
+  for (let number = 0; numbers.size < count; number++) numbers.add(number);
+  return { numbers, surplus };
+}
+
+/** Brings every replica up that is not, and sees it past its first moments. */
+async function raise(
+  seams: FillSeams,
+  pool: Pool,
+  wanted: Wanted,
+  members: readonly Member[],
+): Promise<void> {
+  const { engine, log } = seams;
+  const { order } = wanted;
+  const instance = await seams.instance();
+  const existing = new Map(members.map((one) => [one.marks.own?.replica ?? -1, one]));
+  const todo = [...wanted.numbers].filter((number) => !existing.get(number)?.facts.running);
+  if (todo.length > 0) {
+    order.progress(`starting ${todo.length} of ${wanted.numbers.size} of ${order.release.name}`);
+  }
+  await inTurns(todo, async (number) => {
+    giveUpIfAborted(order.signal);
+    const had = existing.get(number);
+    try {
+      const id = had?.facts.id ?? (await createReplica(engine, wanted, number, instance));
+      await startContainer(engine, id);
+      const facts = await inspect(engine, id);
+      const marks = facts === null ? null : marksOf(facts.labels);
+      if (facts === null || marks === null) {
+        throw new Fault('START_FAILED', `Replica ${number} was removed while it started.`);
+      }
+      const replica = replicaOf(pool, marks, facts.name);
+      replica.containerId = id;
+      const tell = (line: string): void =>
+        seams.emit({ kind: 'output', poolId: pool.id, target: replica.id, line });
+      if (had === undefined) {
+        void followOutput(engine, facts, tell, order.signal);
+        await surviveStart(seams, facts, wanted.run, order.signal);
+        order.progress(`started ${facts.name}`);
+      }
+    } catch (thrown) {
+      // A replica that had its place before is mended like one that died: the others serve meanwhile.
+      if (had === undefined || !(thrown instanceof Refusal)) throw thrown;
+      log.warn({ pool: pool.id, replica: number }, `not started: ${thrown.message}`);
+    }
+  });
+  giveUpIfAborted(order.signal);
+}
+
+/** Removes what this order made. @throws why it failed, as a Fault. */
+async function undo(
+  seams: FillSeams,
+  pool: Pool,
+  members: readonly Member[],
+  why: unknown,
+  stopMs: number,
+): Promise<never> {
+  const { engine, fleet } = seams;
+  const keep = new Set(members.map((one) => one.facts.id));
+  try {
+    const all = (await fleet.survey()).filter((one) => one.poolId === pool.id);
+    const made = all.filter((one) => !keep.has(one.id));
+    await inTurns(made, (one) => end(engine, one.id, stopMs));
+    if (keep.size === 0) fleet.forget(pool.id);
+    else await fleet.look(pool.id);
+  } catch (thrown) {
+    seams.doom(pool.id, keep);
+    seams.log.warn({ pool: pool.id }, `left for later: ${reasonOf(thrown)}`);
+  }
+  if (why instanceof Fault || isUnavailable(why) || !(why instanceof Refusal)) throw why;
+  throw new Fault(
+    'START_FAILED',
+    `The engine did not start it: ${why.message.replace(/\.$/, '')}.`,
+    {
+      pool: pool.id,
+      cause: why,
+    },
+  );
+}
+
+/** What further replicas would be created from, where all exist: what these were. */
+function imageOf(members: readonly Member[], run: PinnedDockerRun): string {
+  return members[0]?.facts.imageId ?? run.image;
+}

@@ -1,0 +1,151 @@
+/**
+ * The line to the engine: up or down, and what it tells meanwhile.
+ *
+ * The rule this file keeps: events are hints. Whenever the line comes up everything is looked at, and again
+ * every `lookMs`, so an event that was lost costs time and not truth.
+ */
+import type { Readable } from 'node:stream';
+import { type Clock, pause } from '../../../clock.ts';
+import { reasonOf } from '../../../errors.ts';
+import type { Log } from '../../../log.ts';
+import type { DriverEvent } from '../driver.ts';
+import type { Engine } from './engine.ts';
+import type { Fleet } from './fleet.ts';
+import { label } from './labels.ts';
+import { linesOf } from './lines.ts';
+
+const lookMs = 30_000;
+const pingMs = 5_000;
+const retryMsMin = 100;
+const retryMsMax = 5_000;
+
+/** What changes a target: its state, its address, its health. Docker says `die`, Podman `died`. */
+const telling = new Set([
+  ...['start', 'restart', 'die', 'died', 'stop', 'oom', 'pause', 'unpause', 'destroy', 'remove'],
+  ...['health_status', 'rename', 'create'],
+]);
+
+export interface MonitorSeams {
+  readonly engine: Engine;
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly emit: (event: DriverEvent) => void;
+  /** What was to be removed when the engine went away. */
+  readonly catchUp: () => Promise<void>;
+}
+
+interface EngineEvent {
+  readonly Action?: string;
+  readonly status?: string;
+  readonly id?: string;
+  readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> };
+}
+
+export class Monitor {
+  readonly #seams: MonitorSeams;
+  readonly #closing = new AbortController();
+  #begun = false;
+  #stream: Readable | null = null;
+  #retryMs = retryMsMin;
+  /** null: nobody has been told anything yet. */
+  #available: boolean | null = null;
+
+  constructor(seams: MonitorSeams) {
+    this.#seams = seams;
+  }
+
+  /** Begins to watch the engine, once. */
+  begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    void this.#run();
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#stream?.destroy();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, fleet } = this.#seams;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const reason = await this.#connected();
+      if (signal.aborted) return;
+      fleet.forgetHere();
+      this.#tell(false, reason);
+      await pause(clock, this.#retryMs, signal);
+      this.#retryMs = Math.min(this.#retryMs * 2, retryMsMax);
+    }
+  }
+
+  /** @returns why the line is down, once it is. */
+  async #connected(): Promise<string> {
+    const { engine, log } = this.#seams;
+    let cancelLook = (): void => {};
+    try {
+      await engine.call({ method: 'GET', path: '/_ping', limitMs: pingMs });
+      // Listening before looking: what happens in between is heard.
+      const filters = { type: ['container'], label: [label.service] };
+      const stream = await engine.stream({ method: 'GET', path: '/events', query: { filters } });
+      this.#stream = stream;
+      // Listening is no reason for a process to go on that has nothing else to do.
+      (stream as Readable & { socket?: { unref(): void } }).socket?.unref();
+      const broken = (thrown: unknown): void => {
+        stream.destroy(thrown instanceof Error ? thrown : new Error(String(thrown)));
+      };
+      const lookAgain = (): void => {
+        cancelLook = this.#seams.clock.after(lookMs, () => {
+          this.#seams.fleet.sync().then(lookAgain, broken);
+        });
+      };
+      this.#catchUp().then(lookAgain, broken);
+      for await (const line of linesOf(stream)) this.#heard(line);
+      return `The Docker Engine at ${engine.where} hung up.`;
+    } catch (thrown) {
+      log.warn({ where: engine.where }, reasonOf(thrown));
+      return reasonOf(thrown);
+    } finally {
+      cancelLook();
+      this.#stream?.destroy();
+      this.#stream = null;
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    await this.#seams.catchUp();
+    await this.#seams.fleet.sync();
+    this.#retryMs = retryMsMin;
+    this.#tell(true, `The Docker Engine at ${this.#seams.engine.where} answers.`);
+  }
+
+  #tell(available: boolean, reason: string): void {
+    const news = this.#available !== available && !(available && this.#available === null);
+    this.#available = available;
+    if (news && !this.#closing.signal.aborted) {
+      this.#seams.emit({ kind: 'platform', available, reason });
+    }
+  }
+
+  #heard(line: string): void {
+    const { fleet, log } = this.#seams;
+    let event: EngineEvent;
+    try {
+      event = JSON.parse(line) as EngineEvent;
+    } catch {
+      return;
+    }
+    // `health_status: unhealthy`, and `exec_die` of a HEALTHCHECK, which tells nothing.
+    const action = (event.Action ?? event.status ?? '').split(':')[0] ?? '';
+    const id = event.Actor?.ID ?? event.id;
+    if (!telling.has(action) || id === undefined) return;
+    const attributes = event.Actor?.Attributes ?? {};
+    if (action === 'die' || action === 'died') {
+      fleet.died(id, attributes.exitCode ?? attributes.containerExitCode ?? 'unknown');
+    }
+    fleet.touched(id, attributes).catch((thrown: unknown) => {
+      log.warn({ container: id }, `an event could not be followed: ${reasonOf(thrown)}`);
+    });
+  }
+}
