@@ -5,6 +5,7 @@
  * The rule this file keeps: it imports nothing before it knows which part of the program is wanted, so
  * that the supervisor stays small and the CLI starts fast.
  */
+import { readFileSync } from 'node:fs';
 import { childEnv } from './ipc.ts';
 
 const role = process.env[childEnv.role];
@@ -18,7 +19,12 @@ if (role === 'worker') {
   const { runController } = await import('./control/process.ts');
   await runController();
 } else {
-  const { main } = await import('./cli/main.ts');
-  const { run } = await import('./run.ts');
-  process.exitCode = await main(process.argv.slice(2), { run });
+  const [{ main }, { processIo }, { run }] = await Promise.all([
+    import('./cli/main.ts'),
+    import('./cli/io.ts'),
+    import('./run.ts'),
+  ]);
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(manifest) as { version: string };
+  process.exitCode = await main(process.argv.slice(2), processIo(version, run));
 }
