@@ -1,0 +1,148 @@
+/**
+ * A target's answer on its way to the client.
+ *
+ * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that the
+ * client does not take, no more is kept than what one write holds.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Attempt } from './attempt.ts';
+import type { Call } from './call.ts';
+import { responseHeaders, trailerPairs } from './headers.ts';
+
+export class Relay {
+  readonly #call: Call;
+  readonly #attempt: Attempt;
+  readonly #answer: IncomingMessage;
+  readonly #bodyless: boolean;
+  #chunked = false;
+  #ended = false;
+  /** What waited for the client when it was last looked at. */
+  #waitingBytes = -1;
+
+  constructor(call: Call, attempt: Attempt, answer: IncomingMessage) {
+    this.#call = call;
+    this.#attempt = attempt;
+    this.#answer = answer;
+    const { statusCode } = answer;
+    this.#bodyless = call.req.method === 'HEAD' || statusCode === 204 || statusCode === 304;
+  }
+
+  /** The target's answer came whole. */
+  get complete(): boolean {
+    return this.#answer.complete;
+  }
+
+  /** An event stream has no end of its own, so any event may be its last. */
+  get mayEndHere(): boolean {
+    return this.#call.exchange.lease?.kind === 'sse' && this.#chunked;
+  }
+
+  start(): void {
+    const answer = this.#answer;
+    const { exchange, res } = this.#call;
+    const status = answer.statusCode ?? 0;
+    const type = answer.headers['content-type'];
+    if (type?.toLowerCase().startsWith('text/event-stream')) exchange.lease?.become('sse');
+    if (!this.#writeHead(status)) return;
+    exchange.status = status;
+    this.#attempt.moved();
+    answer.on('end', () => this.end());
+    answer.on('close', () => this.#closed());
+    if (this.#bodyless) {
+      answer.resume();
+      this.end();
+      return;
+    }
+    answer.on('data', (chunk: Buffer) => {
+      if (this.#ended) return;
+      exchange.bytesOut += chunk.length;
+      this.#attempt.moved();
+      if (!res.write(chunk)) answer.pause();
+    });
+    res.on('drain', () => {
+      this.#attempt.moved();
+      answer.resume();
+    });
+    // What came with the head is written in this turn; a head that came alone must not wait for more.
+    process.nextTick(flushAlone, this.#call);
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { res } = this.#call;
+    const { rawTrailers } = this.#answer;
+    if (this.#chunked && rawTrailers.length > 0) {
+      try {
+        res.addTrailers(trailerPairs(rawTrailers));
+      } catch {
+        // A trailer that Node does not write is left out: the body is whole without it.
+      }
+    }
+    res.end();
+    this.#attempt.moved();
+  }
+
+  /** Nothing moved for as long as it may: it is the target's fault, or the client's. */
+  stalled(): void {
+    const { res, connection, exchange } = this.#call;
+    const waiting = res.writableLength + connection.socket.writableLength;
+    if (this.#ended || res.writableNeedDrain) {
+      const moves = waiting !== this.#waitingBytes;
+      this.#waitingBytes = waiting;
+      // The client took some of it since the last look, or this is the first.
+      if (moves) this.#attempt.moved();
+      else this.#call.abort();
+      return;
+    }
+    exchange.fault = 'UPSTREAM_TIMEOUT';
+    exchange.failed();
+    this.#call.abort();
+  }
+
+  #closed(): void {
+    if (this.#ended || this.#answer.complete) return;
+    const { exchange } = this.#call;
+    exchange.fault ??= 'UPSTREAM_RESET';
+    exchange.failed();
+    this.#ended = true;
+    this.#call.abort();
+  }
+
+  #writeHead(status: number): boolean {
+    const call = this.#call;
+    const { res, version } = call;
+    const answer = this.#answer;
+    const measured = this.#bodyless || answer.headers['content-length'] !== undefined;
+    this.#chunked = !measured && version === '1.1';
+    const close =
+      call.tunnelHead !== null ||
+      call.around.plane.closing ||
+      !res.shouldKeepAlive ||
+      (!measured && version === '1.0');
+    const headers = responseHeaders(
+      answer.rawHeaders,
+      answer.httpVersionMinor === 0 ? '1.0' : '1.1',
+      { status, chunked: this.#chunked, connection: close ? 'close' : null },
+    );
+    if (!close) call.keepAlive(headers);
+    // What the target says of the date stands, and so does its silence.
+    res.sendDate = false;
+    try {
+      res.writeHead(status, (answer.statusMessage ?? '').replace(unclean, ''), headers);
+      return true;
+    } catch {
+      this.#ended = true;
+      this.#attempt.drop();
+      call.attemptFailed(null, 'UPSTREAM_MALFORMED');
+      return false;
+    }
+  }
+}
+
+/** What may not stand in a reason phrase (RFC 9112 section 4). */
+const unclean = /[^\t\x20-\x7e\x80-\xff]/g;
+
+function flushAlone(call: Call): void {
+  if (call.exchange.bytesOut === 0 && !call.res.writableEnded) call.res.flushHeaders();
+}
