@@ -11,7 +11,7 @@ import { endProcesses } from '../../src/control/drivers/process/ending.ts';
 import { everyProcess, type Found } from '../../src/control/drivers/process/marks.ts';
 import type { Release } from '../../src/control/state.ts';
 
-export const appFile = join(import.meta.dirname, 'app.mjs');
+const appFile = join(import.meta.dirname, 'app.mjs');
 
 /** What `app.mjs` answers. */
 export interface About {

@@ -18,9 +18,9 @@ import { Records, type ReplicaRecord } from './process/records.ts';
 import type { Replica, Shared } from './process/replica.ts';
 
 /** How often adopted replicas are looked at, and output is read. */
-export const lookEveryMs = 1000;
+const lookEveryMs = 1000;
 /** More of one release on one machine is a mistake. */
-export const replicasMax = 1000;
+const replicasMax = 1000;
 
 export interface ProcessDriverOptions {
   /** Records and output are kept in `processes/` there; names the owner of what is started. */

@@ -32,7 +32,7 @@ export class HistoryFile {
   async append(deployment: Deployment): Promise<void> {
     const line = Buffer.from(`${JSON.stringify(deployment)}\n`);
     const rotated = await this.#rotate(line.length);
-    const file = await open(this.#files[0], 'a+');
+    const file = await open(this.#files[0], 'a+', 0o600);
     try {
       const end = await wholeLinesEnd(file);
       if (end < (await file.stat()).size) await file.truncate(end);

@@ -24,7 +24,8 @@ beforeEach(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'pointsman-process-'));
 });
 afterEach(async () => {
-  for (const driver of drivers.splice(0)) await driver.close();
+  // Not awaited: where a test failed, a start may wait for a clock that nobody moves any more.
+  for (const driver of drivers.splice(0)) void driver.close();
   await endMarked(stateDir);
   await rm(stateDir, { recursive: true, force: true });
 });
@@ -346,6 +347,30 @@ test('a replica whose program was taken away is tried again until it is there', 
   expect((await back).port).toBe(first(targets).port);
 });
 
+test("a replica that is down stays the driver's though a start that finds it so fails", async () => {
+  const clock = fakeClock();
+  const driver = newDriver(clock);
+  const gate = join(stateDir, 'gate');
+  await writeFile(gate, '');
+  const { run } = appRelease('v1');
+  const command = ['/bin/sh', '-c', 'cat gate && exec "$0" "$1" || exit 9', ...run.command];
+  const release = { name: 'v1', run: { ...run, command, cwd: stateDir, replicas: 1 } };
+  const { targets } = await driven(clock, driver.start(orderOf(release)));
+  const down = replicaThat(driver, ({ state }) => state === 'down');
+  await rm(gate);
+  process.kill(pidOf(first(targets)), 'SIGKILL');
+  await down;
+
+  const again = driver.start(orderOf(release));
+  await expect(again).rejects.toMatchObject({ code: 'START_FAILED' });
+
+  expect(await driver.list()).toMatchObject([{ targets: [{ id: 'replica-1', state: 'down' }] }]);
+  await writeFile(gate, '');
+  const back = replicaThat(driver, ({ state }) => state === 'running');
+  clock.pass(30_000);
+  expect((await back).port).toBe(first(targets).port);
+});
+
 test('a crash while a stop waits starts nothing again', async () => {
   const driver = newDriver();
   const release = appRelease('v1', { APP_IGNORE_TERM: '1' }, { replicas: 1, stopMs: 10_000 });
@@ -434,7 +459,8 @@ test('a stop that finds its pid with a stranger does not touch the stranger (pid
 
   const driver = newDriver();
   expect(await driver.list()).toMatchObject([{ targets: [{ state: 'down' }] }]);
-  await driver.start(orderOf(appRelease('v1', {}, { replicas: 1 })));
+  const again = await driver.start(orderOf(appRelease('v1', {}, { replicas: 1 })));
+  expect(again.targets.map(({ port }) => port)).toEqual(targets.map(({ port }) => port));
   await driver.stop('shop.blue.1');
 
   expect(await identityOf(pid)).not.toBeNull();

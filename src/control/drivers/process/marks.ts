@@ -3,7 +3,9 @@
  *
  * The rule this file keeps: a process is ours from its first instruction on, because the mark comes with
  * the spawn itself. So there is no moment between a spawn and its record in which a kill -9 of the
- * controller loses a process. Children inherit the mark, also those that left their process group.
+ * controller loses a process. Children inherit the mark, also those that left their process group. (For
+ * the instant between its fork and its exec a process is a copy of the controller: who looks just then
+ * sees no mark. Such a one is not adopted, and ended with its pool.)
  */
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';

@@ -9,7 +9,7 @@
 import { copyFile, type FileHandle, open, stat, truncate } from 'node:fs/promises';
 
 /** A replica keeps at most twice this, and what it writes in the second between two looks. */
-export const logBytesMax = 8 * 1024 * 1024;
+const logBytesMax = 8 * 1024 * 1024;
 // Of what came since the last look, no more is told than this; the rest stays in the file.
 const newsBytesMax = 64 * 1024;
 const lineCharsMax = 500;

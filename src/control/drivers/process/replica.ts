@@ -22,10 +22,10 @@ import type { Records } from './records.ts';
 import { survivesStart } from './survival.ts';
 
 /** A replica that died is started again after this, doubled with every death in a row. */
-export const restartFirstMs = 250;
-export const restartMaxMs = 30_000;
+const restartFirstMs = 250;
+const restartMaxMs = 30_000;
 /** One that ran so long did not die of its start: the next wait is the first again. */
-export const restartSteadyMs = 30_000;
+const restartSteadyMs = 30_000;
 
 const linesInError = 10;
 

@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { type Clock, pause } from '../../../clock.ts';
 
 /** A process that lives so long was started; a wrong argument or a missing file shows sooner. */
-export const graceMs = 300;
+const graceMs = 300;
 
 const knockEveryMs = 20;
 
