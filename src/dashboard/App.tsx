@@ -45,6 +45,10 @@ export function App() {
       <main id="main" tabIndex={-1}>
         {session.value?.role === null ? <SignIn /> : <Content />}
       </main>
+      <footer class="quiet">
+        <a href="docs">API</a>
+        <a href="metrics">Metrics</a>
+      </footer>
       <AskDialog />
     </>
   );

@@ -1,0 +1,446 @@
+/**
+ * The page in a real browser, before a real admin server with a fake control behind it: what a person sees
+ * and does. Against the real proxy it is held in test/e2e/page.test.ts.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import type { Locator } from 'playwright-core';
+import { afterEach, expect, test } from 'vitest';
+import { Sampler } from '../../src/control/samples.ts';
+import { type Served, serveAdmin } from '../support/admin.ts';
+import { browserTest, openPage, type Watched } from '../support/browser.ts';
+import {
+  type FakeControl,
+  fakeControl,
+  fakePool,
+  fakeService,
+  fakeTarget,
+  probe,
+} from '../support/fakeControl.ts';
+
+const pageDir = fileURLToPath(new URL('../../dist/dashboard', import.meta.url));
+const axePath = createRequire(import.meta.url).resolve('axe-core');
+
+let served: Served;
+
+afterEach(() => served?.close());
+
+async function serve(control: FakeControl = fakeControl()): Promise<FakeControl> {
+  served = await serveAdmin({ control, pageDir });
+  return control;
+}
+
+const heading = (page: Watched, text: string) => page.page.getByRole('heading', { name: text });
+const rollbackButton = ({ page }: Watched) => page.locator('[data-wish=rollback]');
+const confirm = ({ page }: Watched) => page.locator('dialog button[type=submit]');
+
+/** As a person reads it: line breaks and gaps where the layout has them. */
+const textOf = async (found: Locator): Promise<string> => (await found.allInnerTexts()).join('\n');
+
+/** Waits until the page shows the text. */
+const sees = async ({ page }: Watched, text: string | RegExp) =>
+  page.getByText(text).first().waitFor();
+
+test('the whole page is under 60 KB gzipped', async () => {
+  const files = await readdir(pageDir, { recursive: true, withFileTypes: true });
+  const sizes = await Promise.all(
+    files
+      .filter((file) => file.isFile())
+      .map(async (file) => gzipSync(await readFile(join(file.parentPath, file.name))).length),
+  );
+
+  expect(sizes.length).toBeGreaterThan(3);
+  expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(60_000);
+});
+
+browserTest(
+  'a deployment is seen as it happens, with its probes, and ends in history',
+  async () => {
+    const control = await serve();
+    const tab = await openPage(served.url);
+    await sees(tab, 'BLUE v1 takes the traffic');
+
+    await tab.page.click('[data-wish=deploy]');
+    await tab.page.fill('dialog [name=release]', 'v2');
+    await tab.page.fill('dialog [name=targets]', '127.0.0.1:3009');
+    await tab.page.fill('dialog [name=by]', 'ada');
+    await tab.page.fill('dialog [name=why]', 'the new cart');
+    await confirm(tab).click();
+    await heading(tab, 'Deployment of GREEN v2: starting').waitFor();
+    const id = control.service('shop').deployment?.id ?? '';
+    control.enter(id, 'probing');
+    control.miss(id, '127.0.0.1:3009', 'wanted a status of 200-299, got 503');
+    control.pass(id, '127.0.0.1:3009', 1);
+    await sees(tab, /127.0.0.1:3009 failed: wanted a status of 200-299, got 503/);
+    await sees(tab, /127.0.0.1:3009 passed 1 of 2/);
+    control.flipNow(id);
+
+    await heading(tab, 'Deployment of GREEN v2: done').waitFor();
+    await sees(tab, 'GREEN v2 takes the traffic');
+    await sees(tab, /by ada – the new cart/);
+    const { order, call } = control.calls[0] ?? {};
+    expect(order).toMatchObject({ release: 'v2', targets: [{ host: '127.0.0.1', port: 3009 }] });
+    expect(call).toEqual({ by: 'ada', why: 'the new cart', generation: 3 });
+    await tab.done();
+  },
+);
+
+browserTest('rollback asks, naming both releases, and answers with the receipt', async () => {
+  await serve();
+  const tab = await openPage(served.url);
+
+  await rollbackButton(tab).click();
+  await heading(tab, 'Roll shop back from BLUE v1 to GREEN v0?').waitFor();
+  await sees(tab, 'Nothing is started. BLUE v1 stays warm afterwards.');
+  await confirm(tab).click();
+
+  await heading(tab, 'Rolled back.').waitFor();
+  const receipt = await textOf(tab.page.locator('dialog .receipt'));
+  expect(receipt).toMatch(/from BLUE v1 to GREEN v0/);
+  expect(receipt).toMatch(/held over \d+ workers?/);
+  expect(receipt).toMatch(/\d+ requests?/);
+  expect(receipt).toMatch(/finished, \d+ left by their client, \d+ cut/);
+  await tab.page.locator('dialog button').click();
+  await sees(tab, 'GREEN v0 takes the traffic');
+  await tab.done();
+});
+
+browserTest('a double click on the confirmation rolls back once', async () => {
+  const control = await serve();
+  const tab = await openPage(served.url);
+
+  await rollbackButton(tab).dblclick();
+  await confirm(tab).dblclick({ noWaitAfter: true });
+  await heading(tab, 'Rolled back.').waitFor();
+
+  expect(control.calls.filter(({ what }) => what === 'rollback')).toHaveLength(1);
+  expect(control.service('shop')).toMatchObject({ generation: 4, live: 'green' });
+  await tab.done();
+});
+
+browserTest('two tabs click rollback at once: one does it, the other is told kindly', async () => {
+  const control = await serve();
+  const one = await openPage(served.url);
+  const two = await openPage(served.url);
+  for (const tab of [one, two]) {
+    tab.foresee('412');
+    await rollbackButton(tab).click();
+    await confirm(tab).waitFor();
+  }
+  const go = control.hold();
+
+  await Promise.all([one, two].map((tab) => confirm(tab).click({ noWaitAfter: true })));
+  await expect.poll(() => control.calls.length).toBe(2);
+  go();
+
+  const ends = await Promise.all(
+    [one, two].map(async ({ page }) => {
+      await page.locator('dialog .receipt, dialog [role=alert]').first().waitFor();
+      return textOf(page.locator('dialog'));
+    }),
+  );
+  expect(ends.filter((text) => text.includes('Rolled back.'))).toHaveLength(1);
+  expect(ends.filter((text) => text.includes('Somebody was faster'))).toHaveLength(1);
+  expect(control.service('shop')).toMatchObject({ generation: 4, live: 'green' });
+  await one.done();
+  await two.done();
+});
+
+browserTest('a dialog over a service that changed offers nothing but to close', async () => {
+  const control = await serve();
+  const tab = await openPage(served.url);
+  await rollbackButton(tab).click();
+  await confirm(tab).waitFor();
+
+  await control.rollback('shop', 'v0', { by: 'another', why: '', generation: 3 });
+
+  await sees(tab, /Somebody was faster: the service is at generation 4 now/);
+  expect(await confirm(tab).count()).toBe(0);
+  await tab.done();
+});
+
+browserTest(
+  'where there is no way back the button stands in its place, disabled, with the reason',
+  async () => {
+    const control = await serve();
+    const tab = await openPage(served.url);
+    await rollbackButton(tab).waitFor();
+    const before = await rollbackButton(tab).boundingBox();
+    const reason = 'green is below its size: 0 of 1 targets are healthy.';
+
+    control.setService('shop', { rollback: { ready: false, to: null, reason } });
+    control.events.emit({ type: 'service', service: 'shop', what: 'health' });
+    await sees(tab, reason);
+
+    expect(await rollbackButton(tab).getAttribute('aria-disabled')).toBe('true');
+    expect(await rollbackButton(tab).boundingBox()).toEqual(before);
+    await rollbackButton(tab).click();
+    expect(await tab.page.locator('dialog[open]').count()).toBe(0);
+    await tab.done();
+  },
+);
+
+browserTest('a failed deployment says why on the page, and the live pool stands', async () => {
+  const control = await serve();
+  const tab = await openPage(served.url);
+  const order = { release: 'v2', image: null, targets: [], flip: null, dryRun: false };
+  control.setService('shop', { run: 'process' });
+  const { id } = await control.deploy('shop', order, { by: 'ci', why: '', generation: 3 });
+  await heading(tab, 'Deployment of GREEN v2: starting').waitFor();
+
+  control.fail(id, 'GATE_TIMEOUT', '127.0.0.1:3009 did not become healthy in 60 s: got 503.');
+
+  await heading(tab, 'Deployment of GREEN v2: failed').waitFor();
+  await sees(tab, '127.0.0.1:3009 did not become healthy in 60 s: got 503.');
+  await sees(tab, 'BLUE v1 takes the traffic');
+  await tab.done();
+});
+
+browserTest('a deployment that waits for a person is flipped, or aborted, by button', async () => {
+  const control = await serve(fakeControl({ services: [fakeService('shop', { run: 'process' })] }));
+  const tab = await openPage(served.url);
+  const order = { release: 'v2', image: null, targets: [], flip: 'manual', dryRun: false } as const;
+  const call = { by: 'ci', why: '', generation: null };
+  const first = await control.deploy('shop', order, call);
+  await tab.page.click('[data-wish=abort]');
+  await confirm(tab).click();
+  await heading(tab, 'Aborted.').waitFor();
+  await tab.page.locator('dialog button').click();
+  expect((await control.deployment(first.id)).phase).toBe('aborted');
+
+  const second = await control.deploy('shop', order, call);
+  control.enter(second.id, 'ready');
+  await tab.page.click('[data-wish=flip]');
+  await heading(tab, 'Flip shop from BLUE v1').waitFor();
+  await confirm(tab).click();
+
+  await heading(tab, 'Flipped.').waitFor();
+  await sees(tab, 'all are still draining');
+  control.drain(second.id);
+  await sees(tab, /finished, \d+ left by their client/);
+  await tab.done();
+});
+
+browserTest('pause, resume and retire do what they say', async () => {
+  const control = await serve();
+  const tab = await openPage(served.url);
+
+  for (const [wish, shown] of [
+    ['pause', /PAUSED/],
+    ['resume', 'BLUE v1 takes the traffic'],
+    ['retire', 'nothing runs here'],
+  ] as const) {
+    await tab.page.click(`[data-wish=${wish}]`);
+    await confirm(tab).click();
+    await tab.page.locator('dialog button.main:not([type=submit])').click();
+    await sees(tab, shown);
+  }
+
+  expect(control.calls.map(({ what }) => what)).toEqual(['pause', 'resume', 'retire']);
+  expect(control.calls.every(({ call }) => call.generation === 3)).toBe(true);
+  await tab.done();
+});
+
+browserTest(
+  'a lost connection is said at once, nothing can be clicked meanwhile, and it comes back',
+  async () => {
+    const control = await serve();
+    const tab = await openPage(served.url);
+    tab.foresee('ERR_CONNECTION');
+    tab.foresee('ERR_INCOMPLETE_CHUNKED');
+    tab.foresee('ERR_EMPTY_RESPONSE');
+    await sees(tab, /^live$/);
+
+    await served.close();
+    await sees(tab, /connection lost/);
+    expect(await rollbackButton(tab).getAttribute('aria-disabled')).toBe('true');
+    await control.rollback('shop', 'v0', { by: 'another', why: '', generation: 3 });
+    served = await serveAdmin({
+      control,
+      pageDir,
+      listen: { host: '127.0.0.1', port: served.port },
+    });
+
+    await sees(tab, /^live$/);
+    await sees(tab, 'GREEN v0 takes the traffic');
+    await tab.done();
+  },
+);
+
+browserTest('a target that is down says why, in words, beside its name', async () => {
+  const sick = fakeTarget('127.0.0.1:3003', {
+    healthy: false,
+    failures: 4,
+    passes: 0,
+    errors: 7,
+    probe: probe(false, 'wanted a status of 200-299, got 503'),
+  });
+  const pools = {
+    blue: fakePool('shop', 'blue', 'v1', 'live', [fakeTarget('127.0.0.1:3001'), sick]),
+    green: null,
+  };
+  await serve(fakeControl({ services: [fakeService('shop', { pools })] }));
+  const tab = await openPage(served.url);
+
+  const row = tab.page.locator('tr', { hasText: '127.0.0.1:3003' });
+  await row.waitFor();
+
+  const text = await textOf(row);
+  expect(text).toMatch(/DOWN/);
+  expect(text).toMatch(/wanted a status of 200-299, got 503/);
+  expect(text).toMatch(/migrations are running/);
+  expect(text).toMatch(/4 failed/);
+  await sees(tab, /1 of 2 – below its size/);
+  await sees(tab, 'EMPTY');
+  await tab.done();
+});
+
+browserTest('traffic is drawn live for each color, and told in figures', async () => {
+  const samples = new Sampler();
+  const counted = (count: number) => ({
+    color: 'blue' as const,
+    requests: { 'GET 200': count, 'GET 502': count / 10 },
+    duration: { buckets: [0, 0, count], sum: 0 },
+    upstream: { buckets: [], sum: 0 },
+    clientAborts: 0,
+    retries: {},
+    panics: 0,
+  });
+  const take = (second: number): void => {
+    const service = { name: 'shop', generation: 3, live: 'blue', pools: [] } as const;
+    const counts = [counted(second * 100)];
+    const rest = { staged: null, holding: false, waiting: 0, held: 0, counts };
+    const worker = { worker: 1, pid: 1, services: [{ ...service, ...rest }] };
+    samples.take(new Date(), second * 1000, [worker as never]);
+  };
+  take(0);
+  take(1);
+  const control = fakeControl();
+  served = await serveAdmin({ control: { ...control, samples } as FakeControl, pageDir });
+  const tab = await openPage(served.url);
+  await sees(tab, /^live$/);
+  await expect.poll(() => samples.watched).toBe(1);
+
+  take(2);
+  take(3);
+
+  const row = tab.page.locator('.figures tr.blue');
+  await expect.poll(() => textOf(row)).toMatch(/BLUE\s+110\s+3\.75 ms\s+4\.98 ms\s+10\s+0/);
+  const drawn = await tab.page.evaluate(`[...document.querySelectorAll('canvas')].map((canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return data.some((value) => value > 0);
+  })`);
+  expect(drawn).toEqual([true, true, true]);
+  await tab.done();
+});
+
+browserTest('the keyboard alone is enough to roll back, and the focus returns', async () => {
+  await serve();
+  const tab = await openPage(served.url);
+  const { page } = tab;
+  await rollbackButton(tab).waitFor();
+  const focused = () => page.evaluate('document.activeElement?.dataset?.wish ?? ""');
+
+  for (let i = 0; i < 10 && (await focused()) !== 'rollback'; i++) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await confirm(tab).waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('rollback');
+  await page.keyboard.press('Enter');
+  await confirm(tab).waitFor();
+  await page.keyboard.press('Enter');
+
+  await heading(tab, 'Rolled back.').waitFor();
+  await page.keyboard.press('Enter');
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  expect(await focused()).toBe('rollback');
+  await tab.done();
+});
+
+browserTest('200 services stay light: one look, one stream, and a filter', async () => {
+  const services = Array.from({ length: 200 }, (_, n) =>
+    fakeService(
+      `shop-${String(n).padStart(3, '0')}`,
+      n === 7 ? { problem: 'its driver is away' } : {},
+    ),
+  );
+  await serve(fakeControl({ services }));
+  const tab = await openPage(served.url);
+  let asked = 0;
+  tab.page.on('request', () => asked++);
+  await sees(tab, '200 in all; 1 need a look');
+
+  expect(await tab.page.locator('.row').count()).toBe(200);
+  await tab.page.getByLabel('Name contains').fill('shop-01');
+  await expect.poll(() => tab.page.locator('.row').count()).toBe(10);
+  await tab.page.getByLabel('Name contains').fill('');
+  await tab.page.getByLabel('Only those that need a look').check();
+  await expect.poll(() => tab.page.locator('.row').allInnerTexts()).toHaveLength(1);
+  await tab.page.getByRole('link', { name: 'shop-007' }).click();
+  await heading(tab, 'shop-007').waitFor();
+  expect(asked).toBeLessThan(10);
+  await tab.done();
+});
+
+browserTest('the page stays bounded through a day of events', async () => {
+  const control = await serve(fakeControl({ services: [fakeService('shop', { run: 'process' })] }));
+  const tab = await openPage(served.url);
+  await sees(tab, /^live$/);
+  const order = { release: 'v2', image: null, targets: [], flip: null, dryRun: false };
+  const { id } = await control.deploy('shop', order, { by: 'ci', why: '', generation: null });
+
+  for (let n = 0; n < 3000; n++) {
+    control.events.emit({ type: 'progress', service: 'shop', deployment: id, line: `line ${n}` });
+    if (n % 200 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  await sees(tab, /line 2999/);
+  expect(await tab.page.locator('.lines li').count()).toBeLessThanOrEqual(200);
+  await tab.done();
+});
+
+for (const [width, dark] of [
+  [360, false],
+  [360, true],
+  [1280, false],
+  [1280, true],
+] as const) {
+  browserTest(
+    `axe finds nothing serious at ${width} px, ${dark ? 'dark' : 'light'}, and nothing is cut off`,
+    async () => {
+      const control = await serve(
+        fakeControl({ services: [fakeService('shop', { run: 'process' })] }),
+      );
+      const order = { release: 'v2', image: null, targets: [], flip: null, dryRun: false };
+      const { id } = await control.deploy('shop', order, { by: 'ci', why: '', generation: null });
+      control.miss(id, '127.0.0.1:3009', 'wanted a status of 200-299, got 503');
+      const tab = await openPage(served.url, { width, dark });
+      await sees(tab, 'BLUE v1 takes the traffic');
+      await tab.page.waitForSelector('.uplot');
+
+      await expectAccessible(tab);
+      await rollbackButton(tab).click();
+      await confirm(tab).waitFor();
+      await expectAccessible(tab);
+      const wide = await tab.page.evaluate('document.documentElement.scrollWidth');
+      expect(wide).toBeLessThanOrEqual(width);
+      await tab.done();
+    },
+  );
+}
+
+/** Evaluated over the debugging protocol, so that the page's own policy stays as strict as it is. */
+async function expectAccessible({ page }: Watched): Promise<void> {
+  await page.evaluate(await readFile(axePath, 'utf8'));
+  const found = (await page.evaluate('axe.run()')) as {
+    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  const serious = found.violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+  expect(
+    serious.map(({ id, nodes }) => [id, nodes.map((n) => `${n.html} ${n.failureSummary}`)]),
+  ).toEqual([]);
+}

@@ -1,0 +1,109 @@
+/**
+ * A real Chromium for the tests of the page, and the watch kept over every page in it.
+ *
+ * The rule this file keeps: where no browser can be had, a test is skipped by name with the reason, never
+ * silently; with CI set, it fails. Every page is watched: an error on the console, an uncaught exception
+ * or a request to another host fails the test that owns it.
+ */
+import { existsSync } from 'node:fs';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, expect, test } from 'vitest';
+
+const candidates = [
+  process.env.CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+];
+const executablePath = candidates.find((path) => path !== undefined && existsSync(path));
+
+let browser: Promise<Browser> | undefined;
+
+/** One browser for a test file, begun when it is first needed. */
+export function theBrowser(): Promise<Browser> {
+  if (executablePath === undefined) {
+    throw new Error('no Chromium: apt-get install chromium, or set CHROMIUM to its path');
+  }
+  browser ??= chromium.launch({
+    executablePath,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  return browser;
+}
+
+afterAll(async () => {
+  await (await browser)?.close();
+});
+
+export interface Watched {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Everything that went wrong and was not foreseen, in words. */
+  readonly wrongs: readonly string[];
+  /** What the browser itself prints of a refused or lost call, such as `409` or `ERR_CONNECTION`. */
+  foresee(text: string): void;
+  /** Closes it and says that nothing went wrong. */
+  done(): Promise<void>;
+}
+
+export interface Looks {
+  readonly width?: number;
+  readonly height?: number;
+  readonly dark?: boolean;
+  /** Another tab of the same person: shares its cookies. */
+  readonly context?: BrowserContext;
+}
+
+/** Opens a page in a profile of its own. */
+export async function openPage(url: string, looks: Looks = {}): Promise<Watched> {
+  const { width = 1280, height = 900, dark = false } = looks;
+  const context =
+    looks.context ??
+    (await (
+      await theBrowser()
+    ).newContext({
+      viewport: { width, height },
+      colorScheme: dark ? 'dark' : 'light',
+      reducedMotion: 'reduce',
+    }));
+  const page = await context.newPage();
+  const wrongs: string[] = [];
+  const foreseen: string[] = [];
+  const wrong = (text: string): void => {
+    if (!foreseen.some((part) => text.includes(part))) wrongs.push(text);
+  };
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) wrong(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => wrong(`uncaught: ${error.stack ?? error.message}`));
+  page.on('request', (request) => {
+    if (new URL(request.url()).host !== new URL(url).host) wrong(`elsewhere: ${request.url()}`);
+  });
+  await page.goto(url);
+  return {
+    page,
+    context,
+    wrongs,
+    foresee: (text) => foreseen.push(text),
+    async done() {
+      await page.close();
+      if (!looks.context) await context.close();
+      expect(wrongs).toEqual([]);
+    },
+  };
+}
+
+/** A test that needs the browser. */
+export function browserTest(name: string, run: () => Promise<void>, timeoutMs = 40_000): void {
+  if (executablePath !== undefined || process.env.CI) test(name, run, timeoutMs);
+  else test.skip(`${name} (skipped: no Chromium here; apt-get install chromium)`, run);
+}
