@@ -176,18 +176,20 @@ export function fakeEvents(firstId = 1): Events & { readonly listeners: number }
 
 export interface FakeOptions {
   readonly services?: readonly ServiceStatus[];
+  /** What a controller finds in its state when it starts again. */
+  readonly deployments?: readonly Deployment[];
   readonly events?: Events & { readonly listeners: number };
 }
 
 export function fakeControl(options: FakeOptions = {}): FakeControl {
   const services = new Map((options.services ?? [fakeService('shop')]).map((s) => [s.name, s]));
-  const deployments = new Map<string, Deployment>();
+  const deployments = new Map((options.deployments ?? []).map((d) => [d.id, d]));
   const calls: { what: string; call: Call; order?: unknown }[] = [];
   const events = options.events ?? fakeEvents();
   let reasons: readonly string[] = [];
   let planned: { thrown: unknown } | null = null;
   let gate: Promise<void> | null = null;
-  let number = 0;
+  let number = deployments.size;
 
   const serviceOf = (name: string): ServiceStatus => {
     const service = services.get(name);

@@ -1,0 +1,220 @@
+/**
+ * `pointsman deploy`: begins a deployment and stays with it until it has flipped or failed.
+ *
+ * The rule this file keeps: it listens before it calls, so that nothing happens unseen; and what it knows
+ * in the end it has read, not only heard. A controller that restarts meanwhile is waited for.
+ */
+import { pause } from '../clock.ts';
+import { parseAddress } from '../config/address.ts';
+import type { PointsmanEvent, ServiceStatus } from '../control/control.ts';
+import type { Deployment } from '../control/state.ts';
+import { Fault } from '../errors.ts';
+import { otherColor } from '../wire.ts';
+import { type Context, give } from './context.ts';
+import { exits, Failure } from './exits.ts';
+import { type Happening, happenings, isAway } from './happenings.ts';
+import { progressOf } from './progress.ts';
+import { failureText, receiptText } from './receipt.ts';
+
+/**
+ * A deployment that flips by itself leaves `ready` at once. One that stays there so long waits for a person,
+ * be it by `--no-flip` or by `flip: manual` in the configuration.
+ */
+const readyMs = 2_000;
+
+export interface DeployOptions {
+  readonly image?: string;
+  readonly target?: readonly string[];
+  /** false: `--no-flip`. */
+  readonly flip?: boolean;
+  readonly dryRun?: boolean;
+  readonly detach?: boolean;
+  readonly waitDrained?: boolean;
+}
+
+/** @returns the exit code. @throws Failure */
+export async function deploy(
+  context: Context,
+  service: string,
+  release: string,
+  options: DeployOptions,
+): Promise<number> {
+  const targets = options.target ?? [];
+  for (const target of targets) checkTarget(target);
+  const generation = context.generation ?? (await readService(context, service)).generation;
+  const order = {
+    release,
+    ...(options.image !== undefined && { image: options.image }),
+    ...(targets.length > 0 && { targets }),
+    ...(options.flip === false && { flip: 'manual' }),
+    ...context.said,
+  };
+  const path = `${pathOf(service)}/deployments`;
+  if (options.dryRun) {
+    const body = { ...order, dryRun: true };
+    const reply = await context.client.call<Deployment>('POST', path, { body, generation });
+    give(context, reply.body, () => dryText(reply.body));
+    return exits.ok;
+  }
+  // It ends with the context: a generator that waits for an event cannot be told to return.
+  const stream = options.detach ? null : happenings(context, { service, after: null });
+  // Opens it: what happens right after the call is then heard.
+  await stream?.next();
+  const reply = await context.client.call<Deployment>('POST', path, { body: order, generation });
+  if (stream) return end(context, await follow(context, stream, reply.body, options), options);
+  const hint = `${reply.body.id} has begun; watch it: pointsman status ${service} -w`;
+  give(context, reply.body, () => hint);
+  return exits.ok;
+}
+
+/** Follows it to where the command ends. @throws Failure */
+async function follow(
+  context: Context,
+  stream: AsyncGenerator<Happening, never>,
+  begun: Deployment,
+  options: DeployOptions,
+): Promise<Deployment> {
+  const progress = progressOf(context);
+  let known = begun;
+  const waits = new Waiting(context, options.flip === false ? 0 : readyMs);
+  try {
+    progress.at(known);
+    for (let next = stream.next(); !isOver(known, options); ) {
+      const happening = await Promise.race([next, waits.over(known)]);
+      if (happening === null) return known;
+      next = stream.next();
+      // It is awaited in the next round; until then its failure is nobody's.
+      next.catch(() => {});
+      if (happening.done) break;
+      known = (await take(context, happening.value, known, progress)) ?? known;
+      progress.at(known);
+    }
+    return known;
+  } catch (thrown) {
+    throw leftBehind(thrown, known);
+  } finally {
+    waits.end();
+    progress.end();
+  }
+}
+
+async function take(
+  context: Context,
+  happening: Happening,
+  known: Deployment,
+  progress: ReturnType<typeof progressOf>,
+): Promise<Deployment | null> {
+  if (happening.kind === 'away') {
+    progress.away(happening.why);
+    return null;
+  }
+  if (happening.kind === 'open') return readAgain(context, known.id);
+  const { event } = happening;
+  if (event.type === 'deployment') {
+    return event.deployment.id === known.id ? event.deployment : null;
+  }
+  if (isOf(event, known)) progress.event(event);
+  return null;
+}
+
+/** @returns null where it cannot be read now: the stream is about to break, and to open again. */
+async function readAgain(context: Context, id: string): Promise<Deployment | null> {
+  try {
+    const path = `/v1/deployments/${encodeURIComponent(id)}`;
+    return (await context.client.call<Deployment>('GET', path)).body;
+  } catch (thrown) {
+    if (isAway(thrown)) return null;
+    throw thrown;
+  }
+}
+
+/** Notices a deployment that stays ready. */
+class Waiting {
+  readonly #context: Context;
+  readonly #limitMs: number;
+  readonly #ended = new AbortController();
+  #over: Promise<null> | null = null;
+
+  constructor(context: Context, limitMs: number) {
+    this.#context = context;
+    this.#limitMs = limitMs;
+  }
+
+  /** Resolves when it has been ready for long enough; never, while it is something else. */
+  over(deployment: Deployment): Promise<null> {
+    if (deployment.phase !== 'ready') {
+      this.#over = null;
+      return new Promise(() => {});
+    }
+    this.#over ??= pause(this.#context.io.clock, this.#limitMs, this.#ended.signal).then(
+      () => null,
+    );
+    return this.#over;
+  }
+
+  end(): void {
+    this.#ended.abort();
+  }
+}
+
+function isOver(deployment: Deployment, options: DeployOptions): boolean {
+  if (deployment.endedAt !== null) return true;
+  return !options.waitDrained && deployment.receipt !== null;
+}
+
+function end(context: Context, deployment: Deployment, options: DeployOptions): number {
+  const { service, receipt, phase, error } = deployment;
+  if (phase === 'failed' || phase === 'aborted') {
+    const problem = { code: error?.code, detail: error?.message, deployment };
+    throw new Failure(exits.refused, failureText(deployment), problem);
+  }
+  give(context, deployment, () => {
+    if (!receipt) return `${deployment.id} is ready and waits. Flip it: pointsman flip ${service}`;
+    const rest =
+      receipt.drained || options.waitDrained ? '' : '\n  The old pool drains, then it stays warm.';
+    return `${receiptText(receipt, context.paint, context.columns)}${rest}`;
+  });
+  return exits.ok;
+}
+
+/** A command that stops before its deployment does says so. */
+function leftBehind(thrown: unknown, { id, service }: Deployment): unknown {
+  if (!(thrown instanceof Failure)) return thrown;
+  if (thrown.exit !== exits.timeout && thrown.exit !== exits.interrupted) return thrown;
+  const message = `${thrown.message} ${id} goes on; see: pointsman status ${service}`;
+  return new Failure(thrown.exit, message, { ...thrown.problem, detail: message, deployment: id });
+}
+
+function isOf(event: PointsmanEvent, deployment: Deployment): boolean {
+  if (event.type === 'progress') return event.deployment === deployment.id;
+  if (event.type !== 'probe' && event.type !== 'target') return false;
+  return event.service === deployment.service && event.color === deployment.to.color;
+}
+
+function dryText({ service, from, to }: Deployment): string {
+  const live = from ? `${from.release} stays live on ${from.color}` : 'nothing is live yet';
+  return `Would deploy ${to.release} to ${service} on ${to.color}; ${live}. Nothing was started.`;
+}
+
+function checkTarget(target: string): void {
+  try {
+    parseAddress(target);
+  } catch (thrown) {
+    if (!(thrown instanceof Fault)) throw thrown;
+    throw new Failure(exits.usage, `--target: ${thrown.message}`);
+  }
+}
+
+/** @throws Failure */
+export async function readService(context: Context, service: string): Promise<ServiceStatus> {
+  return (await context.client.call<ServiceStatus>('GET', pathOf(service))).body;
+}
+
+export function pathOf(service: string): string {
+  return `/v1/services/${encodeURIComponent(service)}`;
+}
+
+/** The color a deployment would fill. */
+export function standbyOf(service: ServiceStatus) {
+  return service.pools[otherColor(service.live)];
+}

@@ -1,0 +1,198 @@
+/**
+ * The command line: every command with its arguments and options, and what it runs.
+ *
+ * The rule this file keeps: it is the only importer of commander, and it only translates: what a command
+ * does stands in the file of the command.
+ */
+import { Command, CommanderError } from 'commander';
+import { abort, flip, pauseOrResume, reload, retire, rollback } from './acts.ts';
+import { check } from './check.ts';
+import { adminUrl, type Context, contextOf, type GlobalOptions, wholeNumber } from './context.ts';
+import { type DeployOptions, deploy } from './deploy.ts';
+import { exits, Failure } from './exits.ts';
+import type { Io } from './io.ts';
+import { events, health, history, status, watchStatus } from './looks.ts';
+
+/** How long a command that calls once may take, where --timeout says nothing. */
+const callMs = 30_000;
+/** A deployment: its own timeout is the controller's; this one is for when that one is lost. */
+const deployMs = 15 * 60_000;
+
+const configFile = 'pointsman.yaml';
+
+/** Runs what the arguments say. @returns the exit code. @throws Failure */
+export async function runProgram(argv: readonly string[], io: Io): Promise<number> {
+  let exit: number = exits.ok;
+  const program = new Command('pointsman');
+  const ran = (code: number): void => {
+    exit = code;
+  };
+  describe(program, io);
+  addProcess(program, io, ran);
+  addLooks(program, io, ran);
+  addActs(program, io, ran);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exit;
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) throw thrown;
+    if (thrown.exitCode === 0) return exits.ok;
+    // Without any command the help itself has been printed.
+    if (thrown.code === 'commander.help') return exits.usage;
+    const message = thrown.message.replace(/^error: /, '').replace(/\s*\n\(/, ' (');
+    throw new Failure(exits.usage, `${message}. See: pointsman --help`);
+  }
+}
+
+/** Whether the arguments ask for JSON, known even where they are wrong otherwise. */
+export function wantsJson(argv: readonly string[]): boolean {
+  return argv.includes('--json');
+}
+
+function describe(program: Command, io: Io): void {
+  program
+    .description('A reverse proxy that releases by throwing the points.')
+    .version(io.version)
+    .option('--admin <url>', `where the admin API is (POINTSMAN_ADMIN, ${adminUrl})`)
+    .option('--token-file <file>', 'file with the token (POINTSMAN_TOKEN_FILE, POINTSMAN_TOKEN)')
+    .option('--json', 'print the result as JSON')
+    .option('--by <name>', 'who calls, for history (default: you@host)')
+    .option('--why <text>', 'why, for history')
+    .option('--if-generation <n>', 'only if the service is at this generation')
+    .option('--timeout <duration>', 'end with 124 after this time (30s, 5m)')
+    .option('--no-color', 'no colors (NO_COLOR)')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      // It is thrown too, and printed where all failures are.
+      outputError: () => {},
+      getOutHelpWidth: () => io.stdout.columns,
+      getErrHelpWidth: () => io.stderr.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ok, 1 failed, 2 usage, 3 config, 4 unreachable,\n' +
+        '5 refused or unhealthy, 6 conflict, 124 timeout.\n' +
+        'Results go to stdout, progress and errors to stderr.',
+    )
+    .exitOverride();
+}
+
+type Ran = (exit: number) => void;
+
+function addProcess(program: Command, io: Io, ran: Ran): void {
+  const fileOf = (options: { config?: string }): string =>
+    options.config ?? io.env.POINTSMAN_CONFIG ?? configFile;
+  program
+    .command('run')
+    .description('run the proxy')
+    .option('-c, --config <file>', `the configuration (POINTSMAN_CONFIG, ${configFile})`)
+    .action(async (options) => ran(await io.run(fileOf(options))));
+  program
+    .command('check')
+    .description('say whether a configuration is right')
+    .option('-c, --config <file>', `the configuration (POINTSMAN_CONFIG, ${configFile})`)
+    .action(async (options, command: Command) => {
+      const { json = false } = command.optsWithGlobals<GlobalOptions>();
+      ran(await check(io, fileOf(options), json));
+    });
+}
+
+function addLooks(program: Command, io: Io, ran: Ran): void {
+  program
+    .command('status')
+    .description('what is live, and whether a rollback is ready')
+    .argument('[service]')
+    .option('-w, --watch', 'show it again whenever something happens')
+    .action(async (service: string | undefined, options, command: Command) => {
+      const show = options.watch ? watchStatus : status;
+      const limitMs = options.watch ? null : callMs;
+      ran(await within(io, command, limitMs, (context) => show(context, service)));
+    });
+  program
+    .command('history')
+    .description('deployments and rollbacks, newest first')
+    .argument('[service]')
+    .option('-n, --limit <n>', 'how many, 1 to 1000', '20')
+    .action(async (service: string | undefined, options, command: Command) => {
+      const limit = wholeNumber('--limit', options.limit);
+      ran(await within(io, command, callMs, (context) => history(context, service, limit)));
+    });
+  program
+    .command('events')
+    .description('what happened, and with -f what happens')
+    .argument('[service]')
+    .option('-f, --follow', 'go on with what happens')
+    .option('--after <id>', 'begin behind this event')
+    .action(async (service: string | undefined, options, command: Command) => {
+      const { follow = false } = options;
+      const after = options.after === undefined ? null : wholeNumber('--after', options.after);
+      const limitMs = follow ? null : callMs;
+      const run = (context: Context) => events(context, service, { follow, after });
+      ran(await within(io, command, limitMs, run));
+    });
+  program
+    .command('health')
+    .description('end with 0 if Pointsman is ready, for health checks of containers')
+    .action(async (_options, command: Command) => ran(await within(io, command, callMs, health)));
+}
+
+function addActs(program: Command, io: Io, ran: Ran): void {
+  program
+    .command('deploy')
+    .description('start a release on the standby, prove it healthy, and flip to it')
+    .argument('<service>')
+    .argument('<release>')
+    .option('--image <ref>', 'the image to run, where the service runs containers')
+    .option('--target <host:port>', 'an address, where the service is static; again for more', also)
+    .option('--no-flip', 'stop when it is ready; `flip` goes on')
+    .option('--dry-run', 'say what would happen, and do nothing')
+    .option('--detach', 'return when it has begun')
+    .option('--wait-drained', 'return when the old pool has drained')
+    .action(async (service, release, options: DeployOptions, command: Command) => {
+      const run = (context: Context) => deploy(context, service, release, options);
+      ran(await within(io, command, deployMs, run));
+    });
+  const simple: [string, string, (context: Context, service: string) => Promise<number>][] = [
+    ['flip', 'flip to a deployment that is ready and waits', flip],
+    ['rollback', 'go back to the warm release, at once', rollback],
+    ['abort', 'abort a deployment that has not flipped', abort],
+    ['retire', 'stop and empty the standby', retire],
+    ['pause', 'let new requests wait', (context, name) => pauseOrResume(context, name, 'pause')],
+    ['resume', 'let them go on', (context, name) => pauseOrResume(context, name, 'resume')],
+  ];
+  for (const [name, text, act] of simple) {
+    program
+      .command(name)
+      .description(text)
+      .argument('<service>')
+      .action(async (service: string, _options, command: Command) => {
+        ran(await within(io, command, callMs, (context) => act(context, service)));
+      });
+  }
+  program
+    .command('reload')
+    .description('read the configuration again')
+    .action(async (_options, command: Command) => ran(await within(io, command, callMs, reload)));
+}
+
+async function within(
+  io: Io,
+  command: Command,
+  limitMs: number | null,
+  run: (context: Context) => Promise<number>,
+): Promise<number> {
+  const context = contextOf(io, command.optsWithGlobals<GlobalOptions>(), limitMs);
+  try {
+    return await run(context);
+  } finally {
+    context.end();
+  }
+}
+
+function also(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}

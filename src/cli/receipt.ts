@@ -1,0 +1,100 @@
+/**
+ * What a flip reports about itself, as a small table; and what happens, as one line each.
+ *
+ * The rule this file keeps: the words are those of the README, and every line stands for itself, so that
+ * a log of them can be searched.
+ */
+import type { PointsmanEvent, ProbeResult } from '../control/control.ts';
+import type { Deployment, Receipt } from '../control/state.ts';
+import type { Inside } from '../wire.ts';
+import type { Paint } from './paint.ts';
+import { duration, moment, plural, wrap } from './text.ts';
+
+export function receiptText(receipt: Receipt, paint: Paint, columns: number): string {
+  const { service, from, to, drained } = receipt;
+  const left = from ? `${from.release} (${from.color})` : 'nothing';
+  const head = `${service}: ${left} -> ${to.release} (${to.color}), generation ${receipt.generation}`;
+  const rows: [string, string][] = [
+    ['committed', `${receipt.committedAt.replace('T', ' ').replace('Z', '')} UTC`],
+    ['flip', `${duration(receipt.flipMs)} over ${plural(receipt.workers, 'worker')}`],
+    ['held', `${duration(receipt.holdMs)} at most`],
+    ['waited', waitedText(receipt)],
+    ['in flight', `${insideText(receipt.inflight)} on the old pool`],
+  ];
+  if (drained) {
+    rows.push([
+      'drained',
+      `${drained.finished} finished, ${drained.clientAborted} aborted by clients, ` +
+        `${drained.cut} cut, ${drained.stillOpen} still open`,
+    ]);
+  }
+  const lines = rows.map(([name, text]) => wrap(`  ${name.padEnd(11)}`, text, columns));
+  return [paint.strong(head), ...lines].join('\n');
+}
+
+function waitedText(receipt: Receipt): string {
+  if (receipt.waited === 0) return 'no request';
+  return `${plural(receipt.waited, 'request')}, at most ${duration(receipt.waitedMsMax)}`;
+}
+
+export function insideText(inside: Inside): string {
+  return `${inside.http} http, ${inside.sse} sse, ${inside.upgrade} upgrade`;
+}
+
+/** What one deployment is, in a few words. */
+export function deploymentText(deployment: Deployment): string {
+  const { direction, from, to } = deployment;
+  const left = from ? ` (from ${from.release} on ${from.color})` : '';
+  return `${direction} ${to.release} on ${to.color}${left}`;
+}
+
+/** Why a deployment ended without a flip. */
+export function failureText(deployment: Deployment): string {
+  const { id, phase, error } = deployment;
+  return `${id} ${phase}: ${error?.message ?? 'no reason is known.'}`;
+}
+
+export function probeText(result: ProbeResult): string {
+  if (result.passed) return `${result.status ?? 'passed'} in ${duration(result.ms)}`;
+  const body = result.body ? `: ${JSON.stringify(result.body.slice(0, 80))}` : '';
+  return `${result.error ?? `status ${result.status}`}${body}`;
+}
+
+/** One event as one line, without its time. */
+export function eventText(event: PointsmanEvent): string {
+  switch (event.type) {
+    case 'deployment': {
+      const { id, phase, by, error } = event.deployment;
+      const why = error ? `: ${error.message}` : '';
+      return `${id} ${phase}, ${deploymentText(event.deployment)}, by ${by}${why}`;
+    }
+    case 'progress':
+      return `${event.deployment} ${event.line}`;
+    case 'probe': {
+      const state = event.result.passed ? `passed ${event.passes} of ${event.rise}` : 'failed';
+      const where = `${event.service} ${event.color} ${event.target}`;
+      return `${where} probe ${state}: ${probeText(event.result)}`;
+    }
+    case 'target': {
+      const state = event.healthy ? 'is healthy' : 'is down';
+      return `${event.service} ${event.color} ${event.target} ${state}: ${event.why}`;
+    }
+    case 'flip': {
+      const { from, to, generation, holdMs, waited } = event.receipt;
+      const held = `held ${duration(holdMs)}, ${plural(waited, 'request')} waited`;
+      const left = from ? `${from.release} -> ` : '';
+      return `${event.service} flipped ${left}${to.release}, generation ${generation}, ${held}`;
+    }
+    case 'service':
+      return `${event.service} ${event.what}`;
+    case 'worker':
+      return `worker ${event.worker} ${event.what}: ${event.why}`;
+    case 'config':
+      return `config ${event.ok ? 'taken' : 'refused'}: ${event.what}`;
+  }
+}
+
+/** One event as a line of a log. */
+export function eventLine(event: PointsmanEvent): string {
+  return `${moment(event.at)}  ${event.type.padEnd(10)}  ${eventText(event)}`;
+}

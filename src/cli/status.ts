@@ -1,0 +1,176 @@
+/**
+ * What is live, as text: all services in a table, or one with its pools and targets.
+ *
+ * The rule this file keeps: it is readable at 80 columns, without color, and whatever is not as it should
+ * be has its reason on a line of its own.
+ */
+import type { PoolStatus, ServiceStatus, TargetStatus } from '../control/control.ts';
+import { type Color, otherColor } from '../wire.ts';
+import type { Paint } from './paint.ts';
+import { deploymentText, insideText, probeText } from './receipt.ts';
+import { bytes, type Cell, clip, plural, since, table, wrap } from './text.ts';
+
+export interface Look {
+  readonly paint: Paint;
+  readonly columns: number;
+  readonly now: Date;
+}
+
+export function overview(services: readonly ServiceStatus[], look: Look): string {
+  if (services.length === 0) return 'There are no services in the configuration.';
+  const head = ['SERVICE', 'LIVE', 'GEN', 'HEALTHY', 'STANDBY', 'ROLLBACK', 'DEPLOYMENT'];
+  const rows: (readonly Cell[])[] = [head.map((text) => ({ text, paint: look.paint.faint }))];
+  for (const service of services) rows.push(rowOf(service, look));
+  const notes = services.flatMap((service) => notesOf(service, look, `${service.name}: `));
+  const grid = table(rows, look.columns, [2]);
+  return notes.length > 0 ? `${grid}\n\n${notes.join('\n')}` : grid;
+}
+
+function rowOf(service: ServiceStatus, look: Look): readonly Cell[] {
+  const { live, pools, rollback, deployment } = service;
+  const pool = pools[live];
+  const standby = pools[otherColor(live)];
+  const health = pool ? `${pool.healthy}/${pool.targets.length}` : '-';
+  return [
+    { text: service.name, paint: look.paint.strong },
+    pool ? `${live} ${pool.release}` : 'nothing',
+    String(service.generation),
+    { text: health, paint: paintOfHealth(pool, look.paint) },
+    standby ? `${standby.color} ${standby.release} ${standby.role}` : '-',
+    rollback.ready
+      ? { text: 'ready', paint: look.paint.good }
+      : { text: 'not ready', paint: look.paint.doubtful },
+    deployment ? `${deployment.id} ${deployment.phase}` : '-',
+  ];
+}
+
+/** One service: what holds for it, then each of its pools. */
+export function detail(service: ServiceStatus, look: Look): string {
+  const { paint } = look;
+  const pool = service.pools[service.live];
+  const live = pool ? `${service.live} ${pool.release} is live` : 'nothing is live';
+  const parts = [`${service.name}: ${live}, generation ${service.generation}`];
+  const { rollback, deployment } = service;
+  const facts: [string, string][] = [
+    ['hosts', service.hosts.join(', ') || 'any'],
+    ['paths', service.paths.join(', ')],
+    ['runs', service.run],
+  ];
+  if (rollback.ready && rollback.to) {
+    facts.push(['rollback', `ready: to ${rollback.to.release} on ${rollback.to.color}`]);
+  }
+  if (deployment) {
+    const ago = since(deployment.endedAt ?? deployment.startedAt, look.now);
+    facts.push([
+      'last change',
+      `${deployment.id} ${deployment.phase}: ${deploymentText(deployment)}, by ${deployment.by}, ` +
+        `${ago} ago`,
+    ]);
+  }
+  const lines = facts.map(([name, text]) => wrap(`  ${name.padEnd(12)}`, text, look.columns));
+  parts.push([...lines, ...notesOf(service, look, '  ')].join('\n'));
+  for (const color of [service.live, otherColor(service.live)]) {
+    parts.push('', poolText(service.pools[color], color, look));
+  }
+  parts[0] = paint.strong(parts[0] ?? '');
+  return parts.join('\n');
+}
+
+function poolText(pool: PoolStatus | null, color: Color, look: Look): string {
+  const { paint, columns } = look;
+  if (!pool) return `${paint.strong(color)}  EMPTY`;
+  const role = pool.role === 'live' ? paint.good('LIVE') : pool.role.toUpperCase();
+  const age = pool.since ? ` for ${since(pool.since, look.now)}` : '';
+  const healthy = `${pool.healthy} of ${plural(pool.targets.length, 'target')} healthy`;
+  const head = `${paint.strong(color)}  ${role}${age}  ${pool.release}  ${healthy}`;
+  const lines = [
+    head,
+    `  ${clip(pool.source, columns - 2)}`,
+    `  inside: ${insideText(pool.inside)}${costOf(pool)}`,
+  ];
+  const rows: (readonly Cell[])[] = [
+    ['  TARGET', 'HEALTH', 'LAST PROBE', 'IN', 'REQUESTS', 'ERRORS'].map((text) => ({
+      text,
+      paint: paint.faint,
+    })),
+  ];
+  for (const target of pool.targets) rows.push(targetRow(target, look));
+  lines.push(table(rows, columns, [3, 4, 5]));
+  for (const target of pool.targets) lines.push(...targetNotes(target, look));
+  return lines.join('\n');
+}
+
+function targetRow(target: TargetStatus, look: Look): readonly Cell[] {
+  const { paint } = look;
+  const { probe } = target;
+  const age = probe ? `, ${since(probe.at, look.now)} ago` : '';
+  const row = target.healthy ? target.passes : target.failures;
+  return [
+    `  ${target.address}`,
+    target.healthy
+      ? { text: `up (${row})`, paint: paint.good }
+      : { text: `DOWN (${row})`, paint: paint.bad },
+    probe ? `${probe.passed ? probeText(probe) : (probe.status ?? 'failed')}${age}` : 'never',
+    String(target.inside),
+    String(target.requests),
+    String(target.errors),
+  ];
+}
+
+/** What a number in a table cannot say: what was wrong with the probe, who took the target out. */
+function targetNotes(target: TargetStatus, { columns }: Look): readonly string[] {
+  const notes: string[] = [];
+  const { probe, ejectedBy } = target;
+  const first = `    ${target.id}: `;
+  if (probe && !probe.passed) notes.push(wrap(first, probeText(probe), columns));
+  if (target.state !== 'running' && target.detail) notes.push(wrap(first, target.detail, columns));
+  if (ejectedBy > 0) {
+    const text = `taken out by ${plural(ejectedBy, 'worker')} after errors in a row`;
+    notes.push(wrap(first, text, columns));
+  }
+  return notes;
+}
+
+function notesOf(service: ServiceStatus, look: Look, first: string): readonly string[] {
+  const notes: string[] = [];
+  const { doubtful, bad } = look.paint;
+  const say = (text: string, paint: (text: string) => string): void => {
+    notes.push(paint(wrap(first, text, look.columns)));
+  };
+  if (service.problem) say(service.problem, bad);
+  const pool = service.pools[service.live];
+  if (pool && pool.healthy === 0) say('no target of the live pool is healthy', bad);
+  else if (pool && pool.healthy < pool.targets.length) {
+    const down = pool.targets.length - pool.healthy;
+    const of = plural(pool.targets.length, 'live target');
+    say(`${down} of ${of} ${down === 1 ? 'is' : 'are'} down`, doubtful);
+  }
+  if (service.paused) say(`paused; ${plural(service.waiting, 'request')} waiting`, doubtful);
+  else if (service.waiting > 0) say(`${plural(service.waiting, 'request')} waiting`, doubtful);
+  if (!service.rollback.ready && service.rollback.reason) {
+    say(`rollback is not ready: ${service.rollback.reason}`, doubtful);
+  }
+  const { deployment } = service;
+  if (deployment?.error)
+    say(`${deployment.id} ${deployment.phase}: ${deployment.error.message}`, bad);
+  return notes;
+}
+
+function costOf(pool: PoolStatus): string {
+  const memory = sum(pool.targets.map(({ memoryBytes }) => memoryBytes));
+  const cpu = sum(pool.targets.map(({ cpuPercent }) => cpuPercent));
+  const parts: string[] = [];
+  if (memory !== null) parts.push(bytes(memory));
+  if (cpu !== null) parts.push(`${Number(cpu.toFixed(1))} % CPU`);
+  return parts.length > 0 ? `; costs ${parts.join(', ')}` : '';
+}
+
+function sum(values: readonly (number | undefined)[]): number | null {
+  const known = values.filter((value) => value !== undefined);
+  return known.length > 0 ? known.reduce((total, value) => total + value, 0) : null;
+}
+
+function paintOfHealth(pool: PoolStatus | null, paint: Paint): (text: string) => string {
+  if (!pool || pool.healthy === 0) return paint.bad;
+  return pool.healthy < pool.targets.length ? paint.doubtful : paint.good;
+}

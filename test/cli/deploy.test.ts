@@ -1,0 +1,232 @@
+/** `pointsman deploy` from its call to its receipt, over broken streams and restarts. */
+import { connect, createServer } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Served, serveAdmin } from '../support/admin.ts';
+import { runCli, startCli } from '../support/cli.ts';
+import { fakeControl, fakeEvents } from '../support/fakeControl.ts';
+
+let served: Served;
+
+beforeEach(async () => {
+  served = await serveAdmin();
+});
+
+afterEach(() => served.close());
+
+const argv = ['deploy', 'shop', 'v2', '--target', '127.0.0.1:4001'];
+const start = (...more: string[]) => startCli([...argv, ...more], { url: served.url });
+
+/** The same address, another controller. */
+async function serveAgain(control = served.control): Promise<void> {
+  const { port } = served;
+  await served.close();
+  served = await serveAdmin({ control, listen: { host: '127.0.0.1', port } });
+}
+
+test('it sends the generation it read, a key, who and why, and ends with the receipt', async () => {
+  const deploy = start('--why', 'a new\n  basket', '--by', 'ci');
+  await deploy.until('shop-1 starting');
+  served.control.flipNow('shop-1');
+
+  const ran = await deploy.ended;
+
+  expect(ran.exit).toBe(0);
+  expect(ran.stdout).toMatch(/^shop: v1 \(blue\) -> v2 \(green\), generation 4\n/);
+  expect(served.control.calls).toEqual([
+    {
+      what: 'deploy',
+      call: { by: 'ci', why: 'a new basket', generation: 3 },
+      order: expect.objectContaining({ release: 'v2', flip: null, dryRun: false }),
+    },
+  ]);
+});
+
+test('it ends at the flip, or with --wait-drained when the old pool is empty', async () => {
+  const deploy = start('--wait-drained');
+  await deploy.until('shop-1 starting');
+  served.control.flipNow('shop-1', false);
+  await deploy.until('shop-1 draining');
+  served.control.drain('shop-1');
+
+  const ran = await deploy.ended;
+
+  expect(ran.stdout).toContain('drained    5 finished, 1 aborted by clients, 0 cut, 2 still open');
+});
+
+test('--detach returns at once', async () => {
+  const ran = await start('--detach').ended;
+
+  expect(ran.exit).toBe(0);
+  expect(ran.stdout).toBe('shop-1 has begun; watch it: pointsman status shop -w\n');
+  expect(served.control.listeners).toBe(0);
+});
+
+test('--dry-run says what would happen, and nothing happens', async () => {
+  const ran = await start('--dry-run').ended;
+
+  expect(ran.stdout).toBe(
+    'Would deploy v2 to shop on green; v1 stays live on blue. Nothing was started.\n',
+  );
+  expect(served.control.service('shop').deployment).toBeNull();
+});
+
+test('--no-flip ends when the release is ready, and flip goes on from there', async () => {
+  const deploy = start('--no-flip');
+  await deploy.until('shop-1 starting');
+  served.control.enter('shop-1', 'ready');
+
+  const ran = await deploy.ended;
+  const flip = await runCli(['flip', 'shop'], { url: served.url });
+
+  expect(ran.stdout).toBe('shop-1 is ready and waits. Flip it: pointsman flip shop\n');
+  expect(served.control.calls[0]?.order).toMatchObject({ flip: 'manual' });
+  expect(flip.stdout).toContain('generation 4');
+});
+
+test('a service that is flipped by hand does not keep the command waiting', async () => {
+  const deploy = start();
+  await deploy.until('shop-1 starting');
+  served.control.enter('shop-1', 'ready');
+
+  expect((await deploy.ended).stdout).toContain('is ready and waits');
+});
+
+test('a stream that breaks is opened again, and nothing that happened meanwhile is missed', async () => {
+  const deploy = start();
+  await deploy.until('shop-1 starting');
+  await serveAgain();
+  served.control.enter('shop-1', 'probing');
+  served.control.miss('shop-1', '127.0.0.1:4001', 'connect ECONNREFUSED');
+  await deploy.until('probe failed: connect ECONNREFUSED');
+  served.control.flipNow('shop-1');
+
+  const ran = await deploy.ended;
+
+  expect(ran.exit).toBe(0);
+  expect(ran.stderr).toContain('out of sight, trying again');
+  expect(ran.stderr.match(/probe failed/g)).toHaveLength(1);
+});
+
+test('a controller that restarts meanwhile is waited for, and asked what became of it', async () => {
+  const deploy = start();
+  await deploy.until('shop-1 starting');
+  const interrupted = {
+    ...(await served.control.deployment('shop-1')),
+    phase: 'failed' as const,
+    endedAt: '2026-01-01T00:00:09.000Z',
+    error: { code: 'INTERRUPTED', message: 'Pointsman was restarted before the flip.' },
+  };
+  const events = fakeEvents(1_000_000);
+  await serveAgain(fakeControl({ deployments: [interrupted], events }));
+
+  const ran = await deploy.ended;
+
+  expect(ran.exit).toBe(5);
+  expect(ran.stderr).toContain('shop-1 failed: Pointsman was restarted before the flip.');
+});
+
+test('a deployment that someone aborts ends the command with the reason', async () => {
+  const deploy = start();
+  await deploy.until('shop-1 starting');
+
+  await runCli(['abort', 'shop', '--by', 'bob'], { url: served.url });
+
+  const ran = await deploy.ended;
+  expect(ran.exit).toBe(5);
+  expect(ran.stderr).toContain('shop-1 aborted: Aborted by bob.');
+});
+
+test('an answer that was lost is asked for again under the same key, and the call is made once', async () => {
+  let lost = 0;
+  const middle = createServer((client) => {
+    const upstream = connect(served.port, '127.0.0.1');
+    client.on('error', () => {});
+    upstream.on('error', () => {});
+    client.on('data', (bytes) => upstream.write(bytes));
+    upstream.on('data', (bytes) => {
+      if (lost === 0 && bytes.includes('202 Accepted')) {
+        lost += 1;
+        client.resetAndDestroy();
+        upstream.destroy();
+        return;
+      }
+      client.write(bytes);
+    });
+    client.on('close', () => upstream.destroy());
+    upstream.on('close', () => client.destroy());
+  });
+  await new Promise<void>((resolve) => middle.listen(0, '127.0.0.1', resolve));
+  const { port } = middle.address() as { port: number };
+
+  const ran = await runCli([...argv, '--detach'], { url: `http://127.0.0.1:${port}` });
+
+  expect(lost).toBe(1);
+  expect(ran.exit).toBe(0);
+  expect(ran.stdout).toContain('shop-1 has begun');
+  expect(served.control.calls).toHaveLength(1);
+  middle.close();
+});
+
+test('--json gives one document, the deployment as it ended', async () => {
+  const deploy = start('--json');
+  await deploy.until('shop-1 starting');
+  served.control.flipNow('shop-1');
+
+  const ran = await deploy.ended;
+
+  expect(JSON.parse(ran.stdout)).toMatchObject({ id: 'shop-1', receipt: { generation: 4 } });
+});
+
+test('on a terminal the block is drawn in place, and no line of it wraps', async () => {
+  const deploy = startCli(argv, { url: served.url, tty: true, columns: 60 });
+  await deploy.until('[starting]');
+  served.control.enter('shop-1', 'probing');
+  served.control.miss('shop-1', '127.0.0.1:4001', 'wanted a status of 200 to 299, got 503');
+  await deploy.until('FAILED');
+  served.control.pass('shop-1', '127.0.0.1:4001', 2);
+  served.control.flipNow('shop-1');
+
+  const ran = await deploy.ended;
+
+  const shown = onTerminal(ran.stderr);
+  expect(shown).toEqual([
+    expect.stringMatching(/^shop: deploy v2 on green \(from v1 on blue\) {2}[\d.]+ m?s$/),
+    '  starting > probing > ready > flipping > draining > [live]',
+    '  127.0.0.1:4001  ok 2/2  200 in 1.5 ms',
+  ]);
+  for (const line of ran.stderr.split('\n')) {
+    expect(bare(line).length).toBeLessThan(60);
+  }
+});
+
+test('without colors there are none, and the block is still drawn', async () => {
+  const deploy = startCli(argv, { url: served.url, tty: true, env: { NO_COLOR: '1' } });
+  await deploy.until('[starting]');
+  served.control.flipNow('shop-1');
+
+  const ran = await deploy.ended;
+
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for what colors begin with.
+  expect(ran.stderr + ran.stdout).not.toMatch(/\u001b\[[0-9;]*m/);
+  expect(ran.stderr).toContain('\u001b[2K');
+});
+
+/** What stands on the terminal in the end: enough of one for `Live`. */
+function onTerminal(written: string): string[] {
+  const lines: string[] = [''];
+  let row = 0;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it reads what steers a terminal.
+  for (const [token] of written.matchAll(/\u001b\[\d*[A-Za-z]|\n|\r|[^\u001b\n\r]+/g)) {
+    if (token === '\n') row += 1;
+    else if (token.endsWith('A') && token.startsWith('\u001b')) row -= Number(token.slice(2, -1));
+    else if (token === '\u001b[2K') lines[row] = '';
+    else if (token === '\u001b[0J') lines.length = row;
+    else if (!token.startsWith('\u001b') && token !== '\r') lines[row] = (lines[row] ?? '') + token;
+  }
+  return lines.filter((line) => line !== undefined && line !== '');
+}
+
+function bare(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it takes out what steers a terminal.
+  return text.replaceAll(/\u001b\[[0-9;]*[A-Za-z]|\r/g, '');
+}

@@ -1,0 +1,237 @@
+/** What people see, word for word, at 80 columns. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Served, serveAdmin } from '../support/admin.ts';
+import { runCli, startCli } from '../support/cli.ts';
+import { fakeControl, fakePool, fakeService, fakeTarget, probe } from '../support/fakeControl.ts';
+
+let served: Served;
+
+const sick = fakeTarget('10.0.0.13:3001', {
+  healthy: false,
+  passes: 0,
+  failures: 4,
+  state: 'down',
+  detail: 'pid 4711 exited with 1, started again in 2 s',
+  probe: probe(false, 'wanted a status of 200 to 299, got 503'),
+  ejectedBy: 2,
+  memoryBytes: 52_428_800,
+  cpuPercent: 12.34,
+});
+
+beforeAll(async () => {
+  const services = [
+    fakeService('shop'),
+    fakeService('checkout-api', {
+      live: 'green',
+      run: 'process',
+      paused: true,
+      waiting: 12,
+      rollback: { ready: false, to: null, reason: 'There is no warm pool.' },
+      pools: {
+        blue: null,
+        green: fakePool('checkout-api', 'green', '2026.01.01-abcdef', 'live', [
+          fakeTarget('10.0.0.12:3001', { memoryBytes: 52_428_800, cpuPercent: 2 }),
+          sick,
+        ]),
+      },
+    }),
+  ];
+  served = await serveAdmin({ control: fakeControl({ services }) });
+});
+
+afterAll(() => served.close());
+
+async function shown(...argv: string[]): Promise<string> {
+  const ran = await runCli(argv, { url: served.url });
+  for (const line of ran.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  return ran.stdout;
+}
+
+test('status of all services', async () => {
+  expect(await shown('status')).toMatchInlineSnapshot(`
+    "SERVICE       LIVE            GEN  HEALTHY  STANDBY        ROLLBACK   DEPLOYMENT
+    shop          blue v1           3  1/1      green v0 warm  ready      -
+    checkout-api  green 2026.01…    3  1/2      -              not ready  -
+
+    checkout-api: 1 of 2 live targets is down
+    checkout-api: paused; 12 requests waiting
+    checkout-api: rollback is not ready: There is no warm pool.
+    "
+  `);
+});
+
+test('status of one service', async () => {
+  expect(await shown('status', 'shop')).toMatchInlineSnapshot(`
+    "shop: blue v1 is live, generation 3
+      hosts       shop.example
+      paths       /
+      runs        static
+      rollback    ready: to v0 on green
+
+    blue  LIVE for 3 min  v1  1 of 1 target healthy
+      127.0.0.1:3001
+      inside: 0 http, 0 sse, 0 upgrade
+      TARGET          HEALTH   LAST PROBE                IN  REQUESTS  ERRORS
+      127.0.0.1:3001  up (12)  200 in 1.5 ms, 3 min ago   0       100       0
+
+    green  WARM for 3 min  v0  1 of 1 target healthy
+      127.0.0.1:3002
+      inside: 0 http, 0 sse, 0 upgrade
+      TARGET          HEALTH   LAST PROBE                IN  REQUESTS  ERRORS
+      127.0.0.1:3002  up (12)  200 in 1.5 ms, 3 min ago   0       100       0
+    "
+  `);
+});
+
+test('status of a service in trouble', async () => {
+  expect(await shown('status', 'checkout-api')).toMatchInlineSnapshot(`
+    "checkout-api: green 2026.01.01-abcdef is live, generation 3
+      hosts       checkout-api.example
+      paths       /
+      runs        process
+      1 of 2 live targets is down
+      paused; 12 requests waiting
+      rollback is not ready: There is no warm pool.
+
+    green  LIVE for 3 min  2026.01.01-abcdef  1 of 2 targets healthy
+      10.0.0.12:3001, 10.0.0.13:3001
+      inside: 0 http, 0 sse, 0 upgrade; costs 100 MiB, 14.3 % CPU
+      TARGET          HEALTH    LAST PROBE                IN  REQUESTS  ERRORS
+      10.0.0.12:3001  up (12)   200 in 1.5 ms, 3 min ago   0       100       0
+      10.0.0.13:3001  DOWN (4)  503, 3 min ago             0       100       0
+        10.0.0.13:3001: wanted a status of 200 to 299, got 503: "migrations are
+                        running"
+        10.0.0.13:3001: pid 4711 exited with 1, started again in 2 s
+        10.0.0.13:3001: taken out by 2 workers after errors in a row
+
+    blue  EMPTY
+    "
+  `);
+});
+
+test('a deployment as plain lines, and its receipt', async () => {
+  const deploy = startCli(['deploy', 'shop', 'v2', '--target', '127.0.0.1:4001'], {
+    url: served.url,
+  });
+  await deploy.until('shop-1 starting');
+  served.control.enter('shop-1', 'probing');
+  served.control.miss('shop-1', '127.0.0.1:4001', 'connect ECONNREFUSED');
+  served.control.pass('shop-1', '127.0.0.1:4001', 1);
+  served.control.pass('shop-1', '127.0.0.1:4001', 2);
+  served.control.flipNow('shop-1', false);
+  const ran = await deploy.ended;
+  served.control.drain('shop-1');
+
+  expect(ran.stderr).toMatchInlineSnapshot(`
+    "shop-1 starting: deploy v2 on green (from v1 on blue)
+    shop-1 probing
+    shop-1 127.0.0.1:4001 probe failed: connect ECONNREFUSED: "migrations are running"
+    shop-1 127.0.0.1:4001 probe passed 1 of 2: 200 in 1.5 ms
+    shop-1 127.0.0.1:4001 probe passed 2 of 2: 200 in 1.5 ms
+    shop-1 draining
+    "
+  `);
+  expect(ran.stdout).toMatchInlineSnapshot(`
+    "shop: v1 (blue) -> v2 (green), generation 4
+      committed  2026-01-01 00:01:02.345 UTC
+      flip       1.94 ms over 2 workers
+      held       0.82 ms at most
+      waited     7 requests, at most 0.71 ms
+      in flight  5 http, 1 sse, 2 upgrade on the old pool
+      The old pool drains, then it stays warm.
+    "
+  `);
+});
+
+test('a rollback names where it goes, and shows its receipt', async () => {
+  const ran = await runCli(['rollback', 'shop', '--why', 'errors in the basket'], {
+    url: served.url,
+  });
+
+  expect(ran.stderr).toMatchInlineSnapshot(`
+    "Rolling shop back from v2 on green to v1 on blue.
+    "
+  `);
+  expect(ran.stdout).toMatchInlineSnapshot(`
+    "shop: v2 (green) -> v1 (blue), generation 5
+      committed  2026-01-01 00:01:02.345 UTC
+      flip       1.94 ms over 2 workers
+      held       0.82 ms at most
+      waited     7 requests, at most 0.71 ms
+      in flight  5 http, 1 sse, 2 upgrade on the old pool
+      drained    5 finished, 1 aborted by clients, 0 cut, 2 still open
+    "
+  `);
+});
+
+test('history', async () => {
+  expect(await shown('history', 'shop')).toMatchInlineSnapshot(`
+    "ID      STARTED (UTC)   WHAT            END             BY        WHY
+    shop-2  2026-01-01 00…  rollback v2 -…  live, held 0.…  ada@desk  errors in the…
+    shop-1  2026-01-01 00…  deploy v1 -> …  live, held 0.…  ada@desk  -
+    "
+  `);
+  expect(await shown('history', 'checkout-api')).toBe('Nothing has been deployed yet.\n');
+});
+
+test('events', async () => {
+  const ran = await runCli(['events', 'shop'], { url: served.url });
+
+  expect(ran.stdout).toMatchInlineSnapshot(`
+    "2026-01-01 00:00:00  deployment  shop-1 starting, deploy v2 on green (from v1 on blue), by ada@desk
+    2026-01-01 00:00:00  deployment  shop-1 probing, deploy v2 on green (from v1 on blue), by ada@desk
+    2026-01-01 00:00:00  probe       shop green 127.0.0.1:4001 probe failed: connect ECONNREFUSED: "migrations are running"
+    2026-01-01 00:00:00  probe       shop green 127.0.0.1:4001 probe passed 1 of 2: 200 in 1.5 ms
+    2026-01-01 00:00:00  probe       shop green 127.0.0.1:4001 probe passed 2 of 2: 200 in 1.5 ms
+    2026-01-01 00:00:00  flip        shop flipped v1 -> v2, generation 4, held 0.82 ms, 7 requests waited
+    2026-01-01 00:00:00  deployment  shop-1 draining, deploy v2 on green (from v1 on blue), by ada@desk
+    2026-01-01 00:00:00  deployment  shop-1 live, deploy v2 on green (from v1 on blue), by ada@desk
+    2026-01-01 00:00:00  flip        shop flipped v2 -> v1, generation 5, held 0.82 ms, 7 requests waited
+    2026-01-01 00:00:00  deployment  shop-2 live, rollback v1 on blue (from v2 on green), by ada@desk
+    "
+  `);
+});
+
+test('pause, resume, retire, reload', async () => {
+  const said = [
+    await shown('pause', 'shop'),
+    await shown('resume', 'shop'),
+    await shown('retire', 'shop'),
+    await shown('reload'),
+  ];
+
+  expect(said.join('')).toMatchInlineSnapshot(`
+    "shop is paused: new requests wait. Let them go: pointsman resume shop
+    shop takes requests.
+    v2 on green is retired; there is no rollback of shop now.
+    The configuration was read again: added api; changed shop.
+    "
+  `);
+});
+
+test('check of a configuration that is right', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'pointsman-check-'));
+  const file = join(dir, 'pointsman.yaml');
+  await writeFile(file, `state: ${dir}\nservices:\n  shop:\n    run: { static: {} }\n`);
+
+  const ran = await runCli(['check', '-c', file]);
+  const json = await runCli(['check', '-c', file, '--json']);
+  await rm(dir, { recursive: true });
+
+  expect(ran.stderr).toBe('');
+  expect(ran.stdout).toBe(`${file} is right: 1 service (shop)\n`);
+  expect(JSON.parse(json.stdout)).toEqual({ ok: true, services: ['shop'] });
+});
+
+test('help fits the terminal', async () => {
+  for (const command of ['run', 'check', 'status', 'deploy', 'rollback', 'events', 'history']) {
+    await shown(command, '--help');
+  }
+  const help = await shown('--help');
+  for (const name of ['flip', 'abort', 'retire', 'pause', 'resume', 'health', 'reload']) {
+    expect(help).toMatch(new RegExp(`^  ${name} `, 'm'));
+  }
+});
