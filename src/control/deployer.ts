@@ -302,10 +302,12 @@ export class Deployer {
     this.pools.close();
   }
 
-  /** Whether a pool is on record, or on its way in or out. */
-  knows(poolId: string): boolean {
-    const { blue, green } = this.state.pools;
-    return this.pools.get(poolId) !== undefined || blue?.id === poolId || green?.id === poolId;
+  /** Whether a pool is a filling of ours that is on no record, nor on its way in or out. */
+  lost(poolId: string): boolean {
+    const { fills, pools } = this.state;
+    const fill = Number(/\.(\d+)$/.exec(poolId)?.[1] ?? Number.NaN);
+    const known = pools.blue?.id === poolId || pools.green?.id === poolId;
+    return fill <= fills && !known && this.pools.get(poolId) === undefined;
   }
 
   // What the parts of a deployer (aftermath, boot) ask of it.
@@ -479,6 +481,7 @@ export class Deployer {
     void this.note((state) => record(state, attempt.id, receipt));
     this.moving(null);
     this.#attempt = null;
+    this.#problem = null;
     attempt.finish();
     if (attempt.poolId !== null) this.core.prober.calm(attempt.poolId);
     const { direction } = receipt;

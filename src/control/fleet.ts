@@ -25,8 +25,8 @@ import { Publisher } from './table.ts';
 const restoreMs = 2_000;
 /** How often the workers are asked for the status that is shown. */
 const lookMs = 1_000;
-/** Between the tables of one controller and the next: more than one can have had in flight. */
-const versionGap = 1_000;
+/** What runs without a record is looked for at the start and then so often: a platform may finish late. */
+const sweepMs = 30_000;
 
 export class Fleet {
   readonly #seams: Seams;
@@ -208,7 +208,7 @@ export class Fleet {
   async #start(): Promise<void> {
     const { publisher, ledger } = this.#core;
     const stats = await this.#look();
-    publisher.begin(Math.max(0, ...stats.map((one) => one.tableVersion)) + versionGap);
+    publisher.begin(Math.max(0, ...stats.map((one) => one.tableVersion)));
     await this.#restore(this.#config.services, stats);
     const named = new Set(this.#config.services.map(({ name }) => name));
     for (const name of ledger.names()) {
@@ -216,6 +216,7 @@ export class Fleet {
       this.#seams.log('warn', `Service ${name} is on record but not in the config: left alone.`);
     }
     this.#keepLooking();
+    this.#keepSweeping();
   }
 
   /** Brings services to where their record says, then serves them. */
@@ -240,7 +241,15 @@ export class Fleet {
     );
     if (this.#closed) return;
     for (const { deployer } of boots) void this.#first(deployer);
-    for (const kind of this.#drivers.keys()) void this.#sweep(kind);
+    this.#sweepAll();
+  }
+
+  #sweepAll(): void {
+    if (this.#closed) return;
+    const used = [...this.#deployers.values()].map(({ config }) => config.run.kind);
+    for (const kind of new Set([...this.#drivers.keys(), ...used])) {
+      if (!this.#away.has(kind)) void this.#sweep(kind);
+    }
   }
 
   /** A service that never had a release gets the one its config names. */
@@ -275,7 +284,7 @@ export class Fleet {
     try {
       for (const pool of await driver.list()) {
         const deployer = this.#deployers.get(pool.service);
-        if (deployer === undefined || this.#closed || deployer.knows(pool.poolId)) continue;
+        if (this.#closed || deployer?.lost(pool.poolId) !== true) continue;
         this.#seams.log('warn', `Pool ${pool.poolId} is on no record; it is stopped.`);
         await driver.stop(pool.poolId);
       }
@@ -314,6 +323,7 @@ export class Fleet {
   async #look(): Promise<readonly WorkerStats[]> {
     try {
       this.#stats = await this.#seams.plane.stats();
+      this.#core.publisher.seen(Math.max(0, ...this.#stats.map((one) => one.tableVersion)));
       return this.#stats;
     } catch (thrown) {
       this.#seams.log('warn', `The workers do not say how they are: ${reasonOf(thrown)}`);
@@ -325,6 +335,13 @@ export class Fleet {
     this.#seams.clock.after(lookMs, () => {
       if (this.#closed) return;
       void this.#look().finally(() => this.#keepLooking());
+    });
+  }
+
+  #keepSweeping(): void {
+    this.#seams.clock.after(sweepMs, () => {
+      this.#sweepAll();
+      if (!this.#closed) this.#keepSweeping();
     });
   }
 

@@ -98,17 +98,21 @@ export class Ledger {
   }
 
   async #flush(): Promise<void> {
-    if (this.#closed || this.#durable === this.#noted) return;
+    // After a refusal it is written even where nothing waits: that is how one learns that it is over.
+    if (this.#closed || (this.#durable === this.#noted && this.#problem === null)) return;
     const noted = this.#noted;
-    try {
-      await this.#write(this.#state);
-      this.#written(noted);
-    } catch {
-      this.#retry ??= this.#clock.after(retryMs, () => {
-        this.#retry = null;
-        void this.#turn(() => this.#flush());
-      });
-    }
+    await this.#write(this.#state).then(
+      () => this.#written(noted),
+      () => undefined,
+    );
+  }
+
+  #again(): void {
+    if (this.#closed) return;
+    this.#retry ??= this.#clock.after(retryMs, () => {
+      this.#retry = null;
+      void this.#turn(() => this.#flush());
+    });
   }
 
   async #write(state: State): Promise<void> {
@@ -118,6 +122,7 @@ export class Ledger {
     } catch (thrown) {
       if (this.#problem === null) this.#log('error', `State not written: ${reasonOf(thrown)}`);
       this.#problem = `The state cannot be written: ${reasonOf(thrown)}`;
+      this.#again();
       if (thrown instanceof Fault) throw thrown;
       throw new Fault('STATE_NOT_WRITABLE', this.#problem, { cause: thrown });
     }

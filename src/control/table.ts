@@ -17,6 +17,9 @@ const coalesceMs = 5;
 /** A worker that has not taken a table by then is left behind: its orders reach it in order all the same. */
 const stageMsMax = 5_000;
 
+/** Between the tables of one controller and the next: more than one can have had in flight. */
+const versionGap = 1_000;
+
 /** What the publisher asks for each time it builds. */
 export interface View {
   edge(): Config['edge'];
@@ -47,10 +50,20 @@ export class Publisher {
     return this.#problem;
   }
 
-  /** Tables may be sent from now on, with versions above `version`. Before, nothing is. */
+  /** Tables may be sent from now on; `version` is the last that any worker has. Before, nothing is. */
   begin(version: number): void {
-    this.#version = version;
+    this.#version = version + versionGap;
     this.#open = true;
+  }
+
+  /**
+   * A worker has a table of that version. One that did not answer when this controller started may have
+   * a later one than was thought, and would ignore all of ours.
+   */
+  seen(version: number): void {
+    if (!this.#open || version <= this.#version) return;
+    this.#version = version + versionGap;
+    this.touch();
   }
 
   /** Something has changed: a table goes out soon, with all that changes until then. */

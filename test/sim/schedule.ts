@@ -1,0 +1,437 @@
+/**
+ * One simulated life of Pointsman: what a seed says happens, and what must hold whatever happens.
+ *
+ * The rule this file keeps: a broken promise throws at the moment it is broken, with what led to it; and
+ * nothing here knows how the control core works, only what it promised.
+ */
+import type { PointsmanEvent } from '../../src/control/control.ts';
+import type { Deployment, Receipt, State } from '../../src/control/state.ts';
+import { Fault } from '../../src/errors.ts';
+import { type Color, colors } from '../../src/wire.ts';
+import type { Claim } from '../support/fakeDataPlane.ts';
+import { me, order, serviceConfig, World } from '../support/fleet.ts';
+import { memoryStore } from '../support/memoryStore.ts';
+import { seeded } from '../support/random.ts';
+import { simClock } from './simClock.ts';
+
+/** What happened over many schedules, to see that all of it does happen. */
+export type Tally = Map<string, number>;
+
+const service = 'shop';
+
+export class Schedule {
+  readonly #random: () => number;
+  readonly #world: World;
+  readonly #tally: Tally;
+  readonly #trace: string[] = [];
+  readonly #flipped = new Set<string>();
+  readonly #failed = new Map<string, string>();
+  readonly #claimedPools = new Map<string, Set<string>>();
+  #newest = 0;
+  #releases = 1;
+  #broken: Error | null = null;
+  #refuseSaves = 0;
+  #poolOf = new Map<string, string>();
+
+  constructor(seed: number, tally: Tally) {
+    const random = seeded(seed);
+    this.#random = random;
+    this.#tally = tally;
+    const workers = 1 + Math.floor(random() * 3);
+    const manual = random() < 0.4;
+    const warmMs = random() < 0.2 ? 20_000 : null;
+    const small = random() < 0.2 ? 1 : null;
+    const base = serviceConfig(service);
+    const config = {
+      ...base,
+      health: { ...base.health, intervalMs: 5_000 },
+      deploy: { timeoutMs: 30_000, flip: manual ? ('manual' as const) : ('auto' as const) },
+      warm: { forMs: warmMs, replicas: small },
+      policy: { ...base.policy, drainMs: 5_000 },
+    };
+    const slowOrders = random() < 0.7;
+    const slowDisk = random() < 0.5;
+    const slowStart = random() < 0.5;
+    this.#world = new World({
+      services: [config],
+      workers,
+      clock: simClock(),
+      random,
+      store: memoryStore({ onSave: () => this.#fate(), onAppend: () => this.#fate() }),
+      orderMs: () => (slowOrders ? Math.floor(random() * 20) : 0),
+      saveMs: () => (slowDisk ? Math.floor(random() * 30) : 0),
+      platform: {
+        startMs: () => (slowStart ? Math.floor(random() * 3_000) : 0),
+        onStart: () => {
+          if (random() > 0.05) return undefined;
+          throw new Fault('START_FAILED', 'the simulation said no');
+        },
+        onStop: (poolId) => this.#stopping(poolId),
+      },
+      claimed: (claim) => this.#claimed(claim),
+      event: (event) => this.#event(event),
+      seams: (seams) => ({
+        ...seams,
+        plane: {
+          stage: (table) => seams.plane.stage(table),
+          stats: () => seams.plane.stats(),
+          hold: (fence, limitMs) => seams.plane.hold(fence, limitMs),
+          commit: (fence, go) => {
+            if (go) this.#committing(fence.generation);
+            return seams.plane.commit(fence, go);
+          },
+        },
+      }),
+    });
+  }
+
+  /** Runs it. @throws Error on the first broken promise. */
+  async run(): Promise<void> {
+    await this.#boot();
+    await this.#pass(12_000);
+    const steps = 8 + Math.floor(this.#random() * 16);
+    for (let step = 0; step < steps; step++) {
+      await this.#step();
+      this.#load();
+      this.#check();
+    }
+    await this.#calm();
+    this.#checkQuiet();
+    this.#world.kill();
+  }
+
+  #count(what: string): void {
+    this.#tally.set(what, (this.#tally.get(what) ?? 0) + 1);
+  }
+
+  #say(what: string): void {
+    this.#trace.push(`${this.#world.clock.now()} ${what}`);
+  }
+
+  #break(what: string): void {
+    const last = this.#trace.slice(-60).join('\n  ');
+    this.#broken ??= new Error(`${what}\n  ${last}`);
+  }
+
+  async #boot(): Promise<void> {
+    this.#say('boot');
+    const booting = this.#world.boot();
+    booting.catch((thrown: unknown) => this.#break(`boot failed: ${String(thrown)}`));
+    await this.#pass(1 + Math.floor(this.#random() * 4_000));
+  }
+
+  async #pass(ms: number): Promise<void> {
+    // Requests come while time passes, not only between steps.
+    const parts = 3;
+    for (let part = 0; part < parts; part++) {
+      await this.#world.clock.passAsync(ms / parts);
+      this.#load();
+    }
+    this.#check();
+  }
+
+  async #step(): Promise<void> {
+    const roll = this.#random();
+    if (roll < 0.34) this.#operate();
+    else if (roll < 0.46) this.#sicken();
+    else if (roll < 0.56) this.#workerFault();
+    else if (roll < 0.63) await this.#crash();
+    else if (roll < 0.69) this.#refuseSaves = 1 + Math.floor(this.#random() * 3);
+    else this.#say('time');
+    const quick = this.#random() < 0.45;
+    await this.#pass(Math.floor(this.#random() * (quick ? 60 : 9_000)));
+  }
+
+  #operate(): void {
+    if (!this.#world.running) return;
+    const roll = this.#random();
+    const status = this.#world.fleet.service(service);
+    const before = status.deployment;
+    const if_ = this.#random() < 0.5 ? status.generation : null;
+    const call = { ...me, generation: if_ };
+    if (roll < 0.42) {
+      const known = this.#random() < 0.2 && this.#releases > 2;
+      const name = known
+        ? `v${Math.ceil(this.#random() * this.#releases)}`
+        : `v${++this.#releases}`;
+      const flip = this.#random() < 0.3 ? ('auto' as const) : null;
+      this.#ask(
+        `deploy ${name}`,
+        this.#world.fleet.deploy(service, order(name, { flip }), call),
+        () => {
+          const busy =
+            before !== null && ['starting', 'probing', 'ready', 'flipping'].includes(before.phase);
+          if (busy && this.#world.fleet.service(service).deployment?.id === before.id) {
+            this.#break(`${name} was accepted while ${before.id} was ${before.phase}`);
+          }
+        },
+      );
+    } else if (roll < 0.6) {
+      this.#ask('flip', this.#world.fleet.flip(service, call));
+    } else if (roll < 0.82) {
+      const to = status.rollback.to?.release ?? 'v1';
+      this.#ask(`rollback ${to}`, this.#world.fleet.rollback(service, to, call));
+      if (this.#random() < 0.3) {
+        this.#ask(`rollback ${to} again`, this.#world.fleet.rollback(service, to, call));
+      }
+    } else if (roll < 0.9) {
+      if (before !== null) this.#ask('abort', this.#world.fleet.abort(before.id, call));
+    } else if (roll < 0.95) {
+      this.#ask('retire', this.#world.fleet.retire(service, call));
+    } else {
+      const paused = status.paused;
+      const asked = paused
+        ? this.#world.fleet.resume(service, call)
+        : this.#world.fleet.pause(service, call);
+      this.#ask(paused ? 'resume' : 'pause', asked);
+    }
+  }
+
+  #ask(what: string, asked: Promise<unknown>, accepted: () => void = () => {}): void {
+    this.#say(what);
+    const kind = what.split(' ')[0] ?? what;
+    asked.then(
+      () => {
+        this.#say(`${what}: accepted`);
+        this.#count(`${kind} accepted`);
+        if (this.#world.running) accepted();
+      },
+      (thrown: unknown) => {
+        if (!(thrown instanceof Fault)) return this.#break(`${what} threw ${String(thrown)}`);
+        this.#say(`${what}: ${thrown.code}`);
+        this.#count(`${kind} ${thrown.code}`);
+      },
+    );
+  }
+
+  #sicken(): void {
+    const { platform } = this.#world;
+    const ids = [...platform.pools.keys()];
+    const id = ids[Math.floor(this.#random() * ids.length)];
+    if (id === undefined) return;
+    const ports = platform.ports(id);
+    const at = Math.floor(this.#random() * ports.length);
+    const port = ports[at] ?? 0;
+    const roll = this.#random();
+    this.#say(`health of ${id} ${at}: ${roll.toFixed(2)}`);
+    if (roll < 0.3) platform.sick.add(port);
+    else if (roll < 0.55) platform.sick.clear();
+    else if (roll < 0.75) platform.become(id, at, 'down');
+    else platform.become(id, at, 'running', this.#random() < 0.4);
+  }
+
+  #workerFault(): void {
+    const { cluster } = this.#world;
+    const slots = [...cluster.workers.keys()];
+    const slot = slots[Math.floor(this.#random() * slots.length)];
+    if (slot === undefined) return;
+    const roll = this.#random();
+    if (roll < 0.45) {
+      this.#say(`kill worker ${slot}`);
+      this.#count('worker killed');
+      cluster.kill(slot);
+      const backMs = Math.floor(this.#random() * 200);
+      this.#world.clock.after(backMs, () => cluster.workers.has(slot) || cluster.start(slot));
+    } else {
+      this.#say(`hang worker ${slot}`);
+      this.#count('worker hung');
+      cluster.hang(slot);
+      const worker = cluster.worker(slot);
+      this.#world.clock.after(Math.floor(this.#random() * 2_000), () => {
+        if (cluster.workers.get(slot) === worker) cluster.wake(slot);
+      });
+    }
+  }
+
+  async #crash(): Promise<void> {
+    const all = this.#random() < 0.4;
+    this.#say(all ? 'everything killed' : 'controller killed');
+    this.#count(all ? 'everything killed' : 'controller killed');
+    if (all) this.#world.killAll();
+    else this.#world.kill();
+    await this.#pass(Math.floor(this.#random() * 500));
+    await this.#boot();
+  }
+
+  #fate(): 'keep' | 'refuse' {
+    if (this.#refuseSaves === 0) return 'keep';
+    this.#refuseSaves--;
+    this.#say('the disk refuses');
+    this.#count('save refused');
+    return 'refuse';
+  }
+
+  /** Requests arrive at every worker, and some of those inside end. */
+  #load(): void {
+    for (const worker of this.#world.cluster.workers.values()) {
+      const was = worker.request(service);
+      if (was === 'empty' && this.#newest > 0)
+        this.#break('a request met a service without a live pool');
+      if (this.#random() < 0.1) worker.upgrade(service);
+      for (const color of colors) {
+        if (this.#random() < 0.5) worker.finish(service, color, 'http', 'finished');
+        if (this.#random() < 0.1) worker.finish(service, color, 'http', 'clientAborted');
+        if (this.#random() < 0.02) worker.finish(service, color, 'upgrade', 'finished');
+      }
+    }
+  }
+
+  #claimed(claim: Claim): void {
+    if (claim.generation < this.#newest) {
+      this.#break(
+        `contract a: worker ${claim.worker} claimed ${claim.release} of generation ` +
+          `${claim.generation} after a claim of generation ${this.#newest}`,
+      );
+    }
+    this.#newest = Math.max(this.#newest, claim.generation);
+    if (!this.#world.platform.pools.has(claim.pool)) {
+      this.#break(`worker ${claim.worker} claimed from ${claim.pool}, which does not run`);
+    }
+    const failed = this.#failed.get(claim.pool);
+    if (failed !== undefined) this.#break(`${claim.pool} of ${failed}, which failed, was served`);
+    const pools = this.#claimedPools.get(claim.release) ?? new Set();
+    pools.add(claim.pool);
+    this.#claimedPools.set(claim.release, pools);
+    for (const other of this.#world.cluster.workers.values()) {
+      const entry = other.services.get(service)?.entry;
+      if (entry === undefined || entry.generation !== claim.generation) continue;
+      if (entry.live !== claim.color)
+        this.#break(`generation ${claim.generation} has two live colors`);
+    }
+  }
+
+  #stopping(poolId: string): void {
+    for (const worker of this.#world.cluster.workers.values()) {
+      const shown = worker.services.get(service);
+      const live = shown?.pools[shown.entry.live];
+      if (live?.entry.id === poolId && !worker.hung) {
+        this.#break(`${poolId} is stopped while worker ${worker.slot} serves it`);
+      }
+    }
+  }
+
+  #committing(generation: number): void {
+    this.#count('committed');
+    if (!this.#world.running) return;
+    const status = this.#world.fleet.service(service);
+    if (status.generation >= generation || status.deployment?.phase !== 'flipping') return;
+    const pool = status.pools[status.deployment.to.color];
+    const size = 2;
+    if (pool === null || pool.healthy < size || pool.targets.length < size) {
+      this.#break(`a flip to a pool with ${pool?.healthy ?? 0} of ${size} healthy targets`);
+    }
+  }
+
+  #event(event: PointsmanEvent): void {
+    if (event.type !== 'deployment') return;
+    const { deployment } = event;
+    this.#say(`${deployment.id} ${deployment.phase} ${deployment.error?.code ?? ''}`);
+    this.#count(`phase ${deployment.phase}`);
+    if (deployment.receipt !== null) this.#receipt(deployment.receipt);
+    this.#remember(deployment);
+  }
+
+  /** The pool of a deployment that failed may never be served; its name is known while it is filled. */
+  #remember(deployment: Deployment): void {
+    if (deployment.direction === 'rollback') return;
+    const { id, phase } = deployment;
+    if (this.#world.running && (phase === 'probing' || phase === 'ready' || phase === 'flipping')) {
+      const pool = this.#world.fleet.service(service).pools[deployment.to.color];
+      if (pool !== null && pool.role !== 'live') this.#poolOf.set(id, pool.id);
+    }
+    if (phase === 'failed' || phase === 'aborted') {
+      const pool = this.#poolOf.get(id);
+      if (this.#flipped.has(id)) this.#break(`${id} flipped, and then was ${phase}`);
+      // Told as undone while the disk still refuses to let go of it: a restart may yet go there.
+      if (pool !== undefined && this.#world.store.stored?.services[service]?.intent === null) {
+        this.#failed.set(pool, id);
+      }
+    }
+    if (deployment.receipt !== null) this.#flipped.add(id);
+  }
+
+  #receipt(receipt: Receipt): void {
+    const { drained } = receipt;
+    if (drained === null) return;
+    const all = drained.inflight.http + drained.inflight.sse + drained.inflight.upgrade;
+    const { finished, clientAborted, cut, stillOpen } = drained;
+    if (all !== finished + clientAborted + cut + stillOpen || cut < 0 || stillOpen < 0) {
+      this.#break(`a receipt does not add up: ${JSON.stringify(drained)}`);
+    }
+  }
+
+  #check(): void {
+    if (this.#broken !== null) throw this.#broken;
+    const { store } = this.#world;
+    const stored = store.stored?.services[service];
+    if (stored !== undefined && stored.generation > 0 && stored.pools[stored.live] === null) {
+      throw this.#failure('the state has a live color without a pool');
+    }
+  }
+
+  #failure(what: string): Error {
+    this.#break(what);
+    return this.#broken ?? new Error(what);
+  }
+
+  /** Everything is well again, and nobody asks for anything. */
+  async #calm(): Promise<void> {
+    const { cluster, platform, clock } = this.#world;
+    this.#say('calm');
+    this.#refuseSaves = 0;
+    platform.sick.clear();
+    for (const id of platform.pools.keys()) {
+      for (const at of platform.ports(id).keys()) platform.become(id, at, 'running');
+    }
+    for (const slot of cluster.workers.keys()) cluster.wake(slot);
+    for (let part = 0; part < 6; part++) {
+      await clock.passAsync(6_000);
+      this.#load();
+    }
+    const running = this.#world.fleet.service(service);
+    const deployment = running.deployment;
+    if (deployment?.phase === 'ready')
+      this.#ask('abort', this.#world.fleet.abort(deployment.id, me));
+    if (running.paused) this.#ask('resume', this.#world.fleet.resume(service, me));
+    await clock.passAsync(35_000);
+    for (const worker of cluster.workers.values()) worker.request(service);
+    this.#check();
+  }
+
+  #checkQuiet(): void {
+    const { store, cluster, platform, fleet } = this.#world;
+    const state: State = store.stored ?? { services: {} };
+    const record = state.services[service];
+    if (record === undefined) throw this.#failure('no state was ever written');
+    if (record.intent !== null) throw this.#failure('an intent outlived its flip');
+    const phase = record.deployment?.phase ?? 'live';
+    if (!['live', 'failed', 'aborted'].includes(phase)) throw this.#failure(`it rests in ${phase}`);
+    const kept = colors.flatMap((color: Color) => record.pools[color]?.id ?? []);
+    for (const worker of cluster.workers.values()) {
+      const shown = worker.stats().services[0];
+      if (shown === undefined) throw this.#failure(`worker ${worker.slot} serves nothing`);
+      const { generation, live, staged, holding, waiting } = shown;
+      const text = JSON.stringify({ generation, live, staged, holding, waiting });
+      if (generation !== record.generation || live !== record.live) {
+        throw this.#failure(
+          `worker ${worker.slot} is at ${text}, the state says ${record.generation} ${record.live}`,
+        );
+      }
+      if (staged !== null || holding || (waiting > 0 && record.generation > 0)) {
+        throw this.#failure(`worker ${worker.slot} rests at ${text}`);
+      }
+    }
+    const runs = [...platform.pools.keys()].sort();
+    if (runs.join() !== [...kept].sort().join()) {
+      throw this.#failure(`runs: ${runs.join()}; on record: ${kept.join()}`);
+    }
+    const status = fleet.service(service);
+    if (status.problem !== null && record.generation > 0) {
+      throw this.#failure(`a problem outlived its cause: ${status.problem}`);
+    }
+    const live = status.pools[status.live];
+    if (live !== null && live.healthy !== live.targets.length) {
+      throw this.#failure('the live pool is not healthy, though everything is well');
+    }
+  }
+}
