@@ -27,13 +27,15 @@ export interface TestEngine {
   readonly lockedRegistry: string;
   /** Docker's own CLI on this engine. @returns its output without the last newline. */
   docker(...args: readonly string[]): Promise<string>;
+  /** Removes every container. */
+  clear(): Promise<void>;
   /** SIGTERM, as an upgrade does it; containers end with the engine. */
   stop(): Promise<void>;
   /** SIGKILL: the engine is gone in mid-sentence. */
   crash(): Promise<void>;
   /** Starts it again on the same data. */
   start(): Promise<void>;
-  /** Makes an image of the app with these variables, and HEALTHCHECK where asked. */
+  /** Makes an image of the app with these variables, and HEALTHCHECK where asked; once per content. */
   image(name: string, env: Readonly<Record<string, string>>, healthcheck?: boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -90,18 +92,26 @@ export async function openTestEngine(): Promise<TestEngine> {
   };
   await importBase(folder, env);
   let made = 0;
+  const images = new Map<string, string>();
 
   const engine: TestEngine = {
     host,
     registry: open.address,
     lockedRegistry: locked.address,
     docker,
+    clear: async () => {
+      const all = (await docker('ps', '-aq')).split('\n').filter(Boolean);
+      if (all.length > 0) await docker('rm', '-f', '-v', ...all);
+    },
     stop: () => endProcess(daemon, 'SIGTERM'),
     crash: () => endProcess(daemon, 'SIGKILL'),
     start: async () => {
       daemon = await startDaemon(folder, host, bridge);
     },
     image: async (name, variables, healthcheck = false) => {
+      const key = JSON.stringify([name, variables, healthcheck]);
+      if (images.get(name) === key) return;
+      images.set(name, key);
       const scratch = `scratch-${made++}`;
       const changes = Object.entries(variables).map(([key, value]) => `ENV ${key}=${value}`);
       changes.push(`CMD ["${process.execPath}", "/app.cjs"]`);
@@ -115,8 +125,7 @@ export async function openTestEngine(): Promise<TestEngine> {
     },
     close: async () => {
       try {
-        const all = (await docker('ps', '-aq')).split('\n').filter(Boolean);
-        if (all.length > 0) await docker('rm', '-f', ...all);
+        await engine.clear();
         await docker('network', 'prune', '-f');
       } finally {
         await endProcess(daemon, 'SIGTERM');

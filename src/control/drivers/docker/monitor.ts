@@ -11,7 +11,6 @@ import type { Log } from '../../../log.ts';
 import type { DriverEvent } from '../driver.ts';
 import type { Engine } from './engine.ts';
 import type { Fleet } from './fleet.ts';
-import { label } from './labels.ts';
 import { linesOf } from './lines.ts';
 
 const lookMs = 30_000;
@@ -22,7 +21,7 @@ const retryMsMax = 5_000;
 /** What changes a target: its state, its address, its health. Docker says `die`, Podman `died`. */
 const telling = new Set([
   ...['start', 'restart', 'die', 'died', 'stop', 'oom', 'pause', 'unpause', 'destroy', 'remove'],
-  ...['health_status', 'rename', 'create'],
+  ...['health_status', 'rename', 'create', 'connect', 'disconnect'],
 ]);
 
 export interface MonitorSeams {
@@ -36,6 +35,7 @@ export interface MonitorSeams {
 }
 
 interface EngineEvent {
+  readonly Type?: string;
   readonly Action?: string;
   readonly status?: string;
   readonly id?: string;
@@ -87,7 +87,8 @@ export class Monitor {
     try {
       await engine.call({ method: 'GET', path: '/_ping', limitMs: pingMs });
       // Listening before looking: what happens in between is heard.
-      const filters = { type: ['container'], label: [label.service] };
+      // Not filtered by label: a container that is given another address tells so as its network.
+      const filters = { type: ['container', 'network'] };
       const stream = await engine.stream({ method: 'GET', path: '/events', query: { filters } });
       this.#stream = stream;
       // Listening is no reason for a process to go on that has nothing else to do.
@@ -138,9 +139,9 @@ export class Monitor {
     }
     // `health_status: unhealthy`, and `exec_die` of a HEALTHCHECK, which tells nothing.
     const action = (event.Action ?? event.status ?? '').split(':')[0] ?? '';
-    const id = event.Actor?.ID ?? event.id;
-    if (!telling.has(action) || id === undefined) return;
     const attributes = event.Actor?.Attributes ?? {};
+    const id = event.Type === 'network' ? attributes.container : (event.Actor?.ID ?? event.id);
+    if (!telling.has(action) || id === undefined) return;
     if (action === 'die' || action === 'died') {
       fleet.died(id, attributes.exitCode ?? attributes.containerExitCode ?? 'unknown');
     }
