@@ -73,7 +73,7 @@ export class Attempt implements Sender, Waiter {
 
   headers(): string[] {
     const { req, exchange, connection, around, chunked, version, tunnelHead } = this.#call;
-    return requestHeaders(req.rawHeaders, {
+    const headers = requestHeaders(req.rawHeaders, {
       client: exchange.client,
       trusted: around.trusted.trusts(exchange.client),
       proto: connection.proto,
@@ -83,6 +83,11 @@ export class Attempt implements Sender, Waiter {
       chunked,
       upgrade: tunnelHead !== null,
     });
+    const { host, port } = this.#lease.target;
+    // We speak HTTP/1.1 to targets, and that takes a Host; an HTTP/1.0 client need not have sent one.
+    if (exchange.host === '')
+      headers.push('Host', host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+    return headers;
   }
 
   begun(request: ClientRequest): void {
