@@ -7,11 +7,10 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import type { Locator } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
 import { Sampler } from '../../src/control/samples.ts';
 import { type Served, serveAdmin } from '../support/admin.ts';
-import { browserTest, openPage, type Watched } from '../support/browser.ts';
+import { browserTest, type Locator, openPage, type Watched } from '../support/browser.ts';
 import {
   type FakeControl,
   fakeControl,

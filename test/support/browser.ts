@@ -9,6 +9,8 @@ import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, expect, test } from 'vitest';
 
+export type { Locator } from 'playwright-core';
+
 const candidates = [
   process.env.CHROMIUM,
   '/usr/bin/chromium',
