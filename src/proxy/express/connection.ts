@@ -24,6 +24,8 @@ const headMs = 1_000;
 const firstByteMs = 10_000;
 /** Between an answer and the next request. */
 const keepAliveMs = 75_000;
+/** How long a client may go on sending a body that nobody waits for any more. */
+const discardMs = 10_000;
 /** For a client to read our last answer, when it still sends. */
 const lingerMs = 2_000;
 
@@ -119,7 +121,9 @@ export class Connection implements Waiter {
     if (this.#bodyLeft > 0) {
       // The rest of a body will never come: nothing can be made of this request.
       this.destroy();
-    } else if (this.#passage === null) {
+    } else if (this.#passage !== null) {
+      this.#passage.clientEnded();
+    } else {
       if (this.#pending !== null) this.#refuse('REQUEST_INVALID');
       else this.#end();
     }
@@ -154,12 +158,11 @@ export class Connection implements Waiter {
       this.#end();
       return;
     }
-    this.arm(keepAliveMs);
-    if (this.#bodyLeft > 0) {
-      // Answered before all was read: the rest is of no use to anybody.
-      this.socket.resume();
-    } else if (this.#pending !== null) {
+    if (this.#pending !== null) {
       this.#handOver('pipelined', this.#pending);
+    } else {
+      // Where it was answered before all was read, the rest is read and dropped.
+      this.arm(this.#bodyLeft > 0 ? discardMs : keepAliveMs);
     }
   }
 
@@ -214,7 +217,10 @@ export class Connection implements Waiter {
     const here = Math.min(this.#bodyLeft, bytes.length);
     this.#bodyLeft -= here;
     this.#passage?.body(here === bytes.length ? bytes : bytes.subarray(0, here));
-    if (here === bytes.length) return;
+    if (here === bytes.length) {
+      if (this.#bodyLeft === 0 && this.#passage === null) this.arm(keepAliveMs);
+      return;
+    }
     const rest = bytes.subarray(here);
     if (this.#passage === null) this.#handOver('pipelined', rest);
     else this.#keepEarly(rest);
@@ -246,7 +252,7 @@ export class Connection implements Waiter {
   #refuse(code: 'REQUEST_INVALID' | 'REQUEST_TIMEOUT'): void {
     const { plane } = this.lane;
     plane.countUnrouted(code);
-    const about = { id: '', accept: '', retryAfterSeconds: 0, close: true };
+    const about = { id: '', accept: '', retryAfterSeconds: 1, close: true };
     const answer = ownAnswer(code, { ...about, date: plane.clock.date() });
     this.socket.write(wireForm(answer), 'latin1');
     this.#end();

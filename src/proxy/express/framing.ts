@@ -54,6 +54,11 @@ export class BodyFollower {
     return this.#framing === 'untilClose';
   }
 
+  /** A chunked body that stands right before the size of its next chunk. */
+  get betweenChunks(): boolean {
+    return this.#framing === 'chunked' && this.#state === 'size' && this.#digits === 0;
+  }
+
   /** Reads `bytes[from..to)`; `passable` and `taken` say what became of them. */
   follow(bytes: Buffer, from: number, to: number): Followed {
     if (this.#framing === 'untilClose') return this.#passed(to - from, to - from, 'more');

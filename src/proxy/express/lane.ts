@@ -23,10 +23,10 @@ export class ExpressLane {
   #trusted = new TrustedProxies([]);
   #on = true;
 
-  constructor(plane: Plane, general: EventEmitter) {
+  constructor(plane: Plane, general: EventEmitter, deadlines: Deadlines) {
     this.plane = plane;
     this.general = general;
-    this.deadlines = new Deadlines(plane.clock);
+    this.deadlines = deadlines;
     plane.onEdge((edge) => {
       this.#trusted = new TrustedProxies(edge.trustedProxies);
       this.#on = edge.lanes === 'auto';
@@ -50,10 +50,15 @@ export class ExpressLane {
 
 /**
  * @param general what takes connections that are left: an `http.Server` that listens to nothing.
+ * @param deadlines shared with the general lane.
  * @returns serves a client's connection that nothing was read from, flowing or paused.
  */
-export function connectionHandler(plane: Plane, general: EventEmitter): (socket: Duplex) => void {
-  const lane = new ExpressLane(plane, general);
+export function connectionHandler(
+  plane: Plane,
+  general: EventEmitter,
+  deadlines: Deadlines = new Deadlines(plane.clock),
+): (socket: Duplex) => void {
+  const lane = new ExpressLane(plane, general, deadlines);
   return (socket) => {
     if (lane.on) {
       new Connection(lane, socket);

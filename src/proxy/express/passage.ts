@@ -9,9 +9,10 @@
 import { Fault, type FaultCode } from '../../errors.ts';
 import { ownAnswer } from '../answers.ts';
 import type { RetryReason } from '../counts.ts';
+import { Deadline } from '../deadlines.ts';
 import type { Exchange } from '../exchange.ts';
 import { requestHeaders, responseHeaders, trailerPairs } from '../headers.ts';
-import type { Ending, Lease } from '../lease.ts';
+import type { Cut, Ending, Lease } from '../lease.ts';
 import type { Service } from '../service.ts';
 import type { Target } from '../target.ts';
 import type { Connection } from './connection.ts';
@@ -36,6 +37,9 @@ const joinBytesMax = 4096;
 /** A first look for the end of a head takes so much; most are shorter. */
 const headGuessBytes = 2048;
 const interimMax = 16;
+/** A client that shut its side is asked so often whether it is still there. */
+const probeAfterMs = 250;
+const probeEveryMs = 1_000;
 const noBytes = Buffer.alloc(0);
 
 export class Passage implements Receiver {
@@ -61,6 +65,9 @@ export class Passage implements Receiver {
   #follower: BodyFollower | null = null;
   #chunks = false;
   #close = false;
+  #probe: Deadline | null = null;
+  /** What waited for the client when it was last looked at. */
+  #waitingBytes = -1;
 
   constructor(connection: Connection, exchange: Exchange, service: Service, head: RequestHead) {
     this.#connection = connection;
@@ -99,30 +106,60 @@ export class Passage implements Receiver {
     this.#over('clientAborted', false);
   }
 
+  /** The client has shut its side, behind a whole request; it may still want the answer. */
+  clientEnded(): void {
+    if (this.#exchange.lease?.kind === 'sse') {
+      // An event stream has no end to wait for: who shuts a side has left.
+      this.#connection.destroy();
+    } else if (this.#unanswered) {
+      this.#probe = new Deadline({ expired: () => this.#ask() });
+      this.#connection.lane.deadlines.arm(this.#probe, probeAfterMs);
+    }
+  }
+
   clientDrained(): void {
-    if (this.#phase === 'flushing') this.#flushed();
-    else if (this.#phase === 'answering') this.#upstream?.resume();
+    if (this.#phase === 'flushing') {
+      this.#flushed();
+    } else if (this.#phase === 'answering') {
+      this.#moved();
+      this.#upstream?.resume();
+    }
+  }
+
+  /** Something moved: silence begins anew. */
+  #moved(): void {
+    const { deadline, lane } = this.#connection;
+    // An event stream may be silent for as long as it likes.
+    if (this.#exchange.lease?.kind === 'sse') lane.deadlines.disarm(deadline);
+    else lane.deadlines.arm(deadline, this.#service.policy.idleMs);
   }
 
   /** A deadline passed: which one, the phase says. */
   expired(): void {
-    const { policy } = this.#service;
     if (this.#phase === 'connecting') {
       this.#lost('connect');
-    } else if (this.#phase === 'asked' && this.#connection.bodyLeft > 0) {
-      this.#fail('REQUEST_TIMEOUT');
     } else if (this.#phase === 'asked') {
-      this.#exchange.failed();
-      this.#fail('UPSTREAM_TIMEOUT');
-    } else if (this.#phase === 'answering' && this.#exchange.lease?.kind === 'sse') {
-      // An event stream may be silent for as long as it likes.
-      this.#connection.arm(policy.idleMs);
-    } else if (this.#phase === 'answering' && this.#connection.socket.writableLength === 0) {
-      this.#exchange.failed();
-      this.#breakOff('UPSTREAM_TIMEOUT');
-    } else {
-      this.#connection.destroy();
+      const clientsTurn = this.#connection.bodyLeft > 0 && this.#upstream?.full !== true;
+      if (!clientsTurn) this.#exchange.failed();
+      this.#fail(clientsTurn ? 'REQUEST_TIMEOUT' : 'UPSTREAM_TIMEOUT');
+    } else if (this.#phase === 'answering' || this.#phase === 'flushing') {
+      this.#stalled();
     }
+  }
+
+  /** Nothing moved for as long as it may: it is the target's fault, or the client's. */
+  #stalled(): void {
+    const waiting = this.#connection.socket.writableLength;
+    if (waiting > 0) {
+      const moves = waiting !== this.#waitingBytes;
+      this.#waitingBytes = waiting;
+      // The client took some of it since the last look, or this is the first.
+      if (moves) this.#moved();
+      else this.#connection.destroy();
+      return;
+    }
+    this.#exchange.failed();
+    this.#breakOff('UPSTREAM_TIMEOUT');
   }
 
   connected(): void {
@@ -187,7 +224,7 @@ export class Passage implements Receiver {
   #claimed(lease: Lease): void {
     const { lane } = this.#connection;
     this.#exchange.sent(lease);
-    lease.onCut(() => this.#cut());
+    lease.onCut((why) => this.#cut(why));
     if (this.#phase === 'over') return;
     const upstreams = lane.upstreamsOf(lease.pool);
     // A request that comes again gets a connection of its own: another kept one may be as stale.
@@ -259,9 +296,9 @@ export class Passage implements Receiver {
     return false;
   }
 
-  /** RFC 9110 section 15.2: passed on, except the 100, which answers an expectation nobody had. */
+  /** 103 is passed on. 100 answers an expectation nobody had; 102 says nothing to a client that waits anyway. */
   #interim(head: ResponseHead): void {
-    if (head.status === 100) return;
+    if (head.status !== 103) return;
     const headers = responseHeaders(head.raw, head.version, {
       status: head.status,
       chunked: false,
@@ -276,6 +313,7 @@ export class Passage implements Receiver {
     const { status, framing } = head;
     exchange.answered();
     exchange.status = status;
+    if (head.eventStream) exchange.lease?.become('sse');
     this.#phase = 'answering';
     this.#keepsForMs = head.keepsForMs;
     this.#upstreamKeeps = head.keeps;
@@ -285,17 +323,16 @@ export class Passage implements Receiver {
     const headers = responseHeaders(head.raw, head.version, {
       status,
       chunked,
-      connection: this.#close ? 'close' : 'keep-alive',
+      // HTTP/1.1 keeps a connection where nothing is said.
+      connection: this.#close ? 'close' : null,
     });
     if (chunked) headers.push('Transfer-Encoding', 'chunked');
     const text = withLines(`HTTP/1.1 ${status} ${head.reason}\r\n`, headers);
     if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
       return this.#messageEnded(text, at === length);
     }
-    if (head.eventStream) exchange.lease?.become('sse');
     this.#follower = new BodyFollower();
     this.#follower.begin(framing, head.bodyBytes);
-    this.#connection.arm(this.#service.policy.idleMs);
     return this.#receivedBody(bytes, at, length, text);
   }
 
@@ -319,7 +356,7 @@ export class Passage implements Receiver {
       const tail = trailers === null ? '' : trailerLines(trailers);
       return this.#messageEnded(tail, from + follower.taken === to);
     }
-    this.#connection.arm(this.#service.policy.idleMs);
+    this.#moved();
     const { socket } = this.#connection;
     return !(socket.writableLength > 0 && socket.writableNeedDrain);
   }
@@ -398,11 +435,23 @@ export class Passage implements Receiver {
     const body = !this.#hasBody ? 'none' : reason === 'connect' ? 'unread' : 'read';
     if (reason !== 'broken' && exchange.mayRetry(reason, body)) {
       this.#claim(exchange.retry(reason));
-    } else if (exchange.lease?.panic) {
-      this.#fail('NO_HEALTHY_TARGET');
+    } else if (reason === 'connect') {
+      this.#fail(exchange.lease?.panic ? 'NO_HEALTHY_TARGET' : 'UPSTREAM_UNREACHABLE');
     } else {
-      this.#fail(reason === 'connect' ? 'UPSTREAM_UNREACHABLE' : 'UPSTREAM_RESET');
+      this.#fail('UPSTREAM_RESET');
     }
+  }
+
+  /** Nothing of an answer was passed on. */
+  get #unanswered(): boolean {
+    return this.#phase === 'waiting' || this.#phase === 'connecting' || this.#phase === 'asked';
+  }
+
+  /** An interim answer is harmless to a client that waits, and is answered with a reset where nobody is. */
+  #ask(): void {
+    if (this.#probe === null || !this.#unanswered) return;
+    this.#connection.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
+    this.#connection.lane.deadlines.arm(this.#probe, probeEveryMs);
   }
 
   /** Answers for the target. Only where nothing of an answer was passed on. */
@@ -429,13 +478,22 @@ export class Passage implements Receiver {
     }
   }
 
-  #cut(): void {
-    if (this.#phase === 'answering' || this.#phase === 'flushing') {
+  #cut(why: Cut): void {
+    if (this.#phase === 'over') return;
+    if (this.#unanswered) {
+      this.#fail(why === 'shutdown' ? 'SHUTTING_DOWN' : 'UPSTREAM_TIMEOUT');
+    } else if (this.#mayEndHere) {
+      this.#messageEnded('0\r\n\r\n', false);
+    } else {
       this.#connection.destroy();
       this.#over('cut', false);
-    } else if (this.#phase !== 'over') {
-      this.#fail('SHUTTING_DOWN');
     }
+  }
+
+  /** An event stream has no end of its own, so any event may be its last. */
+  get #mayEndHere(): boolean {
+    if (this.#phase !== 'answering' || this.#exchange.lease?.kind !== 'sse') return false;
+    return this.#chunks || this.#follower?.betweenChunks === true;
   }
 
   /** The client has part of an answer, and must see that the rest will not come. */
@@ -450,6 +508,7 @@ export class Passage implements Receiver {
     this.#phase = 'over';
     this.#cancelWait?.();
     this.#dropUpstream();
+    if (this.#probe !== null) this.#connection.lane.deadlines.disarm(this.#probe);
     if (this.#paused) this.#connection.socket.resume();
     this.#exchange.finish(ending);
     this.#connection.done(keep);

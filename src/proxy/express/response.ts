@@ -50,13 +50,14 @@ export function emptyResponseHead(): ResponseHead {
 
 /** What the fields of a head say of its framing, before it is weighed as a whole. */
 interface Said {
+  type: string | null;
   length: string | null;
   coding: string | null;
   close: boolean;
   keepAlive: boolean;
 }
 
-const said: Said = { length: null, coding: null, close: false, keepAlive: false };
+const said: Said = { type: null, length: null, coding: null, close: false, keepAlive: false };
 
 /**
  * Reads the head at the beginning of `text`.
@@ -93,6 +94,7 @@ export function parseResponse(
   head.raw = [];
   head.keepsForMs = 0;
   head.eventStream = false;
+  said.type = null;
   said.length = null;
   said.coding = null;
   said.close = false;
@@ -178,9 +180,9 @@ function weigh(name: string, value: string, head: ResponseHead): boolean {
       return true;
     }
     case 12:
-      if (name.toLowerCase() === 'content-type') {
-        head.eventStream = value.length >= 17 && eventStreamForm.test(value);
-      }
+      if (said.type !== null || name.toLowerCase() !== 'content-type') return true;
+      said.type = value;
+      head.eventStream = value.length >= 17 && eventStreamForm.test(value);
       return true;
     case 14:
       if (name.toLowerCase() !== 'content-length') return true;
@@ -197,7 +199,7 @@ function weigh(name: string, value: string, head: ResponseHead): boolean {
   }
 }
 
-const eventStreamForm = /^text\/event-stream(?:[ \t]*;|$)/i;
+const eventStreamForm = /^text\/event-stream/i;
 
 function weighConnection(value: string): void {
   for (const option of value.toLowerCase().split(',')) {
