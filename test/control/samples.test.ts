@@ -139,6 +139,8 @@ function worker(slot: number, pid: number, services: readonly ServiceStats[]): W
     rssBytes: 0,
     logLinesDropped: 0,
     unrouted: {},
+    lanes: { express: 0, general: 0 },
+    handovers: {},
     services,
   };
 }
