@@ -4,7 +4,7 @@
  * The rule this file keeps: a pid alone names nobody, because the system gives it to a stranger once its
  * owner has ended. Whatever is signalled, adopted or believed to hold a lock is compared by identity
  * first. A zombie has ended: it only waits for its parent, which may be a container's init that never
- * looks.
+ * looks. But one that has threads left has not: they may hold its files and ports still.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -12,8 +12,9 @@ import { readFile } from 'node:fs/promises';
 
 /** One row of /proc: what `stat` says of a process. */
 export interface ProcStat {
-  /** One letter; Z and X have ended. */
+  /** One letter; Z is a zombie, X is dead. */
   readonly state: string;
+  readonly threads: number;
   readonly group: number;
   /** Clock ticks from the boot of the machine to the start of the process. */
   readonly startTicks: string;
@@ -54,12 +55,18 @@ export function identityNow(pid: number): string | null {
 /** @param text of /proc/<pid>/stat. The name in it may hold spaces and brackets, so count from its end. */
 export function parseStat(text: string): ProcStat {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0] ?? 'X', group: Number(fields[2]), startTicks: fields[19] ?? '' };
+  return {
+    state: fields[0] ?? 'X',
+    group: Number(fields[2]),
+    threads: Number(fields[17]),
+    startTicks: fields[19] ?? '',
+  };
 }
 
 /** @returns null where the process has ended. */
 export function identityFrom(stat: ProcStat): string | null {
-  if (stat.state === 'Z' || stat.state === 'X' || stat.startTicks === '') return null;
+  const ended = stat.state === 'X' || (stat.state === 'Z' && !(stat.threads > 1));
+  if (ended || stat.startTicks === '') return null;
   boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
   return `${boot}/${stat.startTicks}`;
 }
