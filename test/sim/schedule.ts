@@ -4,7 +4,7 @@
  * The rule this file keeps: a broken promise throws at the moment it is broken, with what led to it; and
  * nothing here knows how the control core works, only what it promised.
  */
-import type { PointsmanEvent } from '../../src/control/control.ts';
+import type { PointsmanEvent, ServiceStatus } from '../../src/control/control.ts';
 import type { Deployment, Receipt, State } from '../../src/control/state.ts';
 import { Fault } from '../../src/errors.ts';
 import { type Color, colors } from '../../src/wire.ts';
@@ -30,6 +30,8 @@ export class Schedule {
   #newest = 0;
   #releases = 1;
   #broken: Error | null = null;
+  #quiet = false;
+  #booting = false;
   #refuseSaves = 0;
   #poolOf = new Map<string, string>();
 
@@ -89,12 +91,15 @@ export class Schedule {
   async run(): Promise<void> {
     await this.#boot();
     await this.#pass(12_000);
-    const steps = 8 + Math.floor(this.#random() * 16);
+    const steps = 6 + Math.floor(this.#random() * 14);
     for (let step = 0; step < steps; step++) {
       await this.#step();
+      if (!this.#world.running) await this.#boot();
       this.#load();
       this.#check();
     }
+    this.#quiet = true;
+    for (let tries = 0; !this.#world.running && tries < 20; tries++) await this.#boot();
     await this.#calm();
     this.#checkQuiet();
     this.#world.kill();
@@ -114,9 +119,12 @@ export class Schedule {
   }
 
   async #boot(): Promise<void> {
-    this.#say('boot');
-    const booting = this.#world.boot();
-    booting.catch((thrown: unknown) => this.#break(`boot failed: ${String(thrown)}`));
+    if (!this.#booting) {
+      this.#say('boot');
+      this.#booting = true;
+      const booting = this.#world.boot();
+      booting.catch((thrown: unknown) => this.#break(`boot failed: ${String(thrown)}`));
+    }
     await this.#pass(1 + Math.floor(this.#random() * 4_000));
   }
 
@@ -132,8 +140,8 @@ export class Schedule {
 
   async #step(): Promise<void> {
     const roll = this.#random();
-    if (roll < 0.34) this.#operate();
-    else if (roll < 0.46) this.#sicken();
+    if (roll < 0.44) this.#operate();
+    else if (roll < 0.5) this.#sicken();
     else if (roll < 0.56) this.#workerFault();
     else if (roll < 0.63) await this.#crash();
     else if (roll < 0.69) this.#refuseSaves = 1 + Math.floor(this.#random() * 3);
@@ -144,9 +152,9 @@ export class Schedule {
 
   #operate(): void {
     if (!this.#world.running) return;
-    const roll = this.#random();
     const status = this.#world.fleet.service(service);
     const before = status.deployment;
+    const roll = this.#random() < 0.5 ? this.#sensible(status) : this.#random();
     const if_ = this.#random() < 0.5 ? status.generation : null;
     const call = { ...me, generation: if_ };
     if (roll < 0.42) {
@@ -185,6 +193,27 @@ export class Schedule {
         : this.#world.fleet.pause(service, call);
       this.#ask(paused ? 'resume' : 'pause', asked);
     }
+  }
+
+  /** A roll that leads to what could be accepted now: else most calls would be refused. */
+  #sensible(status: ServiceStatus): number {
+    if (status.paused) return 0.97;
+    if (status.deployment?.phase === 'ready') return 0.5;
+    if (status.rollback.ready && this.#random() < 0.6) return 0.7;
+    return 0;
+  }
+
+  /** The worst moments for a fault are those of a flip. */
+  #disturb(): void {
+    if (this.#quiet || this.#random() > 0.35) return;
+    this.#world.clock.after(Math.floor(this.#random() * 80), () => {
+      if (this.#quiet || !this.#world.running) return;
+      const roll = this.#random();
+      if (roll < 0.45) this.#workerFault();
+      else if (roll < 0.6) this.#sicken();
+      else if (roll < 0.7) this.#refuseSaves = 1 + Math.floor(this.#random() * 3);
+      else this.#die(roll > 0.88);
+    });
   }
 
   #ask(what: string, asked: Promise<unknown>, accepted: () => void = () => {}): void {
@@ -244,13 +273,17 @@ export class Schedule {
   }
 
   async #crash(): Promise<void> {
-    const all = this.#random() < 0.4;
-    this.#say(all ? 'everything killed' : 'controller killed');
-    this.#count(all ? 'everything killed' : 'controller killed');
-    if (all) this.#world.killAll();
-    else this.#world.kill();
+    this.#die(this.#random() < 0.4);
     await this.#pass(Math.floor(this.#random() * 500));
     await this.#boot();
+  }
+
+  #die(all: boolean): void {
+    this.#say(all ? 'everything killed' : 'controller killed');
+    this.#count(all ? 'everything killed' : 'controller killed');
+    this.#booting = false;
+    if (all) this.#world.killAll();
+    else this.#world.kill();
   }
 
   #fate(): 'keep' | 'refuse' {
@@ -329,6 +362,9 @@ export class Schedule {
     this.#count(`phase ${deployment.phase}`);
     if (deployment.receipt !== null) this.#receipt(deployment.receipt);
     this.#remember(deployment);
+    if (['starting', 'ready', 'flipping', 'draining'].includes(deployment.phase)) {
+      if (deployment.phase === 'flipping' || this.#random() < 0.2) this.#disturb();
+    }
   }
 
   /** The pool of a deployment that failed may never be served; its name is known while it is filled. */
@@ -362,8 +398,8 @@ export class Schedule {
 
   #check(): void {
     if (this.#broken !== null) throw this.#broken;
-    const { store } = this.#world;
-    const stored = store.stored?.services[service];
+    if (this.#random() > 0.2) return;
+    const stored = this.#world.store.stored?.services[service];
     if (stored !== undefined && stored.generation > 0 && stored.pools[stored.live] === null) {
       throw this.#failure('the state has a live color without a pool');
     }
