@@ -74,7 +74,9 @@ export class Client {
         return { status: res.status, body: await this.#read<T>(res, sent.also ?? []) };
       } catch (thrown) {
         const failure = this.#failureOf(thrown);
-        if (failure !== lost || sends === sendsMax) throw this.#unreachable(thrown, failure);
+        // A controller that has only just come back did not do anything yet; it will in a moment.
+        if (isStarting(failure)) sends = 0;
+        else if (failure !== lost || sends === sendsMax) throw this.#unreachable(thrown, failure);
         await pause(this.#options.clock, sendAgainMs, this.#options.stop);
       }
     }
@@ -181,6 +183,10 @@ export class Client {
 
 const refused = 'refused';
 const lost = 'lost';
+
+function isStarting(failure: Failure | typeof refused | typeof lost): boolean {
+  return failure instanceof Failure && (failure.problem as { code?: unknown }).code === 'STARTING';
+}
 
 /** Ends a stream on which nothing comes any more. */
 class Silence {

@@ -100,7 +100,7 @@ export function give(context: Context, value: unknown, text: () => string): void
 
 /** @throws Failure with exit 2. */
 export function wholeNumber(option: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
   throw new Failure(exits.usage, `${option}: wanted a whole number, got ${JSON.stringify(text)}.`);
 }
 

@@ -13,7 +13,7 @@ import { exits, Failure } from './exits.ts';
 import { type Happening, happenings, isAway } from './happenings.ts';
 import { eventLine } from './receipt.ts';
 import { detail, overview } from './status.ts';
-import { duration, moment, table } from './text.ts';
+import { duration, moment, table, wrap } from './text.ts';
 
 /** In flight and waiting change without an event: they are read again this often. */
 const refreshMs = 2_000;
@@ -136,19 +136,27 @@ export async function history(
   return exits.ok;
 }
 
+/** A line each, and below it why, and what went wrong: sentences do not fit into columns. */
 function historyText(deployments: readonly Deployment[], context: Context): string {
   if (deployments.length === 0) return 'Nothing has been deployed yet.';
-  const { faint } = context.paint;
-  const head = ['ID', 'STARTED (UTC)', 'WHAT', 'END', 'BY', 'WHY'];
+  const { faint, bad } = context.paint;
+  const head = ['ID', 'STARTED (UTC)', 'WHAT', 'END', 'BY'];
   const rows = deployments.map((deployment) => [
     deployment.id,
     moment(deployment.startedAt).slice(0, 16),
     `${deployment.direction} ${deployment.from?.release ?? 'nothing'} -> ${deployment.to.release}`,
     endText(deployment),
     deployment.by,
-    deployment.why || '-',
   ]);
-  return table([head.map((text) => ({ text, paint: faint })), ...rows], context.columns);
+  const grid = table([head.map((text) => ({ text, paint: faint })), ...rows], context.columns);
+  const [first = '', ...lines] = grid.split('\n');
+  const parts = [first];
+  deployments.forEach(({ why, error }, i) => {
+    parts.push(lines[i] ?? '');
+    if (why) parts.push(wrap('    why: ', why, context.columns));
+    if (error) parts.push(bad(wrap('    ', error.message, context.columns)));
+  });
+  return parts.join('\n');
 }
 
 function endText({ phase, receipt, error }: Deployment): string {

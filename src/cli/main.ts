@@ -4,7 +4,8 @@
  * The rule this file keeps: every way a command can end is one line on stderr and a code, and with
  * `--json` one document on stdout. A bug is told as one, with its stack, since nobody else will.
  */
-import { exits, Failure } from './exits.ts';
+import { Fault, reasonOf } from '../errors.ts';
+import { exitOf, exits, Failure } from './exits.ts';
 import type { Io } from './io.ts';
 import { paintFor } from './paint.ts';
 import { runProgram, wantsJson } from './program.ts';
@@ -16,7 +17,8 @@ import { runProgram, wantsJson } from './program.ts';
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
     return await runProgram(argv, io);
-  } catch (thrown) {
+  } catch (caught) {
+    const thrown = caught instanceof Fault ? failureOf(caught) : caught;
     const { bad } = paintFor(io.stderr, io.env, !argv.includes('--no-color'));
     if (!(thrown instanceof Failure)) {
       const stack = thrown instanceof Error ? thrown.stack : String(thrown);
@@ -27,4 +29,11 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     if (wantsJson(argv)) io.stdout.write(`${JSON.stringify(thrown.problem, null, 2)}\n`);
     return thrown.exit;
   }
+}
+
+/** What `run` and `check` refuse: the config has a code of its own, all else is a failure. */
+function failureOf(fault: Fault): Failure {
+  const exit = exitOf(fault.code, fault.status) === exits.config ? exits.config : exits.failed;
+  const message = reasonOf(fault);
+  return new Failure(exit, message, { ...fault.detail, code: fault.code, detail: message });
 }

@@ -176,6 +176,15 @@ test('6: a conflict: another deployment, a generation that has passed, nothing t
   expect(nothing.stderr).toContain('nothing to abort');
 });
 
+test('a controller that is still starting is waited for', async () => {
+  served.control.failNext(new Fault('STARTING', 'Pointsman is starting: try again in a moment.'));
+
+  const ran = await run('pause', 'shop');
+
+  expect(ran.exit).toBe(0);
+  expect(served.control.calls).toHaveLength(2);
+});
+
 test('124: no end within --timeout, and what goes on is named', async () => {
   const go = served.control.hold();
   const call = await run('pause', 'shop', '--timeout', '200ms');
@@ -226,6 +235,20 @@ test('run hands its file over and ends as it ends', async () => {
   await runCli(['run'], io);
   await runCli(['run'], { ...io, env: { POINTSMAN_CONFIG: '/etc/pointsman.yaml' } });
   expect(paths).toEqual(['my.yaml', 'pointsman.yaml', '/etc/pointsman.yaml']);
+});
+
+test('run that is refused before it starts ends by its fault: 3 for the file, 1 for the port', async () => {
+  const refuse = (code: 'CONFIG_INVALID' | 'PORT_IN_USE') =>
+    runCli(['run'], {
+      run: async () => {
+        throw new Fault(code, 'The reason.');
+      },
+    });
+
+  const [file, port] = [await refuse('CONFIG_INVALID'), await refuse('PORT_IN_USE')];
+
+  expect([file.exit, port.exit]).toEqual([3, 1]);
+  expect(port.stderr).toBe('pointsman: The reason.\n');
 });
 
 test('faults map to codes by what a script can do about them', () => {

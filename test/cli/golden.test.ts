@@ -168,10 +168,19 @@ test('a rollback names where it goes, and shows its receipt', async () => {
 });
 
 test('history', async () => {
+  const { json } = await served.call('POST', '/v1/services/shop/deployments', {
+    body: { release: 'v3', targets: ['127.0.0.1:4001'] },
+  });
+  const why = '127.0.0.1:4001 got status 503 for 60 s, wanted 200 to 299.';
+  served.control.fail(json.id, 'GATE_TIMEOUT', why);
+
   expect(await shown('history', 'shop')).toMatchInlineSnapshot(`
-    "ID      STARTED (UTC)   WHAT            END             BY        WHY
-    shop-2  2026-01-01 00…  rollback v2 -…  live, held 0.…  ada@desk  errors in the…
-    shop-1  2026-01-01 00…  deploy v1 -> …  live, held 0.…  ada@desk  -
+    "ID      STARTED (UTC)     WHAT               END                  BY
+    shop-3  2026-01-01 00:00  deploy v1 -> v3    failed GATE_TIMEOUT  admin API
+        127.0.0.1:4001 got status 503 for 60 s, wanted 200 to 299.
+    shop-2  2026-01-01 00:00  rollback v2 -> v1  live, held 0.82 ms   ada@desk
+        why: errors in the basket
+    shop-1  2026-01-01 00:00  deploy v1 -> v2    live, held 0.82 ms   ada@desk
     "
   `);
   expect(await shown('history', 'checkout-api')).toBe('Nothing has been deployed yet.\n');
@@ -191,6 +200,8 @@ test('events', async () => {
     2026-01-01 00:00:00  deployment  shop-1 live, deploy v2 on green (from v1 on blue), by ada@desk
     2026-01-01 00:00:00  flip        shop flipped v2 -> v1, generation 5, held 0.82 ms, 7 requests waited
     2026-01-01 00:00:00  deployment  shop-2 live, rollback v1 on blue (from v2 on green), by ada@desk
+    2026-01-01 00:00:00  deployment  shop-3 starting, deploy v3 on green (from v1 on blue), by admin API
+    2026-01-01 00:00:00  deployment  shop-3 failed, deploy v3 on green (from v1 on blue), by admin API: 127.0.0.1:4001 got status 503 for 60 s, wanted 200 to 299.
     "
   `);
 });

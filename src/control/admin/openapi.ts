@@ -29,6 +29,7 @@ const everywhere: readonly FaultCode[] = [
   'HOST_FORBIDDEN',
   'ORIGIN_FORBIDDEN',
   'RATE_LIMITED',
+  'STARTING',
 ];
 const ofBodies: readonly FaultCode[] = ['BODY_INVALID', 'ADMIN_BODY_TOO_LARGE'];
 

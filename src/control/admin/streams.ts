@@ -40,7 +40,9 @@ export interface Wanted {
 export function afterOf(headers: Headers, query: { readonly after?: number }): number | null {
   const given = headers['last-event-id'];
   if (given === undefined || given === '') return query.after ?? null;
-  if (typeof given === 'string' && /^\d{1,15}$/.test(given)) return Number(given);
+  if (typeof given === 'string' && /^\d+$/.test(given) && Number.isSafeInteger(Number(given))) {
+    return Number(given);
+  }
   throw new Fault('CALL_INVALID', 'Last-Event-ID is the id of an event: a whole number.');
 }
 

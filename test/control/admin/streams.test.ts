@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { heartbeatMs, readersMax, stalledMs } from '../../../src/control/admin/streams.ts';
 import { dial, type Served, serveAdmin, type Wire } from '../../support/admin.ts';
 import { type FakeClock, fakeClock } from '../../support/clock.ts';
+import { fakeControl, fakeEvents } from '../../support/fakeControl.ts';
 
 let served: Served;
 let clock: FakeClock;
@@ -47,6 +48,21 @@ test('a reader that comes back goes on behind the last event it saw', async () =
 
   expect(idsIn(byHeader)).toEqual([2, 3]);
   expect(idsIn(byQuery)).toEqual([3]);
+});
+
+test('ids as large as real ones, which begin at the wall clock, are taken', async () => {
+  const first = 1_767_225_600_000_001;
+  const real = await serveAdmin({ control: fakeControl({ events: fakeEvents(first) }) });
+  for (const what of ['one', 'two']) {
+    real.control.events.emit({ type: 'service', service: 'shop', what });
+  }
+
+  const back = { headers: { 'last-event-id': String(first) } };
+  const byHeader = await real.call('GET', '/v1/events?follow=false', back);
+  const byQuery = await real.call('GET', `/v1/events?follow=false&after=${first}`);
+
+  expect([idsIn(byHeader.text), idsIn(byQuery.text)]).toEqual([[first + 1], [first + 1]]);
+  await real.close();
 });
 
 test('the kept events can be read without following', async () => {
