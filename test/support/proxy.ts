@@ -47,7 +47,7 @@ export function entry(is: Partial<ServiceEntry> & { pools: ServiceEntry['pools']
   };
 }
 
-export interface Proxy {
+export interface TestProxy {
   readonly port: number;
   readonly plane: Plane;
   /** Access log lines, as they were written. */
@@ -64,7 +64,7 @@ export interface ProxySetup {
 }
 
 /** A proxy that listens on a port of its own. */
-export async function startProxy(makeLane: MakeLane, setup: ProxySetup): Promise<Proxy> {
+export async function startProxy(makeLane: MakeLane, setup: ProxySetup): Promise<TestProxy> {
   const lines: Record<string, unknown>[] = [];
   const sink = { line: (fields: object) => void lines.push({ ...fields }), dropped: 0 };
   const plane = new Plane({ clock: systemClock, worker: 0, sink });

@@ -4,8 +4,18 @@
  * The rule this file keeps: no test knows which lane it runs against.
  */
 import type { MakeLane } from '../../support/proxy.ts';
+import { clientSuite } from './clients.ts';
+import { failureSuite } from './failures.ts';
+import { flipSuite } from './flips.ts';
 import { plainSuite } from './plain.ts';
+import { refusalSuite } from './refusals.ts';
+import { tunnelSuite } from './tunnels.ts';
 
 export function laneSuite(name: string, makeLane: MakeLane): void {
   plainSuite(name, makeLane);
+  refusalSuite(name, makeLane);
+  failureSuite(name, makeLane);
+  clientSuite(name, makeLane);
+  tunnelSuite(name, makeLane);
+  flipSuite(name, makeLane);
 }
