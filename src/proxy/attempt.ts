@@ -160,11 +160,15 @@ export class Attempt implements Sender, Waiter {
     }
   }
 
-  /** Something moved: silence begins anew. */
-  moved(): void {
+  /**
+   * Something moved: silence begins anew.
+   *
+   * @param onClient it is the client that has to move now. An event stream may be silent for as long as it
+   *   likes, but its client may not leave it unread.
+   */
+  moved(onClient = false): void {
     if (this.#over) return;
-    // An event stream may be silent for as long as it likes.
-    if (this.#lease.kind === 'sse') this.#disarm();
+    if (this.#lease.kind === 'sse' && !onClient) this.#disarm();
     else this.#arm(this.#call.service.policy.idleMs);
   }
 

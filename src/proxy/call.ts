@@ -169,8 +169,12 @@ export class Call implements Underway {
     this.connection.socket.destroy();
   }
 
-  spoiled(code: FaultCode): boolean {
+  spoiled(code: FaultCode, gone: boolean): boolean {
     if (!this.unread) return false;
+    if (gone) {
+      this.abort();
+      return true;
+    }
     this.#attempt?.drop();
     this.answer(code);
     return true;

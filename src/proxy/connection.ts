@@ -13,8 +13,13 @@ import { clientAddress } from './peers.ts';
 /** What is under way on a connection. */
 export interface Underway {
   begin(): void;
-  /** What the client sends behind, or as the body of, this request is not HTTP, or does not come. */
-  spoiled(code: FaultCode): boolean;
+  /**
+   * What the client sends is not HTTP, or does not come.
+   *
+   * @param gone it stopped in the middle.
+   * @returns whether that was the body of this request, and is dealt with.
+   */
+  spoiled(code: FaultCode, gone: boolean): boolean;
   /** The client shut its side; it may still want the answer. */
   clientEnded(): void;
 }
@@ -44,6 +49,8 @@ export class Connection {
 
   /** A request has come: it begins now, or when those before it are over. */
   take(next: Underway): void {
+    // Behind a last answer nothing is carried out: its own answer could not be told.
+    if (this.#last) return;
     if (this.active !== null) {
       this.#ahead.push(next);
       // Nobody reads on while requests wait; what one read brought is the bound of what waits.
@@ -57,7 +64,7 @@ export class Connection {
   /** The active request is over. */
   over(): void {
     this.active = null;
-    if (this.socket.destroyed) {
+    if (this.#last) {
       this.#ahead.length = 0;
       return;
     }
@@ -74,11 +81,12 @@ export class Connection {
   /**
    * The parser gave up on this connection. An answer in progress is let finish.
    *
+   * @param gone the client stopped in the middle of a request.
    * @param answer writes the answer to what could not be read; called when its turn comes, at most once.
    */
-  spoil(code: FaultCode, answer: () => void): void {
+  spoil(code: FaultCode, gone: boolean, answer: () => void): void {
     if (this.#spoiled !== null || this.#ending) return;
-    if (this.active?.spoiled(code)) return;
+    if (this.active?.spoiled(code, gone)) return;
     this.#spoiled = answer;
     if (this.active === null) answer();
   }
@@ -102,6 +110,11 @@ export class Connection {
     socket.once('close', () => this.#deadlines.disarm(deadline));
     socket.end();
     socket.resume();
+  }
+
+  /** Our side has ended, or the whole connection. */
+  get #last(): boolean {
+    return this.socket.destroyed || this.socket.writableEnded;
   }
 
   /** Has Node end the connection that way too, after the answer now written. */

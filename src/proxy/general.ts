@@ -89,7 +89,7 @@ export function createGeneralLane(
       socket.destroy();
       return;
     }
-    connection.spoil(code, () => {
+    connection.spoil(code, error.code === 'HPE_INVALID_EOF_STATE', () => {
       plane.countUnrouted(code);
       const date = plane.clock.date();
       const about = { id: '', accept: '', retryAfterSeconds: 1, close: true, date };

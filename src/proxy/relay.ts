@@ -56,8 +56,9 @@ export class Relay {
     answer.on('data', (chunk: Buffer) => {
       if (this.#ended) return;
       exchange.bytesOut += chunk.length;
-      this.#attempt.moved();
-      if (!res.write(chunk)) answer.pause();
+      const taken = res.write(chunk);
+      this.#attempt.moved(!taken);
+      if (!taken) answer.pause();
     });
     res.on('drain', () => {
       this.#attempt.moved();
@@ -80,7 +81,7 @@ export class Relay {
       }
     }
     res.end();
-    this.#attempt.moved();
+    this.#attempt.moved(true);
   }
 
   /** Nothing moved for as long as it may: it is the target's fault, or the client's. */
@@ -91,7 +92,7 @@ export class Relay {
       const moves = waiting !== this.#waitingBytes;
       this.#waitingBytes = waiting;
       // The client took some of it since the last look, or this is the first.
-      if (moves) this.#attempt.moved();
+      if (moves) this.#attempt.moved(true);
       else this.#call.abort();
       return;
     }

@@ -203,30 +203,34 @@ export function clientSuite(name: string, makeLane: MakeLane): void {
     expect(stoodStillAt).toBeLessThan(Math.min(total, 40 * 1024 * 1024));
   });
 
-  test(`${name}: a client that never reads is given up in time`, async () => {
-    const block = Buffer.alloc(1024 * 1024);
-    const origin = await startOrigin((_req, res) => {
-      const more = (): void => {
-        while (res.write(block));
-      };
-      res.on('drain', more);
-      more();
-    });
-    const proxy = await startProxy(makeLane, oneService(origin.port, { idleMs: 300 }));
-    const client = await rawClient(proxy.port);
-    client.socket.pause();
+  test.each(['text/plain', 'text/event-stream'])(
+    `${name}: a client that never reads is given up in time (%s)`,
+    async (type) => {
+      const block = Buffer.alloc(1024 * 1024);
+      const origin = await startOrigin((_req, res) => {
+        res.writeHead(200, { 'Content-Type': type });
+        const more = (): void => {
+          while (res.write(block));
+        };
+        res.on('drain', more);
+        more();
+      });
+      const proxy = await startProxy(makeLane, oneService(origin.port, { idleMs: 300 }));
+      const client = await rawClient(proxy.port);
+      client.socket.pause();
 
-    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-    await eventually(
-      () => inside(proxy),
-      (now) => now === 1,
-    );
+      client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await eventually(
+        () => inside(proxy),
+        (now) => now === 1,
+      );
 
-    await eventually(
-      () => origin.sockets.size + inside(proxy),
-      (left) => left === 0,
-    );
-  });
+      await eventually(
+        () => origin.sockets.size + inside(proxy),
+        (left) => left === 0,
+      );
+    },
+  );
 
   test(`${name}: hop-by-hop fields end here, and forwarded ones are believed of trusted peers only`, async () => {
     const origin = await startOrigin((req, res) => {

@@ -221,6 +221,26 @@ export function refusalSuite(name: string, makeLane: MakeLane): void {
     await more.until(/<\/more>/);
   });
 
+  test(`${name}: what a client sends behind its last request is not carried out`, async () => {
+    const seen: string[] = [];
+    const origin = await startOrigin((req, res) => {
+      seen.push(req.url ?? '');
+      setTimeout(() => res.end('ok'), 20);
+    });
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+
+    const got = await exchangeRaw(
+      proxy.port,
+      'GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' +
+        'POST /behind HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n',
+    );
+    // One more round trip, so that whatever was sent to the target has come.
+    await ask(proxy.port, { path: '/after' });
+
+    expect(got.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    expect(seen).toEqual(['/last', '/after']);
+  });
+
   test(`${name}: a body that turns out too large is 413, and the client gets to read it`, async () => {
     const origin = await startOrigin((req) => void req.resume());
     const proxy = await startProxy(makeLane, oneService(origin.port, { bodyBytesMax: 100_000 }));
