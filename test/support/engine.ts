@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { cp, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -132,6 +132,7 @@ export async function openTestEngine(): Promise<TestEngine> {
         await endProcess(open.child, 'SIGTERM');
         await endProcess(locked.child, 'SIGTERM');
         await run('ip', ['link', 'del', bridge]);
+        await endLeftovers(folder);
         await rm(folder, { recursive: true, force: true });
       }
     },
@@ -145,8 +146,10 @@ async function startDaemon(folder: string, host: string, bridge: string): Promis
     ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
     ...['-p', join(folder, 'docker.pid'), '-H', host, '--bridge', bridge, '--iptables=false'],
   ];
-  // One that was killed leaves its pid file behind, and would take its successor for itself.
+  // One that was killed leaves pid files behind, of itself and of its containerd: where nobody reaps
+  // the dead, its successor takes them for alive.
   await rm(join(folder, 'docker.pid'), { force: true });
+  await rm(join(folder, 'exec/containerd/containerd.pid'), { force: true });
   const child = spawn('dockerd', args, { stdio: ['ignore', log.fd, log.fd] });
   await log.close();
   const env = { ...process.env, DOCKER_HOST: host };
@@ -203,6 +206,21 @@ async function importBase(folder: string, env: NodeJS.ProcessEnv): Promise<void>
   const script =
     'tar -c --dereference -T "$1/list" -C "$1" app.cjs tmp 2>/dev/null | docker import - base';
   await run('sh', ['-c', script, 'sh', root], { env });
+}
+
+/** What a killed dockerd left: shims of its containers, and mounts. Ours alone carry the folder's name. */
+async function endLeftovers(folder: string): Promise<void> {
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (Number(pid) !== process.pid && command.includes(folder))
+      process.kill(Number(pid), 'SIGKILL');
+  }
+  const mounts = await readFile('/proc/self/mounts', 'utf8');
+  const ours = mounts.split('\n').map((line) => line.split(' ')[1] ?? '');
+  for (const one of ours.filter((path) => path.startsWith(`${folder}/`)).reverse()) {
+    await run('umount', ['-l', one]).catch(() => {});
+  }
 }
 
 function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

@@ -7,7 +7,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { dockerDriver } from '../../../src/control/drivers/docker.ts';
 import type { DriverEvent } from '../../../src/control/drivers/driver.ts';
+import { silentLog } from '../../../src/log.ts';
 import { orderOf } from '../../contracts/driver.ts';
 import { ask, until, workbench } from '../../support/engine/bench.ts';
 import { dockerRelease } from '../../support/engine/releases.ts';
@@ -347,9 +350,6 @@ describeWithEngine('the docker driver', (engine) => {
   });
 
   test('an engine that is not there is said with its address, and nothing hangs', async () => {
-    const { dockerDriver } = await import('../../../src/control/drivers/docker.ts');
-    const { systemClock } = await import('../../../src/clock.ts');
-    const { silentLog } = await import('../../../src/log.ts');
     const folder = await bench.folder();
     const dockerHost = `unix://${folder}/no.sock`;
     const driver = dockerDriver({ clock: systemClock, log: silentLog, dockerHost });
@@ -357,11 +357,11 @@ describeWithEngine('the docker driver', (engine) => {
     driver.watch((event) => told.push(event));
 
     for (const call of [
-      driver.start(orderOf(dockerRelease('v1'))),
-      driver.stop('shop.blue.1'),
-      driver.list(),
+      () => driver.start(orderOf(dockerRelease('v1'))),
+      () => driver.stop('shop.blue.1'),
+      () => driver.list(),
     ]) {
-      await expect(call).rejects.toMatchObject({
+      await expect(call()).rejects.toMatchObject({
         code: 'DRIVER_UNAVAILABLE',
         message: expect.stringContaining(`${dockerHost} is out of reach: there is no such socket`),
       });

@@ -3,8 +3,8 @@
  *
  * The rule this file keeps: nothing is removed that cannot be had again or that somebody uses. Each
  * release's image gets a local tag `pointsman.local/<service>:<release>`, which keeps it from being pruned
- * and is the whole record of what is kept. Beyond the limit that tag goes; the image goes with it only if
- * it came from a registry, no container was made from it, and nobody gave it another name.
+ * and is the whole record of what is kept. Beyond the limit, and once no container is made from it, that tag goes;
+ * the image goes with it only if it came from a registry and nobody gave it another name.
  */
 import { type Engine, refusedWith } from './engine.ts';
 import type { Pinned } from './images.ts';
@@ -81,8 +81,11 @@ async function giveUp(
   const foreign = others.filter(
     (tag) => !repositories.has(canonicalName(tag.slice(0, tag.lastIndexOf(':')))),
   );
-  const whole = digests.length > 0 && foreign.length === 0 && !(await isUsed(engine, image.Id));
-  const names = whole ? [...ours, ...others, ...digests] : ours;
+  // Our tag is the record: it stays until the image can go, so that a later look finds it.
+  if (await isUsed(engine, image.Id)) return [];
+  const whole = digests.length > 0 && foreign.length === 0;
+  // The record goes last: a driver killed on the way finds the rest by it.
+  const names = whole ? [...others, ...digests, ...ours] : ours;
   const removed: string[] = [];
   for (const name of names) {
     try {
