@@ -427,6 +427,32 @@ for (const where of ['group', 'session'] as const) {
   );
 }
 
+test('what a replica starts when it is asked to end is ended too', async () => {
+  const driver = newDriver();
+  const script = 'trap "sleep 1000 & exit" TERM; echo ready; while :; do sleep 0.02; done';
+  const { run } = appRelease('v1');
+  const command = ['/bin/sh', '-c', script];
+  const ready = eventOf(driver, (event) => event.kind === 'output' && event.line === 'ready');
+  await driver.start(orderOf({ name: 'v1', run: { ...run, command, replicas: 1 } }));
+  await ready;
+
+  await driver.stop('shop.blue.1');
+
+  expect(await marked(stateDir)).toEqual([]);
+});
+
+test('a replica that a smaller pool has no place for is not told as dead', async () => {
+  const driver = newDriver();
+  await driver.start(orderOf(appRelease('v1')));
+  const told: DriverEvent[] = [];
+  driver.watch((event) => told.push(event));
+
+  await driver.start(orderOf(appRelease('v1'), { replicas: 1 }));
+  await settled();
+
+  expect(told).toEqual([]);
+});
+
 test('what a crashed replica leaves behind is ended before it is started again', async () => {
   const driver = newDriver();
   const release = appRelease('v1', { APP_CHILD: 'session' }, { replicas: 1 });
