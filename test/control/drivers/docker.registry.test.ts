@@ -138,7 +138,10 @@ describeWithEngine('the docker driver and a registry', (engine) => {
 
   test('images of the last releases are kept for a deploy without a registry, older ones go', async () => {
     const repository = `${engine().registry}/kept`;
-    for (const version of ['k1', 'k2', 'k3', 'k4']) await push(version, `${repository}:${version}`);
+    for (const version of ['k1', 'k2', 'k3', 'k4']) {
+      await push(version, `${repository}:${version}`);
+      await docker('rmi', `local:${version}`);
+    }
     await engine().image('mine:k0', { VERSION: 'k0' });
     const { driver } = await bench.open();
     const deploy = async (version: string, image: string): Promise<void> => {
