@@ -87,7 +87,13 @@ export class Deadlines {
   #start(now: number): void {
     this.#ticking = true;
     this.#tick = Math.floor(now / this.#tickMs);
-    this.#clock.after(this.#tickMs, () => this.#turn());
+    this.#wait(now);
+  }
+
+  /** Ticks fall on multiples of their length, so that nothing waits for two. */
+  #wait(now: number): void {
+    const delayMs = (Math.floor(now / this.#tickMs) + 1) * this.#tickMs - now;
+    this.#clock.after(delayMs, () => this.#turn());
   }
 
   #turn(): void {
@@ -102,7 +108,7 @@ export class Deadlines {
       this.#ticking = false;
       return;
     }
-    this.#clock.after(this.#tickMs, () => this.#turn());
+    this.#wait(this.#clock.now());
   }
 
   #empty(slot: number): void {
