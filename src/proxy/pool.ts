@@ -39,6 +39,8 @@ export class Pool {
   #inside: { http: number; sse: number; upgrade: number } = { http: 0, sse: 0, upgrade: 0 };
   #leases = new Set<Lease>();
   #upstreams = new Map<symbol, Upstreams>();
+  /** The most turns any target had. */
+  #round = 0;
   #tally: Tally | null = null;
   #cancelLimit: (() => void) | null = null;
   #retiring = false;
@@ -105,7 +107,10 @@ export class Pool {
       if (chosen === null) return null;
       panic = !chosen.usable(now);
     }
-    chosen.turn++;
+    // One that lagged behind (ejected for a while, or full) joins the round: it has nothing to make up for,
+    // or it would get every request until it had.
+    chosen.turn = Math.max(chosen.turn + 1, this.#round);
+    this.#round = chosen.turn;
     chosen.inside++;
     chosen.requests++;
     this.#inside.http++;
