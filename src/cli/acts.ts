@@ -29,11 +29,12 @@ export async function rollback(context: Context, service: string): Promise<numbe
   }
   const live = status.pools[status.live];
   const from = live ? `from ${live.release} on ${live.color} ` : '';
-  context.note(`Rolling ${service} back ${from}to ${to.release} on ${to.color}.`);
-  const sent = {
-    body: { to: to.release, ...context.said },
-    generation: context.generation ?? status.generation,
-  };
+  const generation = context.generation ?? status.generation;
+  // Otherwise it will be refused, and nothing is rolled anywhere.
+  if (generation === status.generation) {
+    context.note(`Rolling ${service} back ${from}to ${to.release} on ${to.color}.`);
+  }
+  const sent = { body: { to: to.release, ...context.said }, generation };
   const path = `${pathOf(service)}/rollback`;
   return showFlip(context, (await context.client.call<Deployment>('POST', path, sent)).body);
 }

@@ -95,9 +95,12 @@ export class Client {
     const ended = new AbortController();
     const silence = new Silence(this.#options.clock, () => ended.abort(new Error('silence')));
     const end = (): void => {
+      this.#options.stop.removeEventListener('abort', end);
       silence.end();
       ended.abort();
     };
+    // Whoever reads may have stopped in mid-stream: the timer must not outlive the command.
+    this.#options.stop.addEventListener('abort', end, { once: true });
     try {
       const res = await this.#fetch(`/v1/events?${params}`, {
         headers: { accept: 'text/event-stream', ...this.#credentials() },

@@ -8,7 +8,7 @@ import type { PoolStatus, ServiceStatus, TargetStatus } from '../control/control
 import { type Color, otherColor } from '../wire.ts';
 import type { Paint } from './paint.ts';
 import { deploymentText, insideText, probeText } from './receipt.ts';
-import { bytes, type Cell, clip, plural, since, table, wrap } from './text.ts';
+import { ago, bytes, type Cell, clip, plural, since, table, wrap } from './text.ts';
 
 export interface Look {
   readonly paint: Paint;
@@ -60,14 +60,13 @@ export function detail(service: ServiceStatus, look: Look): string {
     facts.push(['rollback', `ready: to ${rollback.to.release} on ${rollback.to.color}`]);
   }
   if (deployment) {
-    const ago = since(deployment.endedAt ?? deployment.startedAt, look.now);
+    const when = ago(deployment.endedAt ?? deployment.startedAt, look.now);
     facts.push([
       'last change',
-      `${deployment.id} ${deployment.phase}: ${deploymentText(deployment)}, by ${deployment.by}, ` +
-        `${ago} ago`,
+      `${deployment.id} ${deployment.phase}: ${deploymentText(deployment)}, by ${deployment.by}, ${when}`,
     ]);
   }
-  const lines = facts.map(([name, text]) => wrap(`  ${name.padEnd(12)}`, text, look.columns));
+  const lines = facts.map(([name, text]) => wrap(`  ${name.padEnd(13)}`, text, look.columns));
   parts.push([...lines, ...notesOf(service, look, '  ')].join('\n'));
   for (const color of [service.live, otherColor(service.live)]) {
     parts.push('', poolText(service.pools[color], color, look));
@@ -80,7 +79,8 @@ function poolText(pool: PoolStatus | null, color: Color, look: Look): string {
   const { paint, columns } = look;
   if (!pool) return `${paint.strong(color)}  EMPTY`;
   const role = pool.role === 'live' ? paint.good('LIVE') : pool.role.toUpperCase();
-  const age = pool.since ? ` for ${since(pool.since, look.now)}` : '';
+  const time = pool.since ? since(pool.since, look.now) : null;
+  const age = time === null ? '' : ` for ${time}`;
   const healthy = `${pool.healthy} of ${plural(pool.targets.length, 'target')} healthy`;
   const head = `${paint.strong(color)}  ${role}${age}  ${pool.release}  ${healthy}`;
   const lines = [
@@ -103,10 +103,11 @@ function poolText(pool: PoolStatus | null, color: Color, look: Look): string {
 function targetRow(target: TargetStatus, look: Look): readonly Cell[] {
   const { paint } = look;
   const { probe } = target;
-  const age = probe ? `, ${since(probe.at, look.now)} ago` : '';
+  const age = probe ? `, ${ago(probe.at, look.now)}` : '';
   const row = target.healthy ? target.passes : target.failures;
   return [
-    `  ${target.address}`,
+    // Events and logs speak of ids: where one is a name, people need both.
+    target.id === target.address ? `  ${target.id}` : `  ${target.id} ${target.address}`,
     target.healthy
       ? { text: `up (${row})`, paint: paint.good }
       : { text: `DOWN (${row})`, paint: paint.bad },

@@ -91,10 +91,16 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / 86_400_000)} d`;
 }
 
-/** How long ago, rounded down to whole seconds. */
-export function since(iso: string, now: Date): string {
-  const ms = Math.max(0, now.getTime() - Date.parse(iso));
-  return duration(ms < 1000 ? 0 : Math.floor(ms / 1000) * 1000).replace('0 ms', 'now');
+/** How long since then, in whole seconds; null: less than one, or not yet by a clock that jumped. */
+export function since(iso: string, now: Date): string | null {
+  const ms = now.getTime() - Date.parse(iso);
+  return ms < 1000 ? null : duration(Math.floor(ms / 1000) * 1000);
+}
+
+/** `3 min ago`, `just now` */
+export function ago(iso: string, now: Date): string {
+  const time = since(iso, now);
+  return time === null ? 'just now' : `${time} ago`;
 }
 
 /** `2026-01-01 00:01:02` */

@@ -53,6 +53,15 @@ test('it ends at the flip, or with --wait-drained when the old pool is empty', a
   expect(ran.stdout).toContain('drained    5 finished, 1 aborted by clients, 0 cut, 2 still open');
 });
 
+test('events that come after its end do not keep the command from ending', async () => {
+  const deploy = start();
+  await deploy.until('shop-1 starting');
+  served.control.flipNow('shop-1', false);
+  served.control.drain('shop-1');
+
+  expect((await deploy.ended).exit).toBe(0);
+});
+
 test('--detach returns at once', async () => {
   const ran = await start('--detach').ended;
 

@@ -66,10 +66,10 @@ test('status of all services', async () => {
 test('status of one service', async () => {
   expect(await shown('status', 'shop')).toMatchInlineSnapshot(`
     "shop: blue v1 is live, generation 3
-      hosts       shop.example
-      paths       /
-      runs        static
-      rollback    ready: to v0 on green
+      hosts        shop.example
+      paths        /
+      runs         static
+      rollback     ready: to v0 on green
 
     blue  LIVE for 3 min  v1  1 of 1 target healthy
       127.0.0.1:3001
@@ -89,9 +89,9 @@ test('status of one service', async () => {
 test('status of a service in trouble', async () => {
   expect(await shown('status', 'checkout-api')).toMatchInlineSnapshot(`
     "checkout-api: green 2026.01.01-abcdef is live, generation 3
-      hosts       checkout-api.example
-      paths       /
-      runs        process
+      hosts        checkout-api.example
+      paths        /
+      runs         process
       1 of 2 live targets is down
       paused; 12 requests waiting
       rollback is not ready: There is no warm pool.

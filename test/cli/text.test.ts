@@ -1,7 +1,7 @@
 /** Words, columns and streams, taken apart. */
 import { expect, test } from 'vitest';
 import { messagesOf } from '../../src/cli/sse.ts';
-import { bytes, clip, duration, since, table, wrap } from '../../src/cli/text.ts';
+import { ago, bytes, clip, duration, table, wrap } from '../../src/cli/text.ts';
 
 test.each([
   [0.8249, '0.82 ms'],
@@ -18,8 +18,9 @@ test.each([
 test('a moment that has just been, or lies ahead by a clock that jumped, is now', () => {
   const now = new Date('2026-01-01T00:00:00.500Z');
 
-  expect(since('2026-01-01T00:00:00.000Z', now)).toBe('now');
-  expect(since('2026-01-03T00:00:00.000Z', now)).toBe('now');
+  expect(ago('2026-01-01T00:00:00.000Z', now)).toBe('just now');
+  expect(ago('2026-01-03T00:00:00.000Z', now)).toBe('just now');
+  expect(ago('2025-12-31T23:59:58.000Z', now)).toBe('2 s ago');
 });
 
 test('a table gives way where it is widest, and never gets wider than the terminal', () => {

@@ -35,16 +35,31 @@ export interface Running {
 export const nowAt = '2026-01-01T00:03:00.000Z';
 
 /** Real timers, a wall clock that stands still: ages in golden outputs never change. */
-const clock: Clock = {
-  now: () => performance.now(),
-  date: () => new Date(nowAt),
-  after(delayMs, wake) {
-    const timer = setTimeout(wake, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
+function standingClock(): Clock & { readonly pending: number } {
+  const timers = new Set<NodeJS.Timeout>();
+  return {
+    now: () => performance.now(),
+    date: () => new Date(nowAt),
+    after(delayMs, wake) {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        wake();
+      }, delayMs);
+      timers.add(timer);
+      return () => {
+        clearTimeout(timer);
+        timers.delete(timer);
+      };
+    },
+    get pending() {
+      return timers.size;
+    },
+  };
+}
 
+/** Rejects where the command left a timer behind: as a process it would go on waiting for it. */
 export function startCli(argv: readonly string[], options: CliOptions = {}): Running {
+  const clock = standingClock();
   let interrupted = (): void => {};
   const waiting = new Set<() => void>();
   const text = { stdout: '', stderr: '' };
@@ -72,7 +87,10 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Run
     },
     run: options.run ?? (async () => 0),
   };
-  const ended = main(argv, io).then((exit) => ({ exit, ...text }));
+  const ended = main(argv, io).then((exit) => {
+    if (clock.pending > 0) throw new Error(`${argv.join(' ')} left ${clock.pending} timers behind`);
+    return { exit, ...text };
+  });
   return {
     ended,
     get stdout() {
