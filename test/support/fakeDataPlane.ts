@@ -143,7 +143,7 @@ export class FakeWorker {
     }
     const now = this.#cluster.clock.now();
     const heldMs = now - service.heldSince;
-    const waited = service.waiting;
+    const waited = [...service.waiting];
     const left = service.pools[service.entry.live];
     const inflight = left === null ? { http: 0, sse: 0, upgrade: 0 } : { ...left.inside };
     service.staged = null;
