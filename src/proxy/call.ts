@@ -78,6 +78,8 @@ export class Call implements Underway {
       id: refused ? undefined : vetted.id,
     });
     this.body = !refused && vetted.bodyBytes === 0 ? 'none' : 'unread';
+    // Node 24.9 and later lose what came in one read behind an upgrade that is declined: so nothing may.
+    if (tunnelHead === null && req.headers.upgrade !== undefined) res.shouldKeepAlive = false;
     this.owesContinue = !refused && vetted.expectsContinue && this.body === 'unread';
     res.on('error', ignore);
     res.once('close', () => this.closed());

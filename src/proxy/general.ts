@@ -55,6 +55,9 @@ export function createGeneralLane(
     insecureHTTPParser: false,
     requireHostHeader: false,
     joinDuplicateHeaders: false,
+    // Node 24.9 and later ask, and then a request that may not tunnel is one like any other. (Node 26 gives
+    // the body of one that was let through apart from what follows it, so it could not be taken back.)
+    ...{ shouldUpgradeCallback: mayTunnel },
   });
   // 0: all headers are seen. Node would drop what is beyond 1000, silently.
   server.maxHeadersCount = 0;
@@ -152,7 +155,7 @@ function mayTunnel(req: IncomingMessage): boolean {
   return !/(?:^|,)\s*h2c\s*(?:,|$)/i.test(headers.upgrade ?? '');
 }
 
-/** Gives the connection back to the server with the same request, only that it does not ask to upgrade. */
+/** Before Node 24.9: gives the connection back to the server with the same request, only that it does not ask to upgrade. */
 function takeBack(server: http.Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
   let text = `${req.method} ${req.url} HTTP/${req.httpVersion}\r\n`;
   for (let at = 0; at < req.rawHeaders.length; at += 2) {

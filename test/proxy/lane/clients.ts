@@ -301,6 +301,8 @@ export function clientSuite(name: string, makeLane: MakeLane): void {
     );
 
     expect(got).toContain('POST abc undefined');
-    expect(got).toContain('GET  undefined');
+    // Either the next request is served too, or its client is told that it was not.
+    if (!got.includes('GET  undefined')) expect(got).toMatch(/\r\nConnection: close\r\n/i);
+    expect(got.match(/HTTP\/1\.1 200/g)).toHaveLength(got.includes('GET  undefined') ? 2 : 1);
   });
 }
