@@ -34,6 +34,8 @@ export class Schedule {
   #booting = false;
   #refuseSaves = 0;
   #poolOf = new Map<string, string>();
+  /** Passes in a row of each port, as the probes went. */
+  readonly #passes = new Map<number, number>();
 
   constructor(seed: number, tally: Tally) {
     const random = seeded(seed);
@@ -74,6 +76,12 @@ export class Schedule {
       event: (event) => this.#event(event),
       seams: (seams) => ({
         ...seams,
+        probe: async (target, health, signal) => {
+          const result = await seams.probe(target, health, signal);
+          const passes = result.passed ? (this.#passes.get(target.port) ?? 0) + 1 : 0;
+          this.#passes.set(target.port, passes);
+          return result;
+        },
         plane: {
           stage: (table) => seams.plane.stage(table),
           stats: () => seams.plane.stats(),
@@ -337,8 +345,14 @@ export class Schedule {
     for (const worker of this.#world.cluster.workers.values()) {
       const shown = worker.services.get(service);
       const live = shown?.pools[shown.entry.live];
-      if (live?.entry.id === poolId && !worker.hung) {
+      if (worker.hung) continue;
+      if (live?.entry.id === poolId) {
         this.#break(`${poolId} is stopped while worker ${worker.slot} serves it`);
+      }
+      const named = colors.some((color) => shown?.pools[color]?.entry.id === poolId);
+      const answers = worker.inbox.length === 0 && this.#world.running;
+      if (named && answers) {
+        this.#break(`${poolId} is stopped while worker ${worker.slot} has it in its table`);
       }
     }
   }
@@ -352,6 +366,11 @@ export class Schedule {
     const size = 2;
     if (pool === null || pool.healthy < size || pool.targets.length < size) {
       this.#break(`a flip to a pool with ${pool?.healthy ?? 0} of ${size} healthy targets`);
+    }
+    if (status.deployment.direction === 'rollback') return;
+    for (const port of this.#world.platform.ports(pool?.id ?? '')) {
+      const passes = this.#passes.get(port) ?? 0;
+      if (passes < 2) this.#break(`a flip to port ${port} after ${passes} passes in a row`);
     }
   }
 
