@@ -75,6 +75,8 @@ export class Connection {
       return;
     }
     if (this.#spoiled !== null) this.#spoiled();
+    // A client that shut its side asks for nothing more. Node forgets it where Connection is not sent.
+    else if (this.socket.readableEnded) this.linger();
     else if (this.socket.isPaused()) this.socket.resume();
   }
 

@@ -73,7 +73,7 @@ export const requestCorpus: readonly RequestCase[] = [
   no('CL.TE', post('0\r\n\r\nG', 'Content-Length: 6', 'Transfer-Encoding: chunked')),
   no(
     'TE.CL',
-    post(`5c\r\n${smuggled}\r\n0\r\n\r\n`, 'Content-Length: 4', 'Transfer-Encoding: chunked'),
+    post(`28\r\n${smuggled}\r\n0\r\n\r\n`, 'Content-Length: 4', 'Transfer-Encoding: chunked'),
   ),
   no(
     'TE.TE: a second coding',
@@ -92,11 +92,19 @@ export const requestCorpus: readonly RequestCase[] = [
   no(
     'chunked DELETE (CVE-2026-29057)',
     plain('DELETE / HTTP/1.1', 'Host: a.example', 'Transfer-Encoding: chunked') +
-      `2c\r\n${smuggled}\r\n0\r\n\r\n`,
+      `28\r\n${smuggled}\r\n0\r\n\r\n`,
   ),
   no(
     'chunked OPTIONS (CVE-2026-29057)',
     `${plain('OPTIONS / HTTP/1.1', 'Host: a.example', 'Transfer-Encoding: chunked')}0\r\n\r\n`,
+  ),
+  no(
+    'a chunk longer than it says',
+    post(`24\r\n${smuggled}\r\n0\r\n\r\n`, 'Transfer-Encoding: chunked'),
+  ),
+  no(
+    'a chunk shorter than it says',
+    post(`2c\r\n${smuggled}\r\n0\r\n\r\n`, 'Transfer-Encoding: chunked'),
   ),
   no('a chunk size with 0x', post('0x5\r\nhello\r\n0\r\n\r\n', 'Transfer-Encoding: chunked')),
   no(

@@ -126,7 +126,8 @@ function chunksOf(stream: string): Body {
     const size = Number.parseInt(line[1] ?? '', 16);
     if (size > 0) {
       text += rest.slice(0, size);
-      if (rest.slice(size, size + 2) !== '\r\n') return { text, rest: '', whole: false, trailers: [] };
+      if (rest.slice(size, size + 2) !== '\r\n')
+        return { text, rest: '', whole: false, trailers: [] };
       rest = rest.slice(size + 2);
       continue;
     }
