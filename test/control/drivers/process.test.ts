@@ -427,6 +427,37 @@ for (const where of ['group', 'session'] as const) {
   );
 }
 
+test('a process in the middle of an exec, which shows no environment, is found all the same', async () => {
+  const script = join(stateDir, 'again');
+  await writeFile(script, '#!/bin/sh\nexec "$0"\n', { mode: 0o755 });
+  const { run } = appRelease('v1');
+  const release = { name: 'v1', run: { ...run, command: [script], replicas: 1 } };
+  await newDriver().start(orderOf(release));
+
+  const counts = new Set<number>();
+  for (let look = 0; look < 25; look++) counts.add((await marked(stateDir)).length);
+
+  expect([...counts]).toEqual([1]);
+});
+
+test('a driver that was closed starts nothing again, whatever it was about to do', async () => {
+  for (const closedBefore of ['the wait is over', 'the restart is'] as const) {
+    const clock = fakeClock();
+    const driver = newDriver(clock);
+    const release = appRelease('v1', {}, { replicas: 1 });
+    const { targets } = await driven(clock, driver.start(orderOf(release)));
+    const down = replicaThat(driver, ({ state }) => state === 'down');
+    process.kill(pidOf(first(targets)), 'SIGKILL');
+    await down;
+
+    if (closedBefore === 'the restart is') clock.pass(250);
+    await driver.close();
+    for (let second = 0; second < 60; second++) await clock.passAsync(1_000);
+
+    expect(await marked(stateDir)).toEqual([]);
+  }
+});
+
 test('what a replica starts when it is asked to end is ended too', async () => {
   const driver = newDriver();
   const script = 'trap "sleep 1000 & exit" TERM; echo ready; while :; do sleep 0.02; done';

@@ -9,6 +9,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Color } from '../../../wire.ts';
 import { identityFrom, parseStat } from '../../identity.ts';
@@ -40,6 +41,10 @@ export interface Found {
 const variable = 'POINTSMAN_MARK';
 // So many files are open at once while /proc is read: descriptors are for traffic.
 const readsAtOnce = 16;
+// An exec takes the kernel a millisecond or so, more where the program comes from the disk. It is the
+// kernel's time, so it is no matter for a Clock.
+const emptyReadsMax = 5;
+const emptyWaitMs = 2;
 
 /** One word of letters, digits, `-` and `_`, so that it is found in any listing of an environment. */
 export function markVariable(mark: Mark): Record<string, string> {
@@ -66,11 +71,21 @@ async function look(pid: number, owner: string): Promise<Found | null> {
     const stat = parseStat(await readFile(`/proc/${pid}/stat`, 'latin1'));
     const identity = identityFrom(stat);
     if (identity === null) return null;
-    // Of a stranger it may be forbidden, of a kernel thread it is empty: neither is ours.
-    const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+    const environment = await environmentOf(pid, stat.group);
     return { pid, identity, group: stat.group, mark: markIn(environment, owner) };
   } catch {
     return null;
+  }
+}
+
+/** '' where it is a stranger's and forbidden, or where there is none. */
+async function environmentOf(pid: number, group: number): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    const text = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => null);
+    if (text === null) return '';
+    // A process in the middle of an exec shows none for an instant; kernel threads (group 0) never do.
+    if (text !== '' || group === 0 || tries === emptyReadsMax) return text;
+    await setTimeout(emptyWaitMs);
   }
 }
 

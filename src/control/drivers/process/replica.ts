@@ -74,6 +74,8 @@ export class Replica {
   #kept: ProcessRun | null = null;
   #stopMs: number;
   #stopping = false;
+  /** Nobody looks after it here any more, so nothing may be started for it. */
+  #left = false;
   #deaths = 0;
   #cancelRestart: () => void = () => {};
   #restarting: Promise<void> = Promise.resolve();
@@ -170,6 +172,7 @@ export class Replica {
 
   /** Leaves it running, and looks after it no more. */
   leave(): void {
+    this.#left = true;
     this.#kept = null;
     this.#cancelRestart();
     this.#next = '';
@@ -186,6 +189,7 @@ export class Replica {
     const log = await this.#output.openForWriting();
     let life: Life;
     try {
+      if (this.#left) throw new Fault('ABORTED', `The start of ${this.#name()} was given up.`);
       life = await this.#fork(launch, log.fd);
     } finally {
       await log.close();
@@ -261,6 +265,7 @@ export class Replica {
       await this.#end(0);
       if (this.#kept) await this.#spawn(run, false);
     } catch (caught) {
+      if (this.#left) return;
       this.#why = `could not be started again: ${reasonOf(caught)}`;
       if (this.#kept) this.#restartLater();
     }
