@@ -261,7 +261,7 @@ export class Connection implements Waiter {
   #end(): void {
     this.#closing = true;
     const { socket } = this;
-    if (this.#bodyLeft > 0) {
+    if (this.#bodyLeft > 0 || this.#pending !== null) {
       // Closing on a client that still sends would throw away the answer it has not read yet.
       socket.end();
       socket.resume();

@@ -126,11 +126,14 @@ export class Passage implements Receiver {
     }
   }
 
-  /** Something moved: silence begins anew. */
+  /**
+   * Something moved: silence begins anew. An event stream may be silent for as long as it likes, but its
+   * client may not leave it unread.
+   */
   #moved(): void {
-    const { deadline, lane } = this.#connection;
-    // An event stream may be silent for as long as it likes.
-    if (this.#exchange.lease?.kind === 'sse') lane.deadlines.disarm(deadline);
+    const { deadline, lane, socket } = this.#connection;
+    const free = this.#exchange.lease?.kind === 'sse' && socket.writableLength === 0;
+    if (free) lane.deadlines.disarm(deadline);
     else lane.deadlines.arm(deadline, this.#service.policy.idleMs);
   }
 
@@ -411,7 +414,8 @@ export class Passage implements Receiver {
     this.#phase = 'flushing';
     if (tail !== '') socket.write(tail, 'latin1');
     const clean = exact && this.#upstreamKeeps && bodyLeft === 0 && upstream?.backlogBytes === 0;
-    if (clean) upstream.giveBack(this.#keepsForMs);
+    // What answered a second try is not kept: where one kept connection broke, this one may, too.
+    if (clean && this.#exchange.retries === 0) upstream.giveBack(this.#keepsForMs);
     else upstream?.destroy();
     if (socket.writableLength === 0) {
       this.#flushed();
