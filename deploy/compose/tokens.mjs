@@ -8,12 +8,14 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, writeFileSync } from 'node:fs';
 
 const pointsman = 1000;
-for (const [file, mode] of [
-  ['/run/secrets/pointsman-operator', 0o400],
-  ['/run/secrets/pointsman-reader', 0o444],
+/** The group of Prometheus' image. */
+const nobody = 65534;
+for (const [file, mode, group] of [
+  ['/run/secrets/pointsman-operator', 0o400, pointsman],
+  ['/run/secrets/pointsman-reader', 0o440, nobody],
 ]) {
   if (existsSync(file)) continue;
   writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode });
   chmodSync(file, mode);
-  chownSync(file, pointsman, pointsman);
+  chownSync(file, pointsman, group);
 }
