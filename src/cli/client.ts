@@ -110,7 +110,10 @@ export class Client {
       const isStream = res.headers.get('content-type')?.startsWith('text/event-stream');
       if (!res.ok) await this.#read(res, []);
       if (!isStream || !res.body) throw this.#notPointsman(res.status, 'no stream of events');
-      return { events: this.#eventsOf(silence.over(res.body)), end };
+      // Held by its reader from here on: fetch cancels a body that nobody reads once the garbage
+      // collector finds its Response.
+      const chunks = res.body.values();
+      return { events: this.#eventsOf(silence.over(chunks)), end };
     } catch (thrown) {
       end();
       throw this.#unreachable(thrown, this.#failureOf(thrown));
@@ -175,7 +178,7 @@ export class Client {
   #unreachable(thrown: unknown, failure: Failure | typeof refused | typeof lost): Failure {
     if (failure instanceof Failure) return failure;
     const code = codeOf(thrown);
-    const what = code === 'ECONNREFUSED' ? 'the connection was refused' : `${code}`;
+    const what = wordsOf[code] ?? code;
     return new Failure(
       exits.unreachable,
       `Is Pointsman running? Tried ${this.url}: ${what}. --admin or POINTSMAN_ADMIN names another address.`,
@@ -183,6 +186,15 @@ export class Client {
     );
   }
 }
+
+const wordsOf: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection broke',
+  UND_ERR_SOCKET: 'the connection broke',
+  ENOTFOUND: 'there is no such host',
+  ETIMEDOUT: 'nobody answered',
+  UND_ERR_CONNECT_TIMEOUT: 'nobody answered',
+};
 
 const refused = 'refused';
 const lost = 'lost';

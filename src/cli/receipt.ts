@@ -61,7 +61,7 @@ export function probeText(result: ProbeResult): string {
 }
 
 /** One event as one line, without its time. */
-export function eventText(event: PointsmanEvent): string {
+function eventText(event: PointsmanEvent): string {
   switch (event.type) {
     case 'deployment': {
       const { id, phase, by, error } = event.deployment;

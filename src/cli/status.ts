@@ -89,7 +89,7 @@ function poolText(pool: PoolStatus | null, color: Color, look: Look): string {
     `  inside: ${insideText(pool.inside)}${costOf(pool)}`,
   ];
   const rows: (readonly Cell[])[] = [
-    ['  TARGET', 'HEALTH', 'LAST PROBE', 'IN', 'REQUESTS', 'ERRORS'].map((text) => ({
+    ['  TARGET', 'HEALTH', 'LAST PROBE', 'IN', 'REQ', 'ERR'].map((text) => ({
       text,
       paint: paint.faint,
     })),

@@ -74,14 +74,14 @@ test('status of one service', async () => {
     blue  LIVE for 3 min  v1  1 of 1 target healthy
       127.0.0.1:3001
       inside: 0 http, 0 sse, 0 upgrade
-      TARGET          HEALTH   LAST PROBE                IN  REQUESTS  ERRORS
-      127.0.0.1:3001  up (12)  200 in 1.5 ms, 3 min ago   0       100       0
+      TARGET          HEALTH   LAST PROBE                IN  REQ  ERR
+      127.0.0.1:3001  up (12)  200 in 1.5 ms, 3 min ago   0  100    0
 
     green  WARM for 3 min  v0  1 of 1 target healthy
       127.0.0.1:3002
       inside: 0 http, 0 sse, 0 upgrade
-      TARGET          HEALTH   LAST PROBE                IN  REQUESTS  ERRORS
-      127.0.0.1:3002  up (12)  200 in 1.5 ms, 3 min ago   0       100       0
+      TARGET          HEALTH   LAST PROBE                IN  REQ  ERR
+      127.0.0.1:3002  up (12)  200 in 1.5 ms, 3 min ago   0  100    0
     "
   `);
 });
@@ -99,9 +99,9 @@ test('status of a service in trouble', async () => {
     green  LIVE for 3 min  2026.01.01-abcdef  1 of 2 targets healthy
       10.0.0.12:3001, 10.0.0.13:3001
       inside: 0 http, 0 sse, 0 upgrade; costs 100 MiB, 14.3 % CPU
-      TARGET          HEALTH    LAST PROBE                IN  REQUESTS  ERRORS
-      10.0.0.12:3001  up (12)   200 in 1.5 ms, 3 min ago   0       100       0
-      10.0.0.13:3001  DOWN (4)  503, 3 min ago             0       100       0
+      TARGET          HEALTH    LAST PROBE                IN  REQ  ERR
+      10.0.0.12:3001  up (12)   200 in 1.5 ms, 3 min ago   0  100    0
+      10.0.0.13:3001  DOWN (4)  503, 3 min ago             0  100    0
         10.0.0.13:3001: wanted a status of 200 to 299, got 503: "migrations are
                         running"
         10.0.0.13:3001: pid 4711 exited with 1, started again in 2 s

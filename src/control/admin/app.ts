@@ -35,7 +35,7 @@ import { type Of, validatorCompiler } from './shape.ts';
 import { afterOf, type Streams } from './streams.ts';
 
 /** Admin bodies are small; 64 KiB holds 256 targets with room to spare. */
-export const bodyBytesMax = 65_536;
+const bodyBytesMax = 65_536;
 
 /** How long a refused body is read and thrown away, so that its sender gets to see the answer. */
 const lingerMs = 2_000;

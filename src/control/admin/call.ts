@@ -11,7 +11,7 @@ import { byMax, speakable } from './orders.ts';
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** Who calls, where nobody said. */
-export const nobody = 'admin API';
+const nobody = 'admin API';
 
 /** @throws Fault CALL_INVALID */
 export function callOf(headers: Headers, said: { by?: string; why?: string }): Call {
@@ -28,7 +28,7 @@ export function callOf(headers: Headers, said: { by?: string; why?: string }): C
  * @returns null where there is none, or where it is `*`: any generation will do.
  * @throws Fault CALL_INVALID
  */
-export function generationOf(headers: Headers): number | null {
+function generationOf(headers: Headers): number | null {
   const given = headers['if-match'];
   if (given === undefined || given === '*') return null;
   const digits = typeof given === 'string' ? /^"(0|[1-9]\d{0,14})"$/.exec(given)?.[1] : undefined;

@@ -10,7 +10,7 @@ import { closed, type Of, oneOf, Type } from './shape.ts';
 const printable = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$';
 
 export const byMax = 100;
-export const whyMax = 1000;
+const whyMax = 1000;
 
 const said = {
   by: Type.Optional(

@@ -39,7 +39,7 @@ export interface Route {
 }
 
 /** A request after its shape was found right. */
-export interface Ask {
+interface Ask {
   readonly params: Readonly<Record<string, string>>;
   readonly query: unknown;
   readonly body: unknown;

@@ -15,7 +15,7 @@ import type { Headers } from './call.ts';
 /** Readers at once; a dashboard has one a tab. */
 export const readersMax = 128;
 /** Events that may wait for a reader, beside those replayed when it came. */
-export const waitingMax = 1000;
+const waitingMax = 1000;
 /** For how long a reader may take nothing while something waits. */
 export const stalledMs = 30_000;
 /** How often a comment is sent, so that both ends and all between see a living connection. */
