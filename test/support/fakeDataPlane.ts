@@ -319,6 +319,11 @@ export class FakeCluster {
     return this.#connection;
   }
 
+  /** The controller is dead: whoever starts now is given nothing until the next one connects. */
+  disconnect(): void {
+    this.#connection = null;
+  }
+
   worker(slot: number): FakeWorker {
     const worker = this.workers.get(slot);
     if (worker === undefined) throw new Error(`worker ${slot} does not run`);

@@ -155,6 +155,7 @@ export class World {
   kill(): void {
     this.#life.alive = false;
     this.#fleet = null;
+    this.cluster.disconnect();
     this.store = this.store.reopen();
   }
 
