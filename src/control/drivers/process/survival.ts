@@ -7,8 +7,10 @@
 import { connect } from 'node:net';
 import { type Clock, pause } from '../../../clock.ts';
 
-/** A process that lives so long was started; a wrong argument or a missing file shows sooner. */
-const graceMs = 300;
+// A process that lives so long was started. A wrong argument, a missing module or a port in use shows
+// sooner, also on a busy machine; whoever listens sooner waits less, and whoever is slower is waited for
+// by the prober anyway.
+const graceMs = 1_000;
 
 const knockEveryMs = 20;
 
