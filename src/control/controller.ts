@@ -233,8 +233,10 @@ export class Controller {
   #health(): Health {
     const fleet = this.#fleet;
     const services = fleet?.services() ?? [];
+    const beginning = fleet?.beginning ?? [];
     const first = services.filter(
-      ({ generation, deployment }) => generation === 0 && deployment?.endedAt === null,
+      ({ name, generation, deployment }) =>
+        generation === 0 && (deployment?.endedAt === null || beginning.includes(name)),
     );
     const workers = fleet?.stats() ?? [];
     const reasons = [

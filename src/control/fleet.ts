@@ -32,6 +32,8 @@ export class Fleet {
   readonly #seams: Seams;
   readonly #deployers = new Map<string, Deployer>();
   readonly #leaving = new Set<Deployer>();
+  /** Services whose first release is about to be deployed, and is on no record yet. */
+  readonly #beginning = new Set<string>();
   readonly #drivers = new Map<Run['kind'], Driver>();
   readonly #away = new Map<Run['kind'], string>();
   readonly #watches: (() => void)[] = [];
@@ -85,6 +87,11 @@ export class Fleet {
     const fleet = new Fleet(seams, config, ledger);
     await fleet.#start();
     return fleet;
+  }
+
+  /** Services whose first release is about to be deployed: their status says nothing of it yet. */
+  get beginning(): readonly string[] {
+    return [...this.#beginning];
   }
 
   services(): readonly ServiceStatus[] {
@@ -259,11 +266,14 @@ export class Fleet {
     const { release, image, targets } = first;
     const order: DeployOrder = { release, image, targets, flip: 'auto', dryRun: false };
     const call = { by: 'pointsman', why: 'the first release, from the config', generation: null };
+    this.#beginning.add(deployer.name);
     try {
       await deployer.deploy(order, call);
     } catch (thrown) {
       deployer.trouble(`The first release cannot be deployed: ${reasonOf(thrown)}`);
       this.#seams.log('error', `${deployer.name}: ${reasonOf(thrown)}`);
+    } finally {
+      this.#beginning.delete(deployer.name);
     }
   }
 
