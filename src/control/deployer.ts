@@ -7,25 +7,20 @@
  * else, and only the retirement of a standby stops anything.
  */
 import type { ServiceConfig } from '../config/config.ts';
-import { Fault, reasonOf } from '../errors.ts';
-import { type Color, otherColor, type ServiceEntry, type WorkerStats } from '../wire.ts';
+import { Fault } from '../errors.ts';
+import type { Color, ServiceEntry, WorkerStats } from '../wire.ts';
 import { Aftermath } from './aftermath.ts';
-import { Attempt, gateTimeout, startFault, wordsOn } from './attempt.ts';
+import { Attempt } from './attempt.ts';
 import type { Call, DeployOrder, ServiceStatus } from './control.ts';
 import type { Core } from './core.ts';
+import { asFault, Course, told } from './course.ts';
 import {
-  advance,
   begin,
   emptyService,
-  end,
-  fill,
-  intend,
   intendRollback,
   livePool,
   nextDeployment,
   type Origin,
-  pin,
-  record,
   refuseFlip,
   refuseLateAbort,
   refuseSecond,
@@ -33,14 +28,12 @@ import {
   removed,
   standbyPool,
   wasLive,
-  withdraw,
 } from './deployment.ts';
 import type { DriverEvent } from './drivers/driver.ts';
-import { flipOver, receiptOf } from './flip.ts';
 import type { TargetView } from './prober.ts';
 import { releaseOf } from './release.ts';
 import { leaveMs, Pools } from './running.ts';
-import type { Deployment, Phase, Receipt, ServiceState } from './state.ts';
+import type { Deployment, ServiceState } from './state.ts';
 import { rollbackReason, type Standing, statusOf } from './status.ts';
 
 export class Deployer {
@@ -49,8 +42,8 @@ export class Deployer {
   readonly core: Core;
   readonly #empty: ServiceState;
   readonly #aftermath: Aftermath;
+  readonly #course: Course;
   #config: ServiceConfig;
-  #attempt: Attempt | null = null;
   /** What the table says of the service between the stage and the record of a flip. */
   #moving: { readonly generation: number; readonly live: Color } | null = null;
   #problem: string | null = null;
@@ -63,6 +56,7 @@ export class Deployer {
     this.#empty = emptyService(config.first?.color ?? 'blue');
     this.pools = new Pools(config.name, core);
     this.#aftermath = new Aftermath(this);
+    this.#course = new Course(this);
   }
 
   get state(): ServiceState {
@@ -79,7 +73,7 @@ export class Deployer {
 
   /** Whether a deployment or a rollback has the service to itself now. */
   get busy(): boolean {
-    return this.#attempt !== null;
+    return this.#course.attempt !== null;
   }
 
   get leaving(): boolean {
@@ -133,17 +127,8 @@ export class Deployer {
 
     const mode = order.flip ?? deploy.flip;
     const attempt = new Attempt(nextDeployment(this.state, this.name), release, mode);
-    this.#attempt = attempt;
-    try {
-      await this.save((state) => begin(state, origin, release.name));
-    } catch (thrown) {
-      this.#attempt = null;
-      attempt.finish();
-      throw thrown;
-    }
-    this.#aftermath.displaced();
-    this.tell();
-    void this.#run(attempt);
+    await this.#course.reserve(attempt, (state) => begin(state, origin, release.name));
+    void this.#course.run(attempt);
     return told(this.state);
   }
 
@@ -151,11 +136,11 @@ export class Deployer {
   async flip(call: Call): Promise<Deployment> {
     refuseStale(this.state, this.name, call.generation);
     refuseFlip(this.state, this.name);
-    const attempt = this.#attempt;
+    const attempt = this.#course.attempt;
     if (attempt === null || attempt.flipping) {
       throw new Fault('FLIP_NOT_READY', `${this.name} is being flipped already.`);
     }
-    return this.#flip(attempt);
+    return this.#course.flip(attempt);
   }
 
   /** See `Control.rollback`. */
@@ -181,20 +166,12 @@ export class Deployer {
     const attempt = new Attempt(id, pool.release, 'auto');
     attempt.poolId = pool.id;
     attempt.flipping = true;
-    this.#attempt = attempt;
     const origin = this.origin(call);
+    await this.#course.reserve(attempt, (state) => intendRollback(state, origin));
     try {
-      await this.save((state) => intendRollback(state, origin));
+      return await this.#course.switchOver(attempt);
     } catch (thrown) {
-      this.#attempt = null;
-      throw thrown;
-    }
-    this.#aftermath.displaced();
-    this.tell();
-    try {
-      return await this.#switch(attempt);
-    } catch (thrown) {
-      this.#ended(attempt, 'failed', asFault(thrown));
+      this.#course.end(attempt, 'failed', asFault(thrown));
       throw thrown;
     }
   }
@@ -207,12 +184,16 @@ export class Deployer {
       throw new Fault('DEPLOYMENT_UNKNOWN', `${this.name} has no deployment ${id}.`, { id });
     }
     refuseLateAbort(deployment);
-    const attempt = this.#attempt;
+    const attempt = this.#course.attempt;
     if (attempt === null || attempt.id !== id || attempt.flipping) {
       throw new Fault('ABORT_TOO_LATE', `Deployment ${id} is past the point of an abort.`, { id });
     }
     const why = call.why === '' ? '' : `: ${call.why}`;
-    return this.#ended(attempt, 'aborted', new Fault('ABORTED', `Aborted by ${call.by}${why}`));
+    return this.#course.end(
+      attempt,
+      'aborted',
+      new Fault('ABORTED', `Aborted by ${call.by}${why}`),
+    );
   }
 
   /** See `Control.retire`. */
@@ -220,8 +201,8 @@ export class Deployer {
     refuseStale(this.state, this.name, call.generation);
     const pool = standbyPool(this.state);
     const refuse = (why: string): Fault => new Fault('RETIRE_REFUSED', `${this.name}: ${why}.`);
-    if (this.#attempt !== null) {
-      throw refuse(`deployment ${this.#attempt.id} runs; abort it, or wait for its end`);
+    if (this.#course.attempt !== null) {
+      throw refuse(`deployment ${this.#course.attempt.id} runs; abort it, or wait for its end`);
     }
     if (pool === null || this.pools.get(pool.id) === undefined)
       throw refuse('the standby is empty');
@@ -237,7 +218,8 @@ export class Deployer {
     refuseStale(this.state, this.name, call.generation);
     if (this.state.paused !== paused) {
       await this.save((state) => ({ ...state, paused }));
-      await this.core.publisher.publish();
+      // It is on record: workers that do not take this table get the next one.
+      await this.core.publisher.publish().catch(() => undefined);
       this.changed(`${paused ? 'paused' : 'resumed'} by ${call.by}`);
     }
     return this.status();
@@ -246,34 +228,25 @@ export class Deployer {
   /** A target of this service changed its health. */
   healthChanged(poolId: string, view: TargetView, why: string): void {
     this.core.publisher.touch();
-    const attempt = this.#attempt;
-    if (attempt === null || attempt.poolId !== poolId || attempt.flipping) return;
-    if (!view.healthy) {
-      this.core.prober.again(poolId);
-      this.progress(attempt.id, `The gate starts again: ${view.target.id} was lost: ${why}`);
-    }
-    this.#weigh(attempt);
+    this.#course.healthChanged(poolId, view, why);
   }
 
   /** The driver tells of a pool of this service. */
   driverEvent(event: Exclude<DriverEvent, { kind: 'platform' }>): void {
-    const running = this.pools.get(event.poolId);
-    const attempt = this.#attempt;
     if (event.kind === 'output') {
-      if (attempt === null || attempt.poolId !== event.poolId || inRecordOnly(attempt)) return;
-      attempt.heard(event.target, event.line);
-      this.progress(attempt.id, `${event.target}: ${event.line}`);
+      this.#course.heard(event.poolId, event.target, event.line);
       return;
     }
+    const running = this.pools.get(event.poolId);
     if (running === undefined || running.emptying !== null || !running.known) return;
     this.pools.targets(running, event.targets);
-    if (attempt?.poolId === event.poolId) this.#weigh(attempt);
+    this.#course.targetsChanged(event.poolId);
   }
 
   /** The platform is back: what should run on it is looked at again. */
   platformBack(): void {
     for (const running of this.pools.all()) {
-      if (running.emptying !== null || running.id === this.#attempt?.poolId) continue;
+      if (running.emptying !== null || running.id === this.#course.attempt?.poolId) continue;
       void this.pools.ensure(running, this.state.generation);
     }
   }
@@ -281,11 +254,15 @@ export class Deployer {
   /** The service has left the config: its requests may end, then all of it is stopped. */
   async leave(gone: () => void): Promise<void> {
     this.#leaving = true;
-    const attempt = this.#attempt;
+    const attempt = this.#course.attempt;
     if (attempt !== null && !attempt.flipping) {
-      this.#ended(attempt, 'aborted', new Fault('ABORTED', 'The service has left the config.'));
+      this.#course.end(
+        attempt,
+        'aborted',
+        new Fault('ABORTED', 'The service has left the config.'),
+      );
     }
-    while (this.#attempt !== null) await this.#attempt.ended;
+    while (this.#course.attempt !== null) await this.#course.attempt.ended;
     gone();
     this.#aftermath.close();
     const durable = this.note(removed);
@@ -296,8 +273,7 @@ export class Deployer {
   /** Forgets everything and stops nothing: the process ends. */
   close(): void {
     this.#leaving = true;
-    this.#attempt?.finish();
-    this.#attempt = null;
+    this.#course.close();
     this.#aftermath.close();
     this.pools.close();
   }
@@ -346,187 +322,6 @@ export class Deployer {
     this.core.seams.events.emit({ type: 'progress', service: this.name, deployment, line });
   }
 
-  async #run(attempt: Attempt): Promise<void> {
-    try {
-      await this.#takeSlot(attempt);
-      if (!attempt.over) await this.#start(attempt);
-    } catch (thrown) {
-      if (attempt.over) return;
-      this.#ended(attempt, 'failed', startFault(attempt, this.name, thrown));
-    }
-  }
-
-  /** Waits until nothing is inside the standby any more, then takes its place. */
-  async #takeSlot(attempt: Attempt): Promise<void> {
-    if (this.#aftermath.draining !== null) {
-      this.progress(attempt.id, 'Waiting for the drain of the standby to end');
-      await Promise.race([this.#aftermath.drainEnded, attempt.ended]);
-    }
-    await this.#aftermath.quiet;
-    if (attempt.over) return;
-    const old = standbyPool(this.state);
-    const at = this.at();
-    await this.save((state) => fill(state, attempt.id, attempt.release, at));
-    if (attempt.over) return;
-    this.#aftermath.forget();
-    const pool = standbyPool(this.state);
-    if (pool === null) throw new Error(`Deployment ${attempt.id} has no slot.`);
-    attempt.poolId = pool.id;
-    this.pools.add(pool, otherColor(this.state.live), false);
-    if (old !== null) {
-      this.progress(attempt.id, `Retiring ${old.release.name} on ${otherColor(this.state.live)}`);
-      void this.pools.empty(old.id, Promise.resolve());
-    }
-    await Promise.race([this.pools.emptied(), attempt.ended]);
-  }
-
-  async #start(attempt: Attempt): Promise<void> {
-    const running = attempt.poolId === null ? undefined : this.pools.get(attempt.poolId);
-    if (running === undefined) return;
-    this.#deadline(attempt);
-    const { prober } = this.core;
-    const named = { poolId: running.id, service: this.name, color: running.color };
-    prober.watch(named, this.#config.health, true, () => false);
-    const progress = (line: string): void => {
-      if (!attempt.over) this.progress(attempt.id, line);
-    };
-    const generation = this.state.generation + 1;
-    const started = await this.pools.start(running, generation, null, attempt.signal, progress);
-    if (attempt.over) return;
-    running.release = started.release;
-    void this.note((state) => pin(state, running.id, started.release));
-    running.shown = true;
-    this.#phase(attempt, 'probing');
-    this.pools.targets(running, started.targets);
-    this.#weigh(attempt);
-  }
-
-  /** Looks whether the gate holds, and goes where that leads. */
-  #weigh(attempt: Attempt): void {
-    if (attempt.over || attempt.flipping || attempt.poolId === null) return;
-    const phase = this.state.deployment?.phase;
-    if (phase !== 'probing' && phase !== 'ready') return;
-    const gap = this.pools.gap(attempt.poolId, wordsOn);
-    if (gap !== null && phase === 'ready') this.#backToProbing(attempt);
-    if (gap !== null || phase !== 'probing') return;
-    attempt.rest();
-    this.#phase(attempt, 'ready');
-    if (attempt.mode === 'auto') this.#flip(attempt).catch(() => undefined);
-  }
-
-  #backToProbing(attempt: Attempt): void {
-    this.#phase(attempt, 'probing');
-    this.#deadline(attempt);
-  }
-
-  #deadline(attempt: Attempt): void {
-    const { timeoutMs } = this.#config.deploy;
-    attempt.deadline(this.core.seams.clock, timeoutMs, () => {
-      const targets = attempt.poolId === null ? [] : this.core.prober.view(attempt.poolId);
-      this.#ended(attempt, 'failed', gateTimeout(attempt, this.name, timeoutMs, targets));
-    });
-  }
-
-  /** Flips a deployment that is ready. A disk that refuses leaves it ready where a person asked. */
-  async #flip(attempt: Attempt): Promise<Deployment> {
-    attempt.flipping = true;
-    attempt.rest();
-    try {
-      await this.save((state) => intend(state, attempt.id));
-    } catch (thrown) {
-      attempt.flipping = false;
-      if (attempt.mode === 'auto') this.#ended(attempt, 'failed', asFault(thrown));
-      else this.#weigh(attempt);
-      throw thrown;
-    }
-    this.tell();
-    try {
-      return await this.#switch(attempt);
-    } catch (thrown) {
-      if (thrown instanceof Fault && thrown.code === 'FLIP_NOT_READY') {
-        attempt.flipping = false;
-        if (attempt.poolId !== null) this.core.prober.again(attempt.poolId);
-        void this.note((state) => withdraw(state, attempt.id, 'probing'));
-        this.#deadline(attempt);
-        this.tell();
-        // All of it may have passed again while the order was undone.
-        this.#weigh(attempt);
-      } else {
-        this.#ended(attempt, 'failed', asFault(thrown));
-      }
-      throw thrown;
-    }
-  }
-
-  /** The one way traffic moves: the barrier, then the record and the receipt. */
-  async #switch(attempt: Attempt): Promise<Deployment> {
-    const before = this.state;
-    const { intent, deployment } = before;
-    if (intent === null || deployment === null) throw new Error('A flip has no intent on record.');
-    const { seams, publisher } = this.core;
-    const barrier = { ...seams, publish: () => publisher.publish() };
-    const flipped = await flipOver(barrier, {
-      fence: { service: this.name, generation: intent.generation },
-      begun: () => this.moving(intent),
-      undone: () => this.moving(null),
-      refusal: () => this.#lost(attempt, deployment),
-    });
-    const { from, to, direction } = deployment;
-    const receipt = receiptOf(this.name, intent.generation, direction, from, to, flipped);
-    return this.#flipped(attempt, livePool(before)?.id ?? null, receipt);
-  }
-
-  #flipped(attempt: Attempt, left: string | null, receipt: Receipt): Deployment {
-    // True from here on, whatever the disk says: the intent on it leads to the same place.
-    void this.note((state) => record(state, attempt.id, receipt));
-    this.moving(null);
-    this.#attempt = null;
-    this.#problem = null;
-    attempt.finish();
-    if (attempt.poolId !== null) this.core.prober.calm(attempt.poolId);
-    const { direction } = receipt;
-    this.core.publisher.touch();
-    this.tell();
-    this.core.seams.events.emit({ type: 'flip', service: this.name, direction, receipt });
-    const deployment = told(this.state);
-    this.#aftermath.flipped(deployment, left);
-    return deployment;
-  }
-
-  /** Asked in the turn of the commit: the last moment in which health counts. */
-  #lost(attempt: Attempt, deployment: Deployment): Fault | null {
-    const gap = attempt.poolId === null ? null : this.pools.gap(attempt.poolId, wordsOn);
-    if (gap === null) return null;
-    const code = deployment.direction === 'deploy' ? 'FLIP_NOT_READY' : 'ROLLBACK_NOT_READY';
-    const text = `${deployment.to.release} was lost just before the flip, which was undone: ${gap}.`;
-    return new Fault(code, text, { deployment: deployment.id });
-  }
-
-  /** The one way a deployment ends before its flip. */
-  #ended(attempt: Attempt, phase: 'failed' | 'aborted', fault: Fault): Deployment {
-    if (this.#attempt !== attempt) return told(this.state);
-    const rollback = this.state.deployment?.direction === 'rollback';
-    this.#attempt = null;
-    attempt.finish();
-    const { code, message, detail } = fault;
-    const at = this.at();
-    const durable = this.note((state) =>
-      end(state, attempt.id, phase, { code, message, detail }, at),
-    );
-    const deployment = told(this.state);
-    this.tell(deployment);
-    this.core.append(deployment);
-    this.core.publisher.touch();
-    // Until the disk has let go of the intent, a restart may lead to that pool: it is kept so long.
-    if (attempt.poolId !== null && !rollback) void this.pools.empty(attempt.poolId, durable);
-    return deployment;
-  }
-
-  #phase(attempt: Attempt, phase: Phase): void {
-    void this.note((state) => advance(state, attempt.id, phase));
-    this.tell();
-  }
-
   #rollbackRefusal(to: string | null): string | null {
     const { state } = this;
     const pool = standbyPool(state);
@@ -565,11 +360,11 @@ export class Deployer {
 
   #refuseSecond(): void {
     refuseSecond(this.state);
-    if (this.#attempt === null) return;
+    if (this.#course.attempt === null) return;
     throw new Fault(
       'DEPLOYMENT_IN_PROGRESS',
-      `Deployment ${this.#attempt.id} of ${this.name} is beginning. Wait for its end, or abort it.`,
-      { deployment: this.#attempt.id },
+      `Deployment ${this.#course.attempt.id} of ${this.name} is beginning. Wait for its end, or abort it.`,
+      { deployment: this.#course.attempt.id },
     );
   }
 
@@ -584,19 +379,4 @@ export class Deployer {
     if (away !== null) throw new Fault('DRIVER_UNAVAILABLE', `${this.name}: ${away}`);
     if (look) await this.core.driver(kind).list();
   }
-}
-
-/** A rollback starts nothing, so what its pool prints is not about it. */
-function inRecordOnly(attempt: Attempt): boolean {
-  return attempt.flipping;
-}
-
-function told(state: ServiceState): Deployment {
-  if (state.deployment === null) throw new Error('There is no deployment to tell of.');
-  return state.deployment;
-}
-
-function asFault(thrown: unknown): Fault {
-  if (thrown instanceof Fault) return thrown;
-  return new Fault('START_FAILED', reasonOf(thrown), { cause: thrown });
 }
