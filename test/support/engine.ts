@@ -1,9 +1,11 @@
 /**
- * A Docker Engine of the tests' own: a private dockerd, a registry on loopback, and images of a tiny app.
+ * A Docker Engine of the tests' own: a private dockerd, a registry on loopback, and images of a
+ * tiny app.
  *
  * The rule this file keeps: it shares nothing with an engine that may run on this machine (its own
- * socket, data, bridge, no iptables), and what it started is ended by pid. Where no engine can be had, the
- * tests are skipped by name with the reason; under CI=true or POINTSMAN_CI=1 that is a failure.
+ * socket, data, bridge, no iptables), and what it started is ended by pid. Where no engine can be
+ * had, the tests are skipped by name with the reason; under CI=true or POINTSMAN_CI=1 that is a
+ * failure.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
@@ -35,13 +37,15 @@ export interface TestEngine {
   crash(): Promise<void>;
   /** Starts it again on the same data. */
   start(): Promise<void>;
-  /** Makes an image of the app with these variables, and HEALTHCHECK where asked; once per content. */
+  /**
+   * Makes an image of the app with these variables, and HEALTHCHECK where asked; once per content.
+   */
   image(name: string, env: Readonly<Record<string, string>>, healthcheck?: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Why no engine can be had here; null: it can. */
-export const engineMissing: string | null = whyNot();
+const engineMissing: string | null = whyNot();
 
 /**
  * A `describe` whose tests have an engine. It is started once for all of them.
@@ -73,7 +77,7 @@ export function describeWithEngine(name: string, body: (engine: () => TestEngine
 }
 
 /** Starts everything; takes two to three seconds. */
-export async function openTestEngine(): Promise<TestEngine> {
+async function openTestEngine(): Promise<TestEngine> {
   const folder = await mkdtemp(join(tmpdir(), 'pointsman-engine-'));
   const host = `unix://${folder}/docker.sock`;
   const bridge = `pm${process.pid % 1_000_000}x${Math.floor(Math.random() * 1e4)}`;
@@ -146,8 +150,8 @@ async function startDaemon(folder: string, host: string, bridge: string): Promis
     ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
     ...['-p', join(folder, 'docker.pid'), '-H', host, '--bridge', bridge, '--iptables=false'],
   ];
-  // One that was killed leaves pid files behind, of itself and of its containerd: where nobody reaps
-  // the dead, its successor takes them for alive.
+  // One that was killed leaves pid files behind, of itself and of its containerd: where nobody
+  // reaps the dead, its successor takes them for alive.
   await rm(join(folder, 'docker.pid'), { force: true });
   await rm(join(folder, 'exec/containerd/containerd.pid'), { force: true });
   const child = spawn('dockerd', args, { stdio: ['ignore', log.fd, log.fd] });
@@ -208,7 +212,10 @@ async function importBase(folder: string, env: NodeJS.ProcessEnv): Promise<void>
   await run('sh', ['-c', script, 'sh', root], { env });
 }
 
-/** What a killed dockerd left: shims of its containers, and mounts. Ours alone carry the folder's name. */
+/**
+ * What a killed dockerd left: shims of its containers, and mounts. Ours alone carry the folder's
+ * name.
+ */
 async function endLeftovers(folder: string): Promise<void> {
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue;

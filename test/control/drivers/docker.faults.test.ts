@@ -1,9 +1,9 @@
 /**
- * The docker driver while things break: the engine restarts or crashes, addresses move, Pointsman is
- * killed, Pointsman lives in a container itself.
+ * The docker driver while things break: the engine restarts or crashes, addresses move, Pointsman
+ * is killed, Pointsman lives in a container itself.
  *
- * The rule this file keeps: afterwards the engine is counted, so that nothing leaked and nothing was
- * started twice.
+ * The rule this file keeps: afterwards the engine is counted, so that nothing leaked and nothing
+ * was started twice.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { symlink } from 'node:fs/promises';

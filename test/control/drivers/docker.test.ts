@@ -1,8 +1,8 @@
 /**
  * What the docker driver promises beyond the contract, against a real engine.
  *
- * The rule this file keeps: what is claimed of the engine is asked of the engine (by its own CLI), not of
- * the driver; and each test's containers are gone before the next begins.
+ * The rule this file keeps: what is claimed of the engine is asked of the engine (by its own CLI),
+ * not of the driver; and each test's containers are gone before the next begins.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,7 +1,8 @@
 /**
  * The app inside the test images: says who it is, and misbehaves as its variables tell it to.
  *
- * The rule this file keeps: plain CommonJS and nothing but Node, since nothing else is in the image.
+ * The rule this file keeps: plain CommonJS and nothing but Node, since nothing else is in the
+ * image.
  */
 const http = require('node:http');
 const { env } = process;

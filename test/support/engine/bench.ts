@@ -1,9 +1,9 @@
 /**
- * What a test of the docker driver works with: drivers that are closed after it, orders, and events to
- * wait for.
+ * What a test of the docker driver works with: drivers that are closed after it, orders, and events
+ * to wait for.
  *
- * The rule this file keeps: nothing waits for time. `until` looks again at each event, and at short steps
- * for what no event tells.
+ * The rule this file keeps: nothing waits for time. `until` looks again at each event, and at short
+ * steps for what no event tells.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,9 +1,9 @@
 /**
- * A controller that only drives containers: `host <options as JSON>`. To be killed, or to be run inside
- * a container.
+ * A controller that only drives containers: `host <options as JSON>`. To be killed, or to be run
+ * inside a container.
  *
- * The rule this file keeps: it writes `begin`, then what `start` came to for each order, then a line for
- * each event; and where it may, it asks every target that it is told runs who it is.
+ * The rule this file keeps: it writes `begin`, then what `start` came to for each order, then a
+ * line for each event; and where it may, it asks every target that it is told runs who it is.
  */
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../../src/clock.ts';

@@ -1,8 +1,8 @@
 /**
  * Starting a release whose containers someone else runs: they are found, and nothing is started.
  *
- * The rule this file keeps: what is adopted is held to what was found. The image the containers run is the
- * release's from then on, and an order that finds none, or two different ones, is refused.
+ * The rule this file keeps: what is adopted is held to what was found. The image the containers run
+ * is the release's from then on, and an order that finds none, or two different ones, is refused.
  */
 import { Fault } from '../../../errors.ts';
 import type { PinnedDockerRun } from '../../state.ts';
@@ -11,7 +11,9 @@ import type { Fleet } from './fleet.ts';
 import { label } from './labels.ts';
 import { replicaOf, targetOf, targetsOf } from './pool.ts';
 
-/** @throws Fault START_FAILED saying which labels are missing where; DRIVER_UNAVAILABLE, ABORTED. */
+/**
+ * @throws Fault START_FAILED saying which labels are missing where; DRIVER_UNAVAILABLE, ABORTED.
+ */
 export async function adopt(
   fleet: Fleet,
   order: StartOrder,

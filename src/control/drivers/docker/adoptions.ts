@@ -1,9 +1,9 @@
 /**
  * Pools of containers that someone else starts, found by their labels.
  *
- * The rule this file keeps: adopting changes nothing on the engine. It says which containers a pool means,
- * and holds it to one image: a container of the same color with another image is another release, and gets
- * no traffic until somebody deploys it.
+ * The rule this file keeps: adopting changes nothing on the engine. It says which containers a pool
+ * means, and holds it to one image: a container of the same color with another image is another
+ * release, and gets no traffic until somebody deploys it.
  */
 import type { StartOrder } from '../driver.ts';
 import type { Found } from './containers.ts';

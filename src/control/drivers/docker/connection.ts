@@ -32,7 +32,8 @@ export interface Connection {
 }
 
 /**
- * @param dockerHost `unix://path`, `tcp://host:port`, `ssh://user@host`; null: as the environment says.
+ * @param dockerHost `unix://path`, `tcp://host:port`, `ssh://user@host`; null: as the environment
+ *   says.
  * @throws Fault DRIVER_UNAVAILABLE where the address or its certificates cannot be read.
  */
 export function connectionOf(dockerHost: string | null, env: Env = process.env): Connection {

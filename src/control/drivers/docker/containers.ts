@@ -1,8 +1,9 @@
 /**
  * What the driver does to containers: survey, inspect, create, start, stop, remove.
  *
- * The rule this file keeps: each step can be made again. What is already so (started, stopped, gone) is
- * a success, so that a driver that was killed between two steps simply takes them once more.
+ * The rule this file keeps: each step can be made again. What is already so (started, stopped,
+ * gone) is a success, so that a driver that was killed between two steps simply takes them once
+ * more.
  */
 import { type Engine, refusedWith } from './engine.ts';
 import { type ContainerFacts, factsOf } from './facts.ts';

@@ -1,8 +1,8 @@
 /**
  * From a release's run options to what the engine is asked to create.
  *
- * The rule this file keeps: the engine's own restart policy is `no`. Who starts a container again is
- * decided in one place, and an engine that returns from an upgrade must not race it.
+ * The rule this file keeps: the engine's own restart policy is `no`. Who starts a container again
+ * is decided in one place, and an engine that returns from an upgrade must not race it.
  */
 import { posix } from 'node:path';
 import { Fault } from '../../../errors.ts';
@@ -72,7 +72,10 @@ export function checkRun(service: string, run: PinnedDockerRun): void {
   for (const volume of run.volumes) mountOf(volume);
 }
 
-/** `source:/path[:options]` is bound; `/path` alone is an anonymous volume that ends with its container. */
+/**
+ * `source:/path[:options]` is bound; `/path` alone is an anonymous volume that ends with its
+ * container.
+ */
 function mountOf(text: string): { text: string; bound: boolean } {
   const parts = text.split(':');
   const inside = parts.length === 1 ? parts[0] : parts[1];

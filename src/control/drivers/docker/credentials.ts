@@ -1,9 +1,9 @@
 /**
  * Who we are to a registry: what `docker login` wrote down, or what a credential helper says.
  *
- * The rule this file keeps: credentials are read at each pull and kept nowhere, never logged, and go to
- * the one registry they were given for. A config that names a helper which does not work is an error,
- * not an anonymous pull that fails for a reason nobody can see.
+ * The rule this file keeps: credentials are read at each pull and kept nowhere, never logged, and
+ * go to the one registry they were given for. A config that names a helper which does not work is
+ * an error, not an anonymous pull that fails for a reason nobody can see.
  */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -34,7 +34,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /**
  * @param registry as a reference names it: `docker.io`, `registry.example:5000`.
- * @returns what X-Registry-Auth carries; null: there is nothing for this registry, pull without a name.
+ * @returns what X-Registry-Auth carries; null: there is nothing for this registry, pull without a
+ *   name.
  * @throws Fault START_FAILED where the file or a helper cannot be read, saying which.
  */
 export async function credentialsFor(

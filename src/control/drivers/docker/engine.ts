@@ -1,12 +1,12 @@
 /**
  * The only importer of dockerode: one call and one stream to the Docker Engine API.
  *
- * The rule this file keeps: every call ends. It is answered, refused by the engine (`Refusal`), or the
- * engine is out of reach (`Fault` DRIVER_UNAVAILABLE with the reason) within its limit; a connection
- * that goes silent in mid-answer counts as the last.
+ * The rule this file keeps: every call ends. It is answered, refused by the engine (`Refusal`), or
+ * the engine is out of reach (`Fault` DRIVER_UNAVAILABLE with the reason) within its limit; a
+ * connection that goes silent in mid-answer counts as the last.
  *
- * Each call has a connection of its own: a kept one that the engine closed by restarting would fail the
- * next call, and a `create` must not be sent twice.
+ * Each call has a connection of its own: a kept one that the engine closed by restarting would fail
+ * the next call, and a `create` must not be sent twice.
  */
 import http from 'node:http';
 import https from 'node:https';

@@ -1,8 +1,9 @@
 /**
  * Env files, as `docker run --env-file` reads them.
  *
- * The rule this file keeps: no shell. A line is `NAME=value` with the value byte for byte, quotes and
- * blanks included; `NAME` alone takes the value Pointsman itself has; `#` begins a comment line.
+ * The rule this file keeps: no shell. A line is `NAME=value` with the value byte for byte, quotes
+ * and blanks included; `NAME` alone takes the value Pointsman itself has; `#` begins a comment
+ * line.
  */
 import { readFile } from 'node:fs/promises';
 import type { DockerRun } from '../../../config/config.ts';

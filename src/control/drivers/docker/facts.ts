@@ -1,8 +1,8 @@
 /**
  * A container as the engine describes it, cut down to what the driver decides by.
  *
- * The rule this file keeps: the engine's answers are read here and nowhere else, and what an engine (or
- * Podman) leaves out becomes a plain value that the others need not guard against.
+ * The rule this file keeps: the engine's answers are read here and nowhere else, and what an engine
+ * (or Podman) leaves out becomes a plain value that the others need not guard against.
  */
 import type { Labels } from './labels.ts';
 

@@ -1,8 +1,9 @@
 /**
  * Filling a pool: from an order to running containers.
  *
- * The rule this file keeps: everything that can be refused is refused before anything is created, and what
- * was created by an order that then fails is removed again. What ran before the order is kept.
+ * The rule this file keeps: everything that can be refused is refused before anything is created,
+ * and what was created by an order that then fails is removed again. What ran before the order is
+ * kept.
  */
 import type { Clock } from '../../../clock.ts';
 import { Fault, reasonOf } from '../../../errors.ts';
@@ -14,25 +15,25 @@ import { checkRun } from './createOptions.ts';
 import { type Engine, isUnavailable, Refusal } from './engine.ts';
 import { environmentOf } from './envFile.ts';
 import type { Fleet, Member } from './fleet.ts';
-import { pin } from './images.ts';
+import { type Pinned, pin } from './images.ts';
 import { inTurns } from './inTurns.ts';
 import { keepImage, pruneImages } from './keep.ts';
 import { marksOf } from './labels.ts';
 import { followOutput } from './output.ts';
 import { type Pool, replicaOf, targetsOf, type Wanted } from './pool.ts';
 import { publishingFor } from './reach.ts';
+import type { Removal } from './removal.ts';
 import { createReplica } from './replica.ts';
 import { surviveStart } from './survive.ts';
 
-export interface FillSeams {
+interface FillSeams {
   readonly engine: Engine;
   readonly fleet: Fleet;
   readonly clock: Clock;
   readonly log: Log;
   readonly emit: (event: DriverEvent) => void;
   readonly instance: () => Promise<string>;
-  /** Remembers what could not be removed because the engine went away. */
-  readonly doom: (poolId: string, keep: ReadonlySet<string>) => void;
+  readonly removal: Removal;
 }
 
 /** @throws Fault START_FAILED, RELEASE_INVALID, DRIVER_UNAVAILABLE, ABORTED */
@@ -73,19 +74,30 @@ export async function fill(seams: FillSeams, order: StartOrder): Promise<Started
     }
     await inTurns(surplus, (one) => end(engine, one.facts.id, run.stopMs));
     await fleet.look(pool.id);
-    if (pinned !== null) {
-      const { service, release } = order;
-      keepImage(engine, service, release.name, pinned)
-        .then(() => pruneImages(engine, service, run.keepImages))
-        .then((gone) => {
-          if (gone.length > 0) seams.log.info({ service, images: gone }, 'removed old images');
-        })
-        .catch((thrown: unknown) => {
-          seams.log.warn({ service }, `images are not tidied: ${reasonOf(thrown)}`);
-        });
-    }
+    if (pinned !== null) void tidyImages(seams, order, run.keepImages, pinned);
     return { targets: targetsOf(pool), release: { ...order.release, run: pinnedRun } };
   });
+}
+
+/**
+ * Keeps this release's image, and gives up those of old ones. It can fail; no deployment does by
+ * it.
+ */
+async function tidyImages(
+  seams: FillSeams,
+  order: StartOrder,
+  count: number,
+  pinned: Pinned,
+): Promise<void> {
+  const { engine, log } = seams;
+  const { service, release } = order;
+  try {
+    await keepImage(engine, service, release.name, pinned);
+    const gone = await pruneImages(engine, service, count);
+    if (gone.length > 0) log.info({ service, images: gone }, 'removed images of old releases');
+  } catch (thrown) {
+    log.warn({ service }, `images are not tidied: ${reasonOf(thrown)}`);
+  }
 }
 
 /** @throws Fault RELEASE_INVALID where it is another driver's. */
@@ -99,11 +111,13 @@ export function dockerRunOf(order: StartOrder): PinnedDockerRun {
   );
 }
 
-export function giveUpIfAborted(signal: AbortSignal): void {
+function giveUpIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw new Fault('ABORTED');
 }
 
-/** Which replica numbers there will be: those that run first, then those that exist, then new ones. */
+/**
+ * Which replica numbers there will be: those that run first, then those that exist, then new ones.
+ */
 function choose(
   members: readonly Member[],
   count: number,
@@ -159,7 +173,8 @@ async function raise(
         order.progress(`started ${facts.name}`);
       }
     } catch (thrown) {
-      // A replica that had its place before is mended like one that died: the others serve meanwhile.
+      // A replica that had its place before is mended like one that died: the others serve
+      // meanwhile.
       if (had === undefined || !(thrown instanceof Refusal)) throw thrown;
       log.warn({ pool: pool.id, replica: number }, `not started: ${thrown.message}`);
     }
@@ -184,7 +199,7 @@ async function undo(
     if (keep.size === 0) fleet.forget(pool.id);
     else await fleet.look(pool.id);
   } catch (thrown) {
-    seams.doom(pool.id, keep);
+    seams.removal.later(pool.id, keep);
     seams.log.warn({ pool: pool.id }, `left for later: ${reasonOf(thrown)}`);
   }
   if (why instanceof Fault || isUnavailable(why) || !(why instanceof Refusal)) throw why;

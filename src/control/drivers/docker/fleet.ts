@@ -1,17 +1,18 @@
 /**
- * All pools on the engine: kept true by looking, told to whoever listens, mended when something dies.
+ * All pools on the engine: kept true by looking, told to whoever listens, mended when something
+ * dies.
  *
  * The rule this file keeps: look first, tell, then act. A replica that died is reported down before
- * anything is started that could be given its address, and what is started is looked at again before it
- * is reported running. Work on one pool is done one thing at a time.
+ * anything is started that could be given its address, and what is started is looked at again
+ * before it is reported running. Work on one pool is done one thing at a time.
  *
- * An exited container is started again as it is, so it runs the image, the env and the options it was
- * created with; one that was removed is created anew from what `start` was given.
+ * An exited container is started again as it is, so it runs the image, the env and the options it
+ * was created with; one that was removed is created anew from what `start` was given.
  */
 import type { Clock } from '../../../clock.ts';
 import { reasonOf } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
-import type { DriverEvent, RunningTarget } from '../driver.ts';
+import type { DriverEvent } from '../driver.ts';
 import { Adoptions } from './adoptions.ts';
 import { type Found, inspect, inspectAll, startContainer, survey } from './containers.ts';
 import { type Engine, isUnavailable } from './engine.ts';
@@ -31,7 +32,6 @@ import {
 } from './pool.ts';
 import { type Here, nowhere, whereAmI } from './reach.ts';
 import { createReplica, marksFor } from './replica.ts';
-import type { Cost } from './stats.ts';
 
 export interface FleetSeams {
   readonly engine: Engine;
@@ -97,7 +97,9 @@ export class Fleet {
     return found.map((one) => ({ ...one, poolId: this.adoptions.poolIdOf(one) }));
   }
 
-  /** The containers of one pool. An adopted one of another image than the release's is none of them. */
+  /**
+   * The containers of one pool. An adopted one of another image than the release's is none of them.
+   */
   async members(poolId: string, found?: readonly Found[]): Promise<readonly Member[]> {
     const ids = (found ?? (await this.survey()))
       .filter((one) => one.poolId === poolId)
@@ -131,7 +133,8 @@ export class Fleet {
     const seen = new Set<string>();
     for (const { marks, facts } of members) {
       const replica = replicaOf(pool, marks, facts.name);
-      // A second container for the same place, left by a crash between two steps, is not a second target.
+      // A second container for the same place, left by a crash between two steps, is not a second
+      // target.
       if (seen.has(replica.id) && !facts.running) continue;
       seen.add(replica.id);
       this.#note(pool, replica, facts, here);
@@ -196,30 +199,6 @@ export class Fleet {
   close(): void {
     this.#closed = true;
     for (const pool of this.pools.values()) this.rest(pool);
-  }
-
-  /** The targets of a pool from a fresh look, without changing anything: what `list` shows. */
-  shown(
-    poolId: string,
-    members: readonly Member[],
-    here: Here,
-    costs: ReadonlyMap<string, Cost>,
-  ): readonly RunningTarget[] {
-    const known = this.pools.get(poolId)?.replicas ?? new Map<string, Replica>();
-    const targets = new Map<string, RunningTarget>();
-    for (const { marks, facts } of members) {
-      const id = targetIdOf(marks, facts.name);
-      if (targets.has(id) && !facts.running) continue;
-      const target = targetOf(id, marks, facts, here);
-      const remembered = known.get(id)?.target;
-      const sameEnd = target.state === 'down' && remembered?.state === 'down';
-      targets.set(id, { ...(sameEnd ? remembered : target), ...costs.get(facts.id) });
-    }
-    for (const replica of known.values()) {
-      const missing = !targets.has(replica.id) && replica.target.state === 'down';
-      if (missing) targets.set(replica.id, replica.target);
-    }
-    return [...targets.values()].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
   }
 
   #note(pool: Pool, replica: Replica, facts: ContainerFacts, here: Here): void {

@@ -1,9 +1,9 @@
 /**
  * From what a person wrote to one exact image: pull it, and pin it.
  *
- * The rule this file keeps: a tag is resolved once. From then on only the digest is used, so a tag that
- * moves changes nothing that was deployed. An image that never was in a registry has no digest there; its
- * own id, the hash of its contents, pins it as firmly, on this engine.
+ * The rule this file keeps: a tag is resolved once. From then on only the digest is used, so a tag
+ * that moves changes nothing that was deployed. An image that never was in a registry has no digest
+ * there; its own id, the hash of its contents, pins it as firmly, on this engine.
  */
 import type { Clock } from '../../../clock.ts';
 import { Fault } from '../../../errors.ts';
@@ -14,7 +14,9 @@ import { pull } from './pull.ts';
 import { canonicalName, parseReference, type Reference } from './reference.ts';
 
 export interface Pinned {
-  /** `sha256:…`: of the manifest in the registry, or of the image itself where it never was in one. */
+  /**
+   * `sha256:…`: of the manifest in the registry, or of the image itself where it never was in one.
+   */
   readonly digest: string;
   /** What a container is created from: it can mean no other image. */
   readonly image: string;
@@ -34,8 +36,8 @@ interface ImageFacts {
 }
 
 /**
- * @param run with a digest: exactly that image, from the registry if it is not here; without: whatever the
- *   reference means now, pulled as `run.pull` says.
+ * @param run with a digest: exactly that image, from the registry if it is not here; without:
+ *   whatever the reference means now, pulled as `run.pull` says.
  * @throws Fault START_FAILED where it cannot be had, RELEASE_INVALID, DRIVER_UNAVAILABLE, ABORTED.
  */
 export async function pin(
@@ -84,7 +86,10 @@ async function pinDigest(
   return got;
 }
 
-/** @param pulledDigest what the pull, or the release, says the digest is; null: the image's own record. */
+/**
+ * @param pulledDigest what the pull, or the release, says the digest is; null: the image's own
+ *   record.
+ */
 function pinned(reference: Reference, found: ImageFacts, pulledDigest: string | null): Pinned {
   const digest = pulledDigest ?? recordedDigest(reference, found);
   if (digest === null) {
@@ -104,7 +109,7 @@ function recordedDigest(reference: Reference, found: ImageFacts): string | null 
 }
 
 /** @param what a reference or an image id. @returns null where the engine has no such image. */
-export async function image(engine: Engine, what: string): Promise<ImageFacts | null> {
+async function image(engine: Engine, what: string): Promise<ImageFacts | null> {
   try {
     // The slashes of a reference are part of the engine's path, so it is not encoded.
     return (await engine.call({ method: 'GET', path: `/images/${what}/json` })) as ImageFacts;

@@ -1,12 +1,15 @@
 /**
  * Does the same to many things, a few at a time.
  *
- * The rule this file keeps: an engine is never asked more than `atOnce` questions at a time by one task,
- * and the first failure is thrown only when nothing is under way any more.
+ * The rule this file keeps: an engine is never asked more than `atOnce` questions at a time by one
+ * task, and the first failure is thrown only when nothing is under way any more.
  */
 const atOnce = 6;
 
-/** @returns the outcomes in the order of `items`. @throws the first failure, once all have ended. */
+/**
+ * @returns the outcomes in the order of `items`.
+ * @throws the first failure, once all have ended.
+ */
 export async function inTurns<Item, Outcome>(
   items: readonly Item[],
   work: (item: Item) => Promise<Outcome>,

@@ -1,8 +1,8 @@
 /**
  * Which Pointsman this is, to an engine that may serve several.
  *
- * The rule this file keeps: the mark is drawn once and kept beside the state, so that it lives exactly as
- * long. What another instance started is not listed, not counted and never stopped.
+ * The rule this file keeps: the mark is drawn once and kept beside the state, so that it lives
+ * exactly as long. What another instance started is not listed, not counted and never stopped.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -11,7 +11,10 @@ import { Fault, reasonOf } from '../../../errors.ts';
 
 const fileName = 'docker-instance';
 
-/** @param stateDir null: nothing is kept, and all such share one mark. @throws Fault STATE_NOT_WRITABLE */
+/**
+ * @param stateDir null: nothing is kept, and all such share one mark.
+ * @throws Fault STATE_NOT_WRITABLE
+ */
 export async function instanceOf(stateDir: string | null): Promise<string> {
   if (stateDir === null) return 'default';
   const file = join(stateDir, fileName);

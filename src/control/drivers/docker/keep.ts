@@ -2,9 +2,10 @@
  * Images of the last releases are kept, so that deploying an older one again needs no registry.
  *
  * The rule this file keeps: nothing is removed that cannot be had again or that somebody uses. Each
- * release's image gets a local tag `pointsman.local/<service>:<release>`, which keeps it from being pruned
- * and is the whole record of what is kept. Beyond the limit, and once no container is made from it, that tag goes;
- * the image goes with it only if it came from a registry and nobody gave it another name.
+ * release's image gets a local tag `pointsman.local/<service>:<release>`, which keeps it from being
+ * pruned and is the whole record of what is kept. Beyond the limit, and once no container is made
+ * from it, that tag goes; the image goes with it only if it came from a registry and nobody gave it
+ * another name.
  */
 import { type Engine, refusedWith } from './engine.ts';
 import type { Pinned } from './images.ts';
@@ -77,7 +78,8 @@ async function giveUp(
   const digests = image.RepoDigests ?? [];
   const repositories = new Set(digests.map((one) => canonicalName(one.split('@')[0] ?? '')));
   const others = (image.RepoTags ?? []).filter((tag) => !ours.includes(tag));
-  // A name in the repository it was pulled from is the registry's, not a person's: it can be had again.
+  // A name in the repository it was pulled from is the registry's, not a person's: it can be had
+  // again.
   const foreign = others.filter(
     (tag) => !repositories.has(canonicalName(tag.slice(0, tag.lastIndexOf(':')))),
   );
@@ -92,7 +94,8 @@ async function giveUp(
       await engine.call({ method: 'DELETE', path: `/images/${name}` });
       removed.push(name);
     } catch (thrown) {
-      // Gone with the name before it, or in use by a container made this very moment: both are fine.
+      // Gone with the name before it, or in use by a container made this very moment: both are
+      // fine.
       if (!refusedWith(thrown, 404, 409)) throw thrown;
     }
   }

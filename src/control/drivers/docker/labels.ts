@@ -2,11 +2,12 @@
  * What a container says of itself: the names and labels by which it is found again.
  *
  * The rule this file keeps: labels are the record. Everything a restarted driver needs to know of a
- * container stands on the container, so there is no second book that could disagree with the engine.
+ * container stands on the container, so there is no second book that could disagree with the
+ * engine.
  *
- * A container with `pointsman.pool` was started by a Pointsman, and `pointsman.instance` says by which.
- * One without it, but with service, color and port, was started by someone else (compose, CI) and may be
- * adopted; it is never stopped by us.
+ * A container with `pointsman.pool` was started by a Pointsman, and `pointsman.instance` says by
+ * which. One without it, but with service, color and port, was started by someone else (compose,
+ * CI) and may be adopted; it is never stopped by us.
  */
 import { type Color, colors } from '../../../wire.ts';
 
@@ -63,7 +64,10 @@ export function labelsOf(marks: Marks & { readonly own: OwnMarks }, image: strin
   };
 }
 
-/** @returns null where the labels do not say all that is needed: not a container of ours, nor to adopt. */
+/**
+ * @returns null where the labels do not say all that is needed: not a container of ours, nor to
+ *   adopt.
+ */
 export function marksOf(labels: Labels): Marks | null {
   const service = labels[label.service];
   const color = colors.find((one) => one === labels[label.color]);

@@ -1,14 +1,17 @@
 /**
  * Lines out of streams of bytes, and the engine's framing of a container's two outputs.
  *
- * The rule this file keeps: memory stays bounded whatever comes. A line longer than `lineBytesMax` is
- * passed on in pieces.
+ * The rule this file keeps: memory stays bounded whatever comes. A line longer than `lineBytesMax`
+ * is passed on in pieces.
  */
 import type { Readable } from 'node:stream';
 
 const lineBytesMax = 64 * 1024;
 
-/** Each line without its end; the last one too where no newline follows. @throws what the stream fails with. */
+/**
+ * Each line without its end; the last one too where no newline follows.
+ * @throws what the stream fails with.
+ */
 export async function* linesOf(chunks: AsyncIterable<Buffer> | Readable): AsyncGenerator<string> {
   let rest = '';
   const decoder = new TextDecoder();
@@ -28,8 +31,8 @@ export async function* linesOf(chunks: AsyncIterable<Buffer> | Readable): AsyncG
 }
 
 /**
- * Takes stdout and stderr out of the engine's frames (Engine API, "Stream format"): one byte that says which,
- * three of nothing, four of length, then so many of output.
+ * Takes stdout and stderr out of the engine's frames (Engine API, "Stream format"): one byte that
+ * says which, three of nothing, four of length, then so many of output.
  *
  * @param tty a container with a terminal is not framed.
  */

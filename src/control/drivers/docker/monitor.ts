@@ -1,8 +1,8 @@
 /**
  * The line to the engine: up or down, and what it tells meanwhile.
  *
- * The rule this file keeps: events are hints. Whenever the line comes up everything is looked at, and again
- * every `lookMs`, so an event that was lost costs time and not truth.
+ * The rule this file keeps: events are hints. Whenever the line comes up everything is looked at,
+ * and again every `lookMs`, so an event that was lost costs time and not truth.
  */
 import type { Readable } from 'node:stream';
 import { type Clock, pause } from '../../../clock.ts';
@@ -12,6 +12,7 @@ import type { DriverEvent } from '../driver.ts';
 import type { Engine } from './engine.ts';
 import type { Fleet } from './fleet.ts';
 import { linesOf } from './lines.ts';
+import type { Removal } from './removal.ts';
 
 const lookMs = 30_000;
 const pingMs = 5_000;
@@ -30,8 +31,7 @@ export interface MonitorSeams {
   readonly clock: Clock;
   readonly log: Log;
   readonly emit: (event: DriverEvent) => void;
-  /** What was to be removed when the engine went away. */
-  readonly catchUp: () => Promise<void>;
+  readonly removal: Removal;
 }
 
 interface EngineEvent {
@@ -115,7 +115,7 @@ export class Monitor {
   }
 
   async #catchUp(): Promise<void> {
-    await this.#seams.catchUp();
+    await this.#seams.removal.catchUp();
     await this.#seams.fleet.sync();
     this.#retryMs = retryMsMin;
     this.#tell(true, `The Docker Engine at ${this.#seams.engine.where} answers.`);

@@ -1,8 +1,8 @@
 /**
  * What a replica prints: its last lines where it failed, and its first while it starts.
  *
- * The rule this file keeps: output is an explanation, never a decision. It may be missing (a log driver
- * that cannot be read), it is bounded, and failing to get it fails nothing.
+ * The rule this file keeps: output is an explanation, never a decision. It may be missing (a log
+ * driver that cannot be read), it is bounded, and failing to get it fails nothing.
  */
 import type { Engine } from './engine.ts';
 import type { ContainerFacts } from './facts.ts';
@@ -58,7 +58,7 @@ function logCall(id: string, query: Readonly<Record<string, string>>) {
 function cleaned(line: string): string {
   return (
     line
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes.
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it removes.
       .replace(/\u001b\[[0-9;?]*[A-Za-z]|[\u0000-\u0008\u000b-\u001f\u007f]/g, '')
       .slice(0, lineCharsMax)
   );

@@ -1,8 +1,9 @@
 /**
- * A pool of containers as the driver remembers it: which replicas there should be, and what became of each.
+ * A pool of containers as the driver remembers it: which replicas there should be, and what became
+ * of each.
  *
- * The rule this file keeps: memory only adds to what the engine says (how often a replica died, when it is
- * started again); what runs and where is read from the engine.
+ * The rule this file keeps: memory only adds to what the engine says (how often a replica died,
+ * when it is started again); what runs and where is read from the engine.
  */
 import type { PinnedDockerRun } from '../../state.ts';
 import type { RunningTarget, StartOrder } from '../driver.ts';
@@ -61,9 +62,12 @@ export function targetIdOf(marks: Marks, name: string): string {
 }
 
 export function targetsOf(pool: Pool): readonly RunningTarget[] {
-  return [...pool.replicas.values()]
-    .map((replica) => replica.target)
-    .sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
+  return [...pool.replicas.values()].map((replica) => replica.target).sort(inOrder);
+}
+
+/** shop-blue-v1-2 before shop-blue-v1-10. */
+export function inOrder(a: RunningTarget, b: RunningTarget): number {
+  return a.id.localeCompare(b.id, 'en', { numeric: true });
 }
 
 /** The replica of these marks, remembered from now on. */
@@ -85,7 +89,10 @@ export function replicaOf(pool: Pool, marks: Marks, name: string): Replica {
   return replica;
 }
 
-/** What a container is as a target. A running one that cannot be reached is as good as down, and says so. */
+/**
+ * What a container is as a target. A running one that cannot be reached is as good as down, and
+ * says so.
+ */
 export function targetOf(
   id: string,
   marks: Marks,

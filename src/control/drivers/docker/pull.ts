@@ -1,8 +1,8 @@
 /**
  * Pulling an image, told in lines for people.
  *
- * The rule this file keeps: a pull may take as long as it moves. It is given up when nothing has come for
- * `silenceMs`, not when it is big; and it says at most one line a second.
+ * The rule this file keeps: a pull may take as long as it moves. It is given up when nothing has
+ * come for `silenceMs`, not when it is big; and it says at most one line a second.
  */
 import type { Clock } from '../../../clock.ts';
 import { type Engine, Refusal, unavailable } from './engine.ts';

@@ -1,10 +1,10 @@
 /**
- * How a target is reached: by its own address in a network that Pointsman shares, or through a port that
- * the engine publishes for it.
+ * How a target is reached: by its own address in a network that Pointsman shares, or through a port
+ * that the engine publishes for it.
  *
- * The rule this file keeps: an address is read from the engine each time a container has started, and one
- * that is down has none. Addresses and published ports are given out again, so the last one a container
- * had may be another app's by now.
+ * The rule this file keeps: an address is read from the engine each time a container has started,
+ * and one that is down has none. Addresses and published ports are given out again, so the last one
+ * a container had may be another app's by now.
  */
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
@@ -19,13 +19,22 @@ export const nowhere = { host: '127.0.0.1', port: 0 } as const;
 
 /** Where Pointsman itself is, seen from the engine. */
 export interface Here {
-  /** The container it runs in, if it is one of this engine's; null: it is not, or shares the host's network. */
+  /**
+   * The container it runs in, if it is one of this engine's; null: it is not, or shares the host's
+   * network.
+   */
   readonly container: { readonly name: string; readonly networks: ReadonlySet<string> } | null;
-  /** The address on which ports are published so that Pointsman reaches them, and nobody else needs to. */
+  /**
+   * The address on which ports are published so that Pointsman reaches them, and nobody else needs
+   * to.
+   */
   readonly publishOn: string;
 }
 
-/** Asks once per connection: neither moves while Pointsman runs, except by being connected to a network. */
+/**
+ * Asks once per connection: neither moves while Pointsman runs, except by being connected to a
+ * network.
+ */
 export async function whereAmI(engine: Engine): Promise<Here> {
   const publishOn = engine.remoteHost === null ? '127.0.0.1' : await resolved(engine.remoteHost);
   for (const id of await ownContainerIds()) {
@@ -81,8 +90,8 @@ export function reach(here: Here, facts: ContainerFacts, port: number): Reached 
 
 /**
  * What may be the id of the container this process runs in, best guess first. The mounts of
- * /etc/hostname and its like name it on every engine; cgroups did until version 2; the host name does
- * unless it was set.
+ * /etc/hostname and its like name it on every engine; cgroups did until version 2; the host name
+ * does unless it was set.
  */
 async function ownContainerIds(): Promise<readonly string[]> {
   const ids: string[] = [];

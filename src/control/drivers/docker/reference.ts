@@ -1,8 +1,8 @@
 /**
  * Image references: `[registry/]name[:tag][@sha256:…]`, or an image's own id.
  *
- * The rule this file keeps: a reference is taken apart once, here, by the rules of the OCI distribution
- * spec as Docker applies them, and a wrong one is refused before the engine is asked.
+ * The rule this file keeps: a reference is taken apart once, here, by the rules of the OCI
+ * distribution spec as Docker applies them, and a wrong one is refused before the engine is asked.
  */
 import { Fault } from '../../../errors.ts';
 

@@ -1,8 +1,8 @@
 /**
  * One container of a pool: what it is made of.
  *
- * The rule this file keeps: its place (pool and replica number) is on it from the moment it exists, so a
- * driver killed right after the engine made it finds it and makes no second one.
+ * The rule this file keeps: its place (pool and replica number) is on it from the moment it exists,
+ * so a driver killed right after the engine made it finds it and makes no second one.
  */
 import { create } from './containers.ts';
 import { createOptions } from './createOptions.ts';
@@ -42,7 +42,8 @@ export async function createReplica(
   const name = replicaName(marks, replica);
   const { run, image, env, publishOn } = wanted;
   const body = createOptions({ run, image, env, publishOn, labels: labelsOf(marks, run.image) });
-  // The plain name may be held by a leftover of somebody else's: the pool's number tells them apart.
+  // The plain name may be held by a leftover of somebody else's: the pool's number tells them
+  // apart.
   const fill = /\.(\w+)$/.exec(wanted.order.poolId)?.[1] ?? 'again';
   return create(engine, [name, `${name}.${fill}`], body);
 }

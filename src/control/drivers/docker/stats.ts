@@ -1,9 +1,9 @@
 /**
  * What containers cost: memory now, and CPU since the last time somebody asked.
  *
- * The rule this file keeps: asking costs nothing that waits. The engine is asked for one sample and not
- * for the two, a second apart, that `docker stats` wants; the first sample of a container therefore says
- * nothing of its CPU.
+ * The rule this file keeps: asking costs nothing that waits. The engine is asked for one sample and
+ * not for the two, a second apart, that `docker stats` wants; the first sample of a container
+ * therefore says nothing of its CPU.
  */
 import type { Clock } from '../../../clock.ts';
 import type { Engine } from './engine.ts';

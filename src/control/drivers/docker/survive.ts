@@ -1,8 +1,9 @@
 /**
  * The first moments of a container: it listens, it is slow, or it is dead already.
  *
- * The rule this file keeps: it costs a deployment nothing. It waits only while nothing listens on the
- * port, when no probe could pass; and it asks for nothing, so that what the app answers stays the prober's.
+ * The rule this file keeps: it costs a deployment nothing. It waits only while nothing listens on
+ * the port, when no probe could pass; and it asks for nothing, so that what the app answers stays
+ * the prober's.
  */
 import { connect } from 'node:net';
 import { type Clock, pause } from '../../../clock.ts';
@@ -22,7 +23,8 @@ const stepMs = 40;
 const holdMs = 30;
 
 /**
- * @throws Fault START_FAILED with exit code and last output where it ended, DRIVER_UNAVAILABLE, ABORTED.
+ * @throws Fault START_FAILED with exit code and last output where it ended, DRIVER_UNAVAILABLE,
+ *   ABORTED.
  */
 export async function surviveStart(
   seams: { readonly engine: Engine; readonly fleet: Fleet; readonly clock: Clock },
