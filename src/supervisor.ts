@@ -170,6 +170,7 @@ class Supervisor {
     if (said.kind === 'reply') {
       this.#tell({ kind: 'from', worker: from.slot, reply: said });
     } else if (said.kind === 'connection') {
+      leaveUnread(socket as Socket | undefined);
       this.#place(socket as Socket | undefined, said.to);
     } else {
       from.listening = true;
@@ -237,6 +238,19 @@ const refused: readonly (number | null)[] = Object.values(refusedExitCodes);
 
 function child(name: string, slot: number): Child {
   return { name, slot, process: null, listening: false, startedMs: 0, delayMs: 0 };
+}
+
+/**
+ * Node begins to read a socket as soon as a process is handed one, and goes on until the next process has
+ * taken it: what a client sent meanwhile would be read here, and lost. No public call stops that; this is
+ * the one that Node's own `pauseOnConnect` makes.
+ */
+function leaveUnread(socket: Socket | undefined): void {
+  const handle = (socket as { _handle?: { reading: boolean; readStop(): void } } | undefined)
+    ?._handle;
+  if (!handle) return;
+  handle.reading = false;
+  handle.readStop();
 }
 
 function info(worker: Child): { worker: number; pid: number } {

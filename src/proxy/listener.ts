@@ -87,7 +87,7 @@ export class Listener {
       this.#keep(socket);
       return;
     }
-    const behind = balance.board.behind(this.#sockets.size + 1);
+    const behind = balance.board.behind(this.#sockets.size + 1, this.#plane.clock.now());
     if (behind === null) {
       this.#keep(socket);
       socket.resume();
