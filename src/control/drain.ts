@@ -42,9 +42,10 @@ export class DrainTally {
       const known = this.#known.get(key);
       if (pool?.drained) {
         this.#known.set(key, { drained: pool.drained, silent: 0, gone: false });
-      } else if (known !== undefined) {
+      } else if (known !== undefined && pool === undefined) {
         known.gone = true;
       }
+      // A pool that is there and drains no more is live again: what was inside lives on unharmed.
     }
     for (const [key, known] of this.#known) {
       if (seen.has(key)) continue;
