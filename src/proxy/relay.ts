@@ -163,6 +163,9 @@ export class Relay {
 /** What may not stand in a reason phrase (RFC 9112 section 4). */
 const unclean = /[^\t\x20-\x7e\x80-\xff]/g;
 
+const noBytes = Buffer.alloc(0);
+
 function flushAlone(call: Call): void {
-  if (call.exchange.bytesOut === 0 && !call.res.writableEnded) call.res.flushHeaders();
+  // Not `flushHeaders`, which writes octets above ASCII as UTF-8.
+  if (call.exchange.bytesOut === 0 && !call.res.writableEnded) call.res.write(noBytes);
 }

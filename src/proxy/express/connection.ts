@@ -47,8 +47,10 @@ export class Connection implements Waiter {
   readonly socket: Owned;
   readonly deadline = new Deadline(this);
   #passage: Passage | null = null;
-  /** A head that is not whole, or bytes that came before their turn. */
+  /** A head that is not whole. */
   #pending: Buffer | null = null;
+  /** Bytes behind the present request wait in the socket, which is paused. */
+  #early = false;
   #reads = 0;
   /** Of the body of the present request: bytes that have not come. */
   #bodyLeft = 0;
@@ -158,8 +160,8 @@ export class Connection implements Waiter {
       this.#end();
       return;
     }
-    if (this.#pending !== null) {
-      this.#handOver('pipelined', this.#pending);
+    if (this.#early) {
+      this.#handOver('pipelined', null);
     } else {
       // Where it was answered before all was read, the rest is read and dropped.
       this.arm(this.#bodyLeft > 0 ? discardMs : keepAliveMs);
@@ -226,13 +228,18 @@ export class Connection implements Waiter {
     else this.#keepEarly(rest);
   }
 
-  /** Bytes of a request whose turn has not come: nothing more is read until it has. */
+  /**
+   * Bytes of a request whose turn has not come go back into the socket: nothing more is read until it
+   * has, and no end of the stream is seen before them.
+   */
   #keepEarly(bytes: Buffer): void {
-    this.#pending = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
+    this.#early = true;
     this.socket.pause();
+    this.socket.unshift(bytes);
   }
 
-  #handOver(reason: Reason, bytes: Buffer): void {
+  /** @param bytes what was read and not served; null: it is in the socket. */
+  #handOver(reason: Reason, bytes: Buffer | null): void {
     const { lane, socket } = this;
     lane.plane.countHandover(reason);
     lane.deadlines.disarm(this.deadline);
@@ -243,7 +250,7 @@ export class Connection implements Waiter {
     socket.off('error', onError);
     socket.off('close', onClose);
     socket.pause();
-    socket.unshift(bytes);
+    if (bytes !== null) socket.unshift(bytes);
     lane.general.emit('connection', socket);
     socket.resume();
   }
@@ -261,7 +268,7 @@ export class Connection implements Waiter {
   #end(): void {
     this.#closing = true;
     const { socket } = this;
-    if (this.#bodyLeft > 0 || this.#pending !== null) {
+    if (this.#bodyLeft > 0 || this.#early) {
       // Closing on a client that still sends would throw away the answer it has not read yet.
       socket.end();
       socket.resume();

@@ -17,6 +17,8 @@ const sizeDigitsMax = 12;
 const extensionBytesMax = 1024;
 const trailerBytesMax = 16 * 1024;
 const semicolon = 0x3b;
+/** Behind a body that has ended, these can only be meant for a reader who ended it elsewhere. */
+const framingField = /^(?:content-length|transfer-encoding)$/i;
 
 type State = 'size' | 'extension' | 'sizeLf' | 'data' | 'dataCr' | 'dataLf' | 'trailer';
 
@@ -143,6 +145,9 @@ export class BodyFollower {
     if (end === -1) {
       const full = this.#trailer.length >= trailerBytesMax;
       return this.#passed(at - from, to - from, full ? 'malformed' : 'more');
+    }
+    if (trailers.some((name, field) => field % 2 === 0 && framingField.test(name))) {
+      return this.#passed(0, 0, 'malformed');
     }
     this.trailers = trailers;
     return this.#passed(at - from, at - from + end - before, 'ended');
