@@ -76,6 +76,11 @@ export class Deployer {
     return this.#course.attempt !== null;
   }
 
+  /** Whether a flip of the service is under way, or being finished after a restart. */
+  get flipping(): boolean {
+    return this.#moving !== null;
+  }
+
   get leaving(): boolean {
     return this.#leaving;
   }

@@ -42,6 +42,7 @@ export class Fleet {
   #config: Config;
   #stats: readonly WorkerStats[] = [];
   #closed = false;
+  #booted = false;
 
   private constructor(seams: Seams, config: Config, ledger: Ledger) {
     this.#seams = seams;
@@ -222,6 +223,7 @@ export class Fleet {
       if (named.has(name) || livePool(ledger.service(name) ?? emptyPools) === null) continue;
       this.#seams.log('warn', `Service ${name} is on record but not in the config: left alone.`);
     }
+    this.#booted = true;
     this.#keepLooking();
     this.#keepSweeping();
   }
@@ -288,6 +290,22 @@ export class Fleet {
     void deployer.leave(gone).finally(() => this.#leaving.delete(deployer));
   }
 
+  /**
+   * A worker that was hung while a flip was undone by a controller that then died still holds. Nobody else
+   * would tell it: no flip is under way.
+   */
+  #letGo(): void {
+    for (const { services } of this.#stats) {
+      for (const { name, staged } of services) {
+        const deployer = this.#deployers.get(name);
+        if (staged === null || deployer === undefined || deployer.flipping) continue;
+        const fence = { service: name, generation: staged };
+        this.#seams.log('warn', `A worker held ${name} for a flip that is over.`, fence);
+        this.#seams.plane.commit(fence, false).catch(() => undefined);
+      }
+    }
+  }
+
   /** Stops what runs for a service of ours under a name that no record knows. */
   async #sweep(kind: Run['kind']): Promise<void> {
     const driver = this.#driver(kind);
@@ -334,6 +352,7 @@ export class Fleet {
     try {
       this.#stats = await this.#seams.plane.stats();
       this.#core.publisher.seen(Math.max(0, ...this.#stats.map((one) => one.tableVersion)));
+      if (this.#booted) this.#letGo();
       return this.#stats;
     } catch (thrown) {
       this.#seams.log('warn', `The workers do not say how they are: ${reasonOf(thrown)}`);

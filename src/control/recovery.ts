@@ -59,6 +59,11 @@ export function recoveryOf(
     if (!served && sure) return { kind: 'back', generation: intent.generation };
   }
   const behind = said.some((service) => service.generation < wanted.generation);
+  // Withdrawn on disk by a controller that died before it could tell the workers.
+  const staged = Math.max(0, ...said.map((service) => service.staged ?? 0));
+  if (intent === null && !behind && staged > wanted.generation) {
+    return { kind: 'back', generation: staged };
+  }
   if (intent === null && !behind) return { kind: 'as recorded' };
   return { kind: 'forward', generation: wanted.generation, live: wanted.live, barrier: behind };
 }

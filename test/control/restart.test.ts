@@ -182,6 +182,30 @@ test('the worker that served the new release died with the controller: still no 
   expect(world.fleet.service('shop')).toMatchObject({ generation: 2, live: 'green' });
 });
 
+test('two controllers that die one after the other leave no worker holding', async () => {
+  const world = dyingAt('hold', true);
+  await world.live();
+  await world.fleet.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(5_000);
+  void world.fleet.flip('shop', me);
+  await world.clock.passAsync(100);
+  // The second one withdraws the intent, and dies before it tells the workers; one of them is hung.
+  void world.boot();
+  for (let turn = 0; turn < 500 && stored(world)?.intent !== null; turn++) await undefined;
+  world.kill();
+  world.cluster.hang(2);
+  expect(stored(world)).toMatchObject({ intent: null, generation: 1 });
+  expect(world.cluster.worker(1).stats().services[0]).toMatchObject({ holding: true });
+  const booting = world.boot();
+  await world.clock.passAsync(3_000);
+  world.cluster.wake(2);
+  await world.clock.passAsync(10_000);
+  await booting;
+  world.request();
+
+  expect(world.claimsOf().map(({ release }) => release)).toEqual(['v1', 'v1']);
+});
+
 test('a disk that refuses the intent refuses the flip; it stays ready, and works later', async () => {
   let refuse = false;
   const store = memoryStore({ onSave: () => (refuse ? 'refuse' : 'keep') });
