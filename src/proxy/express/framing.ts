@@ -6,7 +6,7 @@
  * (RFC 9112 section 7.1).
  */
 import { CR, hexValues, LF, wideValueChars } from './grammar.ts';
-import { type Framing, parseLines } from './response.ts';
+import { type Framing, framingField, parseLines } from './response.ts';
 
 /** What became of the bytes given to `follow`. */
 export type Followed = 'more' | 'ended' | 'malformed';
@@ -17,8 +17,10 @@ const sizeDigitsMax = 12;
 const extensionBytesMax = 1024;
 const trailerBytesMax = 16 * 1024;
 const semicolon = 0x3b;
-/** Behind a body that has ended, these can only be meant for a reader who ended it elsewhere. */
-const framingField = /^(?:content-length|transfer-encoding)$/i;
+/** What stands behind the first semicolon: RFC 9112 section 7.1.1, without its bad blanks. */
+const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const extension = `${token}(?:=(?:${token}|"(?:[^"\\\\]|\\\\.)*"))?`;
+const extensionForm = new RegExp(`^${extension}(?:;${extension})*$`);
 
 type State = 'size' | 'extension' | 'sizeLf' | 'data' | 'dataCr' | 'dataLf' | 'trailer';
 
@@ -27,7 +29,7 @@ export class BodyFollower {
   #left = 0;
   #state: State = 'size';
   #digits = 0;
-  #extensionBytes = 0;
+  #extension = '';
   #trailer = '';
   /** How many of the bytes last given may be passed on. */
   passable = 0;
@@ -45,7 +47,7 @@ export class BodyFollower {
     this.#left = bodyBytes;
     this.#state = 'size';
     this.#digits = 0;
-    this.#extensionBytes = 0;
+    this.#extension = '';
     this.#trailer = '';
     this.trailers = null;
     return framing === 'chunked' || framing === 'untilClose' || bodyBytes > 0;
@@ -101,9 +103,10 @@ export class BodyFollower {
       case 'extension':
         if (byte === CR) {
           this.#state = 'sizeLf';
-          return true;
+          return extensionForm.test(this.#extension);
         }
-        return wideValueChars[byte] === 1 && ++this.#extensionBytes <= extensionBytesMax;
+        this.#extension += String.fromCharCode(byte);
+        return wideValueChars[byte] === 1 && this.#extension.length <= extensionBytesMax;
       case 'sizeLf':
         this.#state = this.#left === 0 ? 'trailer' : 'data';
         return byte === LF;
@@ -113,7 +116,7 @@ export class BodyFollower {
       default:
         this.#state = 'size';
         this.#digits = 0;
-        this.#extensionBytes = 0;
+        this.#extension = '';
         return byte === LF;
     }
   }
@@ -146,6 +149,7 @@ export class BodyFollower {
       const full = this.#trailer.length >= trailerBytesMax;
       return this.#passed(at - from, to - from, full ? 'malformed' : 'more');
     }
+    // Behind a body, these can only be meant for a reader who saw it end elsewhere.
     if (trailers.some((name, field) => field % 2 === 0 && framingField.test(name))) {
       return this.#passed(0, 0, 'malformed');
     }

@@ -161,7 +161,9 @@ function parseFields(
     if (at + 1 === length) return 'partial';
     if (text.charCodeAt(at + 1) !== LF) return 'grammar';
     let valueEnd = at;
-    while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
+    while (valueEnd > valueStart && text.charCodeAt(valueEnd - 1) === SP) valueEnd--;
+    // Legal, seldom, and a Content-Length with it is refused by some, Node among them.
+    if (text.charCodeAt(valueEnd - 1) === HTAB) return 'grammar';
     at += 2;
     const name = text.slice(nameStart, nameEnd);
     const value = text.slice(valueStart, valueEnd);
@@ -171,10 +173,6 @@ function parseFields(
     head.countedBytes += name.length + value.length + lineBytes;
     if (raw.length > linesMax * 2) return 'size';
   }
-}
-
-function isBlank(code: number): boolean {
-  return code === SP || code === HTAB;
 }
 
 /** Takes from a header what the lane has to know. @returns why the request is left; null: go on. */

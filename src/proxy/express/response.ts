@@ -142,11 +142,17 @@ export function parseLines(text: string, start: number, raw: string[]): number {
     if (text.charCodeAt(at + 1) !== LF) return -2;
     let valueEnd = at;
     while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
+    const name = text.slice(nameStart, nameEnd);
+    // Node and others refuse a tab behind a length; what some refuse and some take is no framing.
+    if (valueEnd !== at && framingField.test(name) && text.charCodeAt(at - 1) === HTAB) return -2;
     at += 2;
-    raw.push(text.slice(nameStart, nameEnd), text.slice(valueStart, valueEnd));
+    raw.push(name, text.slice(valueStart, valueEnd));
     if (raw.length > linesMax * 2) return -2;
   }
 }
+
+/** The fields that say where a message ends. */
+export const framingField = /^(?:content-length|transfer-encoding)$/i;
 
 function isBlank(code: number): boolean {
   return code === SP || code === HTAB;

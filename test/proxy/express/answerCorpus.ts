@@ -107,6 +107,7 @@ export const answerCorpus: readonly AnswerCase[] = [
   refused('a list of lengths', ok('hello', 'Content-Length: 5, 5')),
   refused('a signed length', ok('hello', 'Content-Length: +5')),
   refused('a length with a leading zero', ok('hello', 'Content-Length: 05'), { differs: strict }),
+  refused('a tab behind a length', ok('hello', 'Content-Length: 5\t')),
   refused('an empty length', ok('', 'Content-Length:')),
   refused('a length beyond 53 bits', ok('hello', 'Content-Length: 99999999999999999999')),
   refused('CL with TE', chunked('5\r\nhello\r\n0\r\n\r\n', hello)),
@@ -149,6 +150,9 @@ export const answerCorpus: readonly AnswerCase[] = [
   broken('an empty chunk size', chunked('\r\nhello\r\n0\r\n\r\n'), { differs: late }),
   broken('a chunk longer than it says', chunked('4\r\nhello\r\n0\r\n\r\n'), { differs: late }),
   broken('a chunk with an LF in its extension', chunked('5;a\nb\r\nhello\r\n0\r\n\r\n'), {
+    differs: late,
+  }),
+  broken('a chunk with a quote left open', chunked('5;a="b\r\nhello\r\n0\r\n\r\n'), {
     differs: late,
   }),
   broken('a blank behind a chunk size', chunked('5 \r\nhello\r\n0\r\n\r\n'), { differs: late }),
