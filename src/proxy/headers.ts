@@ -47,8 +47,9 @@ export interface Departure {
 
 const pseudonym = 'pointsman';
 
-/** What is done with a field that does not simply pass. */
+/** What is done with a field. */
 type Rule =
+  | 'pass'
   | 'drop'
   | 'connection'
   | 'te'
@@ -127,9 +128,8 @@ export function requestHeaders(raw: readonly string[], arrival: Arrival): string
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? '';
     const value = raw[at + 1] ?? '';
-    const lower = name.toLowerCase();
-    switch (requestRuleOf(lower)) {
-      case undefined:
+    switch (requestRule(name)) {
+      case 'pass':
         out.push(name, value);
         break;
       case 'connection':
@@ -153,12 +153,14 @@ export function requestHeaders(raw: readonly string[], arrival: Arrival): string
       case 'forwarded':
         if (trusted) forwarded = joined(forwarded, value);
         break;
-      case 'from':
+      case 'from': {
         if (!trusted) break;
+        const lower = name.toLowerCase();
         proto ||= lower === 'x-forwarded-proto';
         host ||= lower === 'x-forwarded-host';
         out.push(name, value);
         break;
+      }
     }
   }
   const kept = nominated === null ? out : without(out, nominated);
@@ -195,11 +197,10 @@ export function responseHeaders(
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? '';
     const value = raw[at + 1] ?? '';
-    const lower = name.toLowerCase();
-    const rule = lower.startsWith('proxy-') ? 'drop' : responseRules.get(lower);
-    if (rule === undefined) {
+    const rule = responseRule(name);
+    if (rule === 'pass') {
       // RFC 9110 section 8.6: no Content-Length in a 204.
-      if (departure.status === 204 && lower === 'content-length') continue;
+      if (departure.status === 204 && name.toLowerCase() === 'content-length') continue;
       out.push(name, value);
     } else if (rule === 'connection') {
       nominated = nominations(value, nominated);
@@ -244,6 +245,30 @@ export function trailerPairs(raw: readonly string[]): [string, string][] {
 }
 
 const takesTrailers = /(?:^|,)[ \t]*trailers[ \t]*(?:$|[,;])/i;
+
+/** Rules of names as they were written: most come again and again, in the same letters. */
+const requestSeen = new Map<string, Rule>();
+const responseSeen = new Map<string, Rule>();
+const seenMax = 1_000;
+
+function requestRule(name: string): Rule {
+  return requestSeen.get(name) ?? remember(requestSeen, name, requestRuleOf(name.toLowerCase()));
+}
+
+function responseRule(name: string): Rule {
+  return responseSeen.get(name) ?? remember(responseSeen, name, responseRuleOf(name.toLowerCase()));
+}
+
+function remember(seen: Map<string, Rule>, name: string, rule: Rule | undefined): Rule {
+  if (seen.size >= seenMax) seen.clear();
+  // A copy: what was cut out of a head would keep the whole head in memory.
+  seen.set(Buffer.from(name, 'latin1').toString('latin1'), rule ?? 'pass');
+  return rule ?? 'pass';
+}
+
+function responseRuleOf(lower: string): Rule | undefined {
+  return lower.startsWith('proxy-') ? 'drop' : responseRules.get(lower);
+}
 
 function requestRuleOf(lower: string): Rule | undefined {
   const rule = requestRules.get(lower);
