@@ -36,7 +36,6 @@ interface Owned extends Duplex {
   [owner]?: Connection | undefined;
   readonly remoteAddress?: string;
   readonly encrypted?: boolean;
-  destroySoon?(): void;
 }
 
 /** One for all connections: a head is read and used up in one turn. */
@@ -272,8 +271,10 @@ export class Connection implements Waiter {
       // Closing on a client that still sends would throw away the answer it has not read yet.
       socket.end();
       socket.resume();
-    } else if (socket.destroySoon !== undefined) {
-      socket.destroySoon();
+    } else if (socket.writableLength === 0 && socket.encrypted !== true) {
+      // The system has all of the answer and ends the stream behind it: no need to shut it first.
+      socket.destroy();
+      return;
     } else {
       socket.end();
     }

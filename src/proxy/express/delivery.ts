@@ -214,6 +214,13 @@ export class Delivery {
     if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
       return this.#messageEnded(text, at === length);
     }
+    const end = at + head.bodyBytes;
+    if (framing === 'length' && end <= length) {
+      // All of it came at once, as it mostly does.
+      exchange.bytesOut += head.bodyBytes;
+      this.#pass(text, bytes, at, head.bodyBytes);
+      return this.#messageEnded('', end === length);
+    }
     this.#follower = new BodyFollower();
     this.#follower.begin(framing, head.bodyBytes);
     return this.#receivedBody(bytes, at, length, text);
