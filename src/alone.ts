@@ -30,8 +30,7 @@ export async function runAlone(config: Config, configFile: string): Promise<numb
     adminFd: null,
     onBug: (thrown) => {
       log.error({ stack: thrown instanceof Error ? thrown.stack : null }, `bug: ${thrown}`);
-      log.flush();
-      process.exit(1);
+      void log.written().then(() => process.exit(1));
     },
   });
   // Not before it has a table: until then the kernel keeps whoever comes.
@@ -44,11 +43,12 @@ export async function runAlone(config: Config, configFile: string): Promise<numb
   const signal = await new Promise<string>((resolve) => {
     for (const one of ['SIGTERM', 'SIGINT'] as const) process.once(one, () => resolve(one));
   });
-  for (const one of ['SIGTERM', 'SIGINT'] as const) process.once(one, () => process.exit(1));
+  const endNow = (): void => void log.written().then(() => process.exit(1));
+  for (const one of ['SIGTERM', 'SIGINT'] as const) process.once(one, endNow);
   log.info({ signal, limitMs: config.shutdownMs }, 'stopping: what is in flight may end');
   controller.stopping();
   await listener.close(config.shutdownMs);
   await controller.close();
-  log.flush();
+  await log.written();
   return 0;
 }

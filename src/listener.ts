@@ -17,6 +17,12 @@ import { Fault } from './errors.ts';
 
 /** Connections the kernel keeps for us while nobody accepts; it takes the smaller of this and somaxconn. */
 export const backlog = 4096;
+/**
+ * Of the time a stop may take: so long new connections are accepted while requests are in flight, for
+ * load balancers that have not noticed. The rest is for what is in flight, which would else never end
+ * under a load that goes on.
+ */
+export const acceptShare = 0.5;
 
 export interface HeldListener {
   /** Inherited by children; give it to `server.listen({ fd })` there. */

@@ -10,6 +10,8 @@ import pino from 'pino';
 const backlogBytesMax = 4 * 1024 * 1024;
 /** At most PIPE_BUF bytes a write, so that lines of several processes on one pipe never mix. */
 const writeBytesMax = 4096;
+/** What is kept for the reader when a process ends has so long to get there. */
+const lastWordsMs = 200;
 
 export interface Log {
   info(detail: Readonly<Record<string, unknown>>, message: string): void;
@@ -22,8 +24,11 @@ export interface Sink extends Log {
   /** One line, as it is. */
   line(fields: Readonly<Record<string, unknown>>): void;
   readonly dropped: number;
-  /** Writes what is kept, as far as the reader takes it. */
-  flush(): void;
+  /**
+   * Resolves when all is written: wait for it before the process ends. A write to a reader that does not
+   * read blocks, and no process ends by itself while a write of it blocks; this one is then ended hard.
+   */
+  written(): Promise<void>;
 }
 
 /**
@@ -32,6 +37,7 @@ export interface Sink extends Log {
  */
 export function openLog(role: string, to = 1): Sink {
   let dropped = 0;
+  let pending = false;
   const out = pino.destination({
     fd: to,
     sync: false,
@@ -41,8 +47,17 @@ export function openLog(role: string, to = 1): Sink {
   out.on('drop', () => dropped++);
   // A reader that went away is no reason to stop serving.
   out.on('error', () => dropped++);
+  out.on('drain', () => {
+    pending = false;
+  });
+  const lines = {
+    write(line: string): void {
+      pending = true;
+      out.write(line);
+    },
+  };
   const options = { base: { role }, timestamp: pino.stdTimeFunctions.isoTime };
-  const logger = pino({ ...options, formatters: { level: (label) => ({ level: label }) } }, out);
+  const logger = pino({ ...options, formatters: { level: (label) => ({ level: label }) } }, lines);
   return {
     info: (detail, message) => logger.info(detail, message),
     warn: (detail, message) => logger.warn(detail, message),
@@ -51,13 +66,17 @@ export function openLog(role: string, to = 1): Sink {
     get dropped() {
       return dropped;
     },
-    flush: () => {
-      try {
-        out.flushSync();
-      } catch {
-        // The destination is not open yet, or its reader is gone: there is nobody to tell.
-      }
-    },
+    written: () =>
+      new Promise((resolve) => {
+        if (!pending) {
+          resolve();
+          return;
+        }
+        out.once('drain', resolve);
+        setTimeout(() => {
+          if (pending) process.kill(process.pid, 'SIGKILL');
+        }, lastWordsMs);
+      }),
   };
 }
 

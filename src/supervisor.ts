@@ -15,7 +15,7 @@ import {
   type ToController,
   type ToWorker,
 } from './ipc.ts';
-import { type HeldListener, holdListener } from './listener.ts';
+import { acceptShare, type HeldListener, holdListener } from './listener.ts';
 import { openLog, type Sink } from './log.ts';
 import { leaveBoard, openScoreboard } from './scoreboard.ts';
 
@@ -78,7 +78,7 @@ class Supervisor {
     this.#workers = Array.from({ length: options.workers }, (_, at) => child('worker', at + 1));
   }
 
-  run(): Promise<number> {
+  async run(): Promise<number> {
     process.on('SIGTERM', () => this.#stop('SIGTERM'));
     process.on('SIGINT', () => this.#stop('SIGINT'));
     process.on('SIGHUP', () => this.#tell({ kind: 'reload' }));
@@ -87,7 +87,9 @@ class Supervisor {
     });
     for (const worker of this.#workers) this.#start(worker);
     this.#start(this.#controller);
-    return ended;
+    const code = await ended;
+    await this.#log.written();
+    return code;
   }
 
   #start(child: Child): void {
@@ -217,6 +219,8 @@ class Supervisor {
     this.#tell({ kind: 'stopping' });
     for (const worker of this.#workers) this.#order(worker.slot, { kind: 'stop', limitMs });
     setTimeout(() => this.#killAll(0), limitMs + stopGraceMs).unref();
+    // The workers stop accepting then; a socket held on would keep clients waiting for nothing.
+    setTimeout(() => this.#traffic.close(), limitMs * acceptShare).unref();
     this.#endWhenAlone();
   }
 

@@ -27,7 +27,8 @@ export async function runController(): Promise<void> {
   const send = (message: FromController): void => {
     process.send?.(message);
   };
-  process.on('disconnect', () => process.exit(0));
+  const end = (code: number): void => void log.written().then(() => process.exit(code));
+  process.on('disconnect', () => end(0));
   // A terminal sends these to the whole group; the supervisor says what to do about them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   const configFile = process.env[childEnv.config] ?? '';
@@ -52,8 +53,7 @@ export async function runController(): Promise<void> {
         adminFd: inherited.listener,
         onBug: (thrown) => {
           log.error({ stack: thrown instanceof Error ? thrown.stack : null }, `bug: ${thrown}`);
-          log.flush();
-          process.exit(1);
+          end(1);
         },
       });
       send({ kind: 'ready' });
@@ -71,13 +71,8 @@ export async function runController(): Promise<void> {
     else if (message.kind === 'from') workers?.replied(message.worker, message.reply);
     else if (message.kind === 'reload') controller?.reload().catch(ignoreFault);
     else if (message.kind === 'stopping') controller?.stopping();
-    else void stop(controller);
+    else void Promise.resolve(controller?.close()).then(() => end(0));
   });
-}
-
-async function stop(controller: Controller | null): Promise<void> {
-  await controller?.close();
-  process.exit(0);
 }
 
 /** A reload that fails was logged and told as an event where it failed. */

@@ -5,7 +5,7 @@
  * another worker hands it over unread, and one that was handed over is kept.
  */
 import net from 'node:net';
-import { backlog } from '../listener.ts';
+import { acceptShare, backlog } from '../listener.ts';
 import type { Scoreboard } from '../scoreboard.ts';
 import type { Plane } from './plane.ts';
 
@@ -65,8 +65,8 @@ export class Listener {
   }
 
   /**
-   * Ends within `limitMs`, whatever is open: answers what is in flight and what comes meanwhile, asks
-   * clients to close, then closes what is left.
+   * Ends within `limitMs`, whatever is open: answers what is in flight and, for the first half of that
+   * time, what comes meanwhile; asks clients to close, then closes what is left.
    */
   async close(limitMs: number): Promise<void> {
     const { clock } = this.#plane;
@@ -75,6 +75,7 @@ export class Listener {
     this.#plane.close(limitMs);
     while (over() < limitMs && (over() < lastCallMs || !this.#plane.idle)) {
       if (this.#sockets.size === 0 && over() >= lastCallMs) break;
+      if (over() >= limitMs * acceptShare) this.#server.close();
       await new Promise<void>((resolve) => clock.after(lookEveryMs, resolve));
     }
     this.#server.close();

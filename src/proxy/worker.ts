@@ -25,12 +25,12 @@ export function runWorker(): void {
   const send = (message: FromWorker): void => {
     process.send?.(message);
   };
+  const end = (): void => void sink.written().then(() => process.exit(0));
   const stop = async (limitMs: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
     await listener.close(limitMs);
-    sink.flush();
-    process.exit(0);
+    end();
   };
   process.on('message', (message: ToWorker, handle?: Socket) => {
     if (message.kind === 'stop') {
@@ -44,7 +44,7 @@ export function runWorker(): void {
       void listener.listen({ fd: inherited.listener }).then(() => send({ kind: 'listening' }));
     }
   });
-  process.on('disconnect', () => process.exit(0));
+  process.on('disconnect', end);
   // A terminal sends these to the whole group; the supervisor says what to do about them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 }
