@@ -107,7 +107,9 @@ export const answerCorpus: readonly AnswerCase[] = [
   refused('a list of lengths', ok('hello', 'Content-Length: 5, 5')),
   refused('a signed length', ok('hello', 'Content-Length: +5')),
   refused('a length with a leading zero', ok('hello', 'Content-Length: 05'), { differs: strict }),
-  refused('a tab behind a length', ok('hello', 'Content-Length: 5\t')),
+  refused('a tab behind a length', ok('hello', 'Content-Length: 5\t'), {
+    differs: 'Node 20 refuses it, later ones do not',
+  }),
   refused('an empty length', ok('', 'Content-Length:')),
   refused('a length beyond 53 bits', ok('hello', 'Content-Length: 99999999999999999999')),
   refused('CL with TE', chunked('5\r\nhello\r\n0\r\n\r\n', hello)),
