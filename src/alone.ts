@@ -8,18 +8,24 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { Controller } from './control/controller.ts';
 import { Fault } from './errors.ts';
-import { holdListener } from './listener.ts';
+import { descriptorsMax, holdListener } from './listener.ts';
 import { openLog } from './log.ts';
 import { createLanes } from './proxy/lanes.ts';
 import { Listener } from './proxy/listener.ts';
 import { LocalDataPlane } from './proxy/local.ts';
 import { Plane } from './proxy/plane.ts';
 
+/** Descriptors for files and operators, and the share of the others for clients: the rest goes to targets. */
+const descriptorsKept = 64;
+const clientShare = 0.6;
+
 /** @returns the exit code, when it was told to end. @throws Fault of the start: config, state, ports */
 export async function runAlone(config: Config, configFile: string): Promise<number> {
   const log = openLog('pointsman');
   const plane = new Plane({ clock: systemClock, worker: 0, sink: log });
   const listener = new Listener(plane, createLanes(plane), null);
+  // Whoever cannot connect must not keep the operator out as well.
+  listener.limit(Math.floor((descriptorsMax() - descriptorsKept) * clientShare));
   const held = await holdListener(config.listen);
   const controller = await Controller.start({
     config,

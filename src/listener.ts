@@ -11,6 +11,7 @@
  * (checked on 20, 24 and 26), and it is called here only.
  */
 import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import type { Address } from './config/config.ts';
 import { Fault } from './errors.ts';
@@ -66,6 +67,16 @@ export async function holdListener(wanted: Address): Promise<HeldListener> {
     address: { host: wanted.host, port: bound.port ?? wanted.port },
     close: () => handle.close(),
   };
+}
+
+/** How many files and sockets this process may have open; Infinity where the system does not tell. */
+export function descriptorsMax(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8');
+    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 async function resolve({ host, port }: Address): Promise<{ address: string; family: number }> {

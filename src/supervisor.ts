@@ -15,7 +15,7 @@ import {
   type ToController,
   type ToWorker,
 } from './ipc.ts';
-import { acceptShare, type HeldListener, holdListener } from './listener.ts';
+import { type HeldListener, holdListener } from './listener.ts';
 import { openLog, type Sink } from './log.ts';
 import { leaveBoard, openScoreboard } from './scoreboard.ts';
 
@@ -191,6 +191,8 @@ class Supervisor {
       taker.process.send(message, socket, { keepOpen: false }, (failed) => {
         if (failed) socket.destroy();
       });
+    } else if (this.#stopping) {
+      socket.destroy();
     } else {
       this.#stranded.push(socket);
     }
@@ -219,8 +221,8 @@ class Supervisor {
     this.#tell({ kind: 'stopping' });
     for (const worker of this.#workers) this.#order(worker.slot, { kind: 'stop', limitMs });
     setTimeout(() => this.#killAll(0), limitMs + stopGraceMs).unref();
-    // The workers stop accepting then; a socket held on would keep clients waiting for nothing.
-    setTimeout(() => this.#traffic.close(), limitMs * acceptShare).unref();
+    // The workers have it too, and accept on for a while; held on here, it would queue clients for nobody.
+    this.#traffic.close();
     this.#endWhenAlone();
   }
 

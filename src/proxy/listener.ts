@@ -25,6 +25,8 @@ export class Listener {
   readonly #balance: Balance | null;
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
+  /** When the last connection came. */
+  #keptMs = 0;
 
   /**
    * @param serve takes a connection that nothing was read from.
@@ -58,6 +60,11 @@ export class Listener {
     });
   }
 
+  /** Takes at most so many connections; more are closed at once. */
+  limit(connectionsMax: number): void {
+    if (Number.isFinite(connectionsMax)) this.#server.maxConnections = connectionsMax;
+  }
+
   /** A connection that another worker handed over, unread. */
   adopt(socket: net.Socket): void {
     socket.allowHalfOpen = true;
@@ -72,10 +79,13 @@ export class Listener {
     const { clock } = this.#plane;
     const startedMs = clock.now();
     const over = (): number => clock.now() - startedMs;
+    this.#keptMs = startedMs;
     this.#plane.close(limitMs);
-    while (over() < limitMs && (over() < lastCallMs || !this.#plane.idle)) {
-      if (this.#sockets.size === 0 && over() >= lastCallMs) break;
-      if (over() >= limitMs * acceptShare) this.#server.close();
+    while (over() < limitMs) {
+      // Whoever has just come has not been heard yet.
+      if (this.#plane.idle && clock.now() - this.#keptMs >= lastCallMs) break;
+      // Right after a look at the socket, so that who is in its queue is served.
+      if (over() >= limitMs * acceptShare) setImmediate(() => this.#server.close());
       await new Promise<void>((resolve) => clock.after(lookEveryMs, resolve));
     }
     this.#server.close();
@@ -84,8 +94,9 @@ export class Listener {
 
   #accepted(socket: net.Socket): void {
     const balance = this.#balance;
-    if (balance === null) {
+    if (balance === null || this.#plane.closing) {
       this.#keep(socket);
+      if (balance !== null) socket.resume();
       return;
     }
     const behind = balance.board.behind(this.#sockets.size + 1, this.#plane.clock.now());
@@ -98,6 +109,7 @@ export class Listener {
   }
 
   #keep(socket: net.Socket): void {
+    this.#keptMs = this.#plane.clock.now();
     this.#sockets.add(socket);
     this.#count();
     socket.once('close', () => {
