@@ -243,27 +243,13 @@ export class Pointsman {
   }
 
   /** Every process that belongs to this folder, replicas included. */
-  async everyPid(): Promise<readonly number[]> {
-    const ours = processes()
-      .filter(({ pid }) => pid !== process.pid)
-      .filter(({ command, environment }) => `${command}${environment}`.includes(this.dir))
-      .map(({ pid }) => pid);
-    const replicas = (await marked(this.stateDir)).map(({ pid }) => pid);
-    return [...new Set([...ours, ...replicas])];
+  everyPid(): Promise<readonly number[]> {
+    return everyPidOf(this.dir, this.stateDir);
   }
 
   /** Waits until nothing of it runs any more. @throws naming what still does. */
-  async nothingLeft(): Promise<void> {
-    let left: readonly number[] = [];
-    try {
-      await until('nothing of it runs', async () => {
-        left = await this.everyPid();
-        return left.length === 0;
-      });
-    } catch (cause) {
-      const names = left.map((pid) => processes().find((one) => one.pid === pid)?.command);
-      throw new Error(`still there: ${names.join('; ').replaceAll('\0', ' ')}`, { cause });
-    }
+  nothingLeft(): Promise<void> {
+    return nothingLeftOf(this.dir, this.stateDir);
   }
 
   /** Ends what is left, whatever happened, and removes the folder. */
@@ -274,6 +260,30 @@ export class Pointsman {
     await endMarked(this.stateDir);
     await this.nothingLeft();
     rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Every process whose command or environment names a folder, and every replica of its state. */
+export async function everyPidOf(dir: string, stateDir: string): Promise<readonly number[]> {
+  const ours = processes()
+    .filter(({ pid }) => pid !== process.pid)
+    .filter(({ command, environment }) => `${command}${environment}`.includes(dir))
+    .map(({ pid }) => pid);
+  const replicas = (await marked(stateDir)).map(({ pid }) => pid);
+  return [...new Set([...ours, ...replicas])];
+}
+
+/** @throws naming what still runs, when patience is over. */
+export async function nothingLeftOf(dir: string, stateDir: string): Promise<void> {
+  let left: readonly number[] = [];
+  try {
+    await until('nothing of it runs', async () => {
+      left = await everyPidOf(dir, stateDir);
+      return left.length === 0;
+    });
+  } catch (cause) {
+    const names = left.map((pid) => processes().find((one) => one.pid === pid)?.command);
+    throw new Error(`still there: ${names.join('; ').replaceAll('\0', ' ')}`, { cause });
   }
 }
 
