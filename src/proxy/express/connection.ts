@@ -12,7 +12,13 @@ import { Exchange } from '../exchange.ts';
 import { clientAddress, type TrustedProxies } from '../peers.ts';
 import type { ExpressLane } from './lane.ts';
 import { Passage } from './passage.ts';
-import { emptyRequestHead, type HeadReason, parseRequest } from './request.ts';
+import {
+  emptyRequestHead,
+  type HeadReason,
+  type KnownLines,
+  knownLines,
+  parseRequest,
+} from './request.ts';
 
 /** Why a connection leaves the lane: what the head showed, or what stands behind it. */
 export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route';
@@ -51,6 +57,7 @@ export class Connection implements Waiter {
   /** Bytes behind the present request wait in the socket, which is paused. */
   #early = false;
   #reads = 0;
+  #known: KnownLines | null = null;
   /** Of the body of the present request: bytes that have not come. */
   #bodyLeft = 0;
   #fresh = true;
@@ -174,8 +181,10 @@ export class Connection implements Waiter {
 
   #receivedHead(bytes: Buffer): void {
     const all = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
-    const verdict = parseRequest(all.toString('latin1'), head);
+    const text = all.toString('latin1');
+    const verdict = parseRequest(text, head, this.#known);
     if (verdict === 'whole') {
+      if (head.known === null) this.#known = knownLines(text, head) ?? this.#known;
       this.#begin(all);
     } else if (verdict !== 'partial') {
       this.#handOver(verdict, all);

@@ -9,6 +9,7 @@ import type { Exchange } from '../exchange.ts';
 import { responseHeaders, trailerPairs } from '../headers.ts';
 import type { Connection } from './connection.ts';
 import { BodyFollower } from './framing.ts';
+import type { HeadMemory } from './memory.ts';
 import {
   emptyResponseHead,
   parseResponse,
@@ -98,14 +99,18 @@ export class Delivery {
     return this.#chunks || this.#follower?.betweenChunks === true;
   }
 
-  /** @param bytes valid during the call only. @returns false: no more, until the client has taken some. */
-  received(bytes: Buffer, length: number): boolean {
+  /**
+   * @param bytes valid during the call only.
+   * @param heads what is known of heads on this connection.
+   * @returns false: no more, until the client has taken some.
+   */
+  received(bytes: Buffer, length: number, heads: HeadMemory): boolean {
     if (this.#state === 'answering') return this.#receivedBody(bytes, 0, length, '');
     if (this.#state !== 'awaiting') return false;
-    if (this.#partial === null) return this.#receivedHead(bytes, length);
+    if (this.#partial === null) return this.#receivedHead(bytes, length, heads);
     const joined = Buffer.concat([this.#partial, bytes.subarray(0, length)]);
     this.#partial = null;
-    return this.#receivedHead(joined, joined.length);
+    return this.#receivedHead(joined, joined.length, heads);
   }
 
   /** The answer ends here: with its connection, or because an event stream is cut. */
@@ -154,11 +159,15 @@ export class Delivery {
     this.#state = 'over';
   }
 
-  #receivedHead(bytes: Buffer, length: number): boolean {
+  #receivedHead(bytes: Buffer, length: number, heads: HeadMemory): boolean {
+    const { method } = this.#exchange;
+    const text = bytes.toString('latin1', 0, Math.min(length, headGuessBytes));
+    const known = heads.recall(text, method);
+    if (known !== null) return this.#answer(known, bytes, known.headBytes, length, heads);
     const head = responseHead;
     let at = 0;
     for (;;) {
-      const verdict = readHead(bytes, at, length, this.#exchange.method, head);
+      const verdict = readHead(bytes, at, length, method, head);
       if (verdict === 'partial' && length - at <= responseHeadBytesMax) {
         this.#partial = Buffer.from(bytes.subarray(at, length));
         return true;
@@ -171,7 +180,9 @@ export class Delivery {
       this.#interim(head);
       if (at === length) return true;
     }
-    return this.#answer(head, bytes, at, length);
+    // Of those behind interim answers nothing is remembered: what came first would have to come again.
+    if (at === head.headBytes) heads.remember(text, method, head);
+    return this.#answer(head, bytes, at, length, null);
   }
 
   #malformed(): boolean {
@@ -191,7 +202,14 @@ export class Delivery {
     this.#connection.socket.write(text, 'latin1');
   }
 
-  #answer(head: ResponseHead, bytes: Buffer, at: number, length: number): boolean {
+  /** @param heads knows this head; null: it was just read. */
+  #answer(
+    head: ResponseHead,
+    bytes: Buffer,
+    at: number,
+    length: number,
+    heads: HeadMemory | null,
+  ): boolean {
     const exchange = this.#exchange;
     const { status, framing } = head;
     exchange.answered();
@@ -202,15 +220,7 @@ export class Delivery {
     this.#keeps = head.keeps;
     this.#chunks = framing === 'untilClose';
     this.close = this.#recipient.mustClose();
-    const chunked = framing === 'chunked' || framing === 'untilClose';
-    const headers = responseHeaders(head.raw, head.version, {
-      status,
-      chunked,
-      // HTTP/1.1 keeps a connection where nothing is said.
-      connection: this.close ? 'close' : null,
-    });
-    if (chunked) headers.push('Transfer-Encoding', 'chunked');
-    const text = withLines(`HTTP/1.1 ${status} ${head.reason}\r\n`, headers);
+    const text = heads === null || this.close ? this.#headText(head) : this.#knownText(head, heads);
     if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
       return this.#messageEnded(text, at === length);
     }
@@ -224,6 +234,23 @@ export class Delivery {
     this.#follower = new BodyFollower();
     this.#follower.begin(framing, head.bodyBytes);
     return this.#receivedBody(bytes, at, length, text);
+  }
+
+  #knownText(head: ResponseHead, heads: HeadMemory): string {
+    if (heads.passed === '') heads.passed = flat(this.#headText(head));
+    return heads.passed;
+  }
+
+  #headText({ status, reason, version, raw, framing }: ResponseHead): string {
+    const chunked = framing === 'chunked' || framing === 'untilClose';
+    const headers = responseHeaders(raw, version, {
+      status,
+      chunked,
+      // HTTP/1.1 keeps a connection where nothing is said.
+      connection: this.close ? 'close' : null,
+    });
+    if (chunked) headers.push('Transfer-Encoding', 'chunked');
+    return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
   }
 
   /** @param before text that goes out in front: the head, or nothing. */
@@ -338,6 +365,11 @@ export function withLines(start: string, headers: readonly string[]): string {
   let text = start;
   for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
   return `${text}\r\n`;
+}
+
+/** The same text in one piece of its own: it is written often, and keeps nothing else in memory. */
+export function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 function trailerLines(raw: readonly string[]): string {

@@ -15,8 +15,8 @@ import type { Cut, Ending, Lease } from '../lease.ts';
 import type { Service } from '../service.ts';
 import type { Target } from '../target.ts';
 import type { Connection } from './connection.ts';
-import { Delivery, type Recipient, withLines } from './delivery.ts';
-import type { RequestHead } from './request.ts';
+import { Delivery, flat, type Recipient, withLines } from './delivery.ts';
+import type { KnownLines, RequestHead } from './request.ts';
 import type { Receiver, Upstream } from './upstream.ts';
 
 /** waiting: for a place; connecting; asked: the request is on its way, the delivery waits or runs; over. */
@@ -26,11 +26,15 @@ type Phase = 'waiting' | 'connecting' | 'asked' | 'over';
 const probeAfterMs = 250;
 const probeEveryMs = 1_000;
 
+/** Stands for the id in lines that are kept; no header holds a line feed. */
+const idMark = '\n\n';
+
 export class Passage implements Receiver, Recipient {
   readonly #connection: Connection;
   readonly #exchange: Exchange;
   readonly #service: Service;
   readonly #raw: readonly string[];
+  readonly #known: KnownLines | null;
   readonly #hasBody: boolean;
   readonly #clientCloses: boolean;
   readonly #delivery: Delivery;
@@ -47,6 +51,7 @@ export class Passage implements Receiver, Recipient {
     this.#exchange = exchange;
     this.#service = service;
     this.#raw = head.raw;
+    this.#known = head.known;
     this.#hasBody = head.bodyBytes > 0;
     this.#clientCloses = head.close;
     this.#delivery = new Delivery(connection, exchange, this, service.policy.idleMs);
@@ -112,7 +117,9 @@ export class Passage implements Receiver, Recipient {
   }
 
   received(bytes: Buffer, length: number): boolean {
-    return this.#phase === 'asked' && this.#delivery.received(bytes, length);
+    const upstream = this.#upstream;
+    if (this.#phase !== 'asked' || upstream === null) return false;
+    return this.#delivery.received(bytes, length, upstream.heads);
   }
 
   drained(): void {
@@ -220,8 +227,33 @@ export class Passage implements Receiver, Recipient {
   #send(): void {
     const upstream = this.#upstream;
     if (upstream === null) return;
+    const { method, path } = this.#exchange;
+    const held = this.#held;
+    this.#held = null;
+    this.#phase = 'asked';
+    upstream.write(`${method} ${path} HTTP/1.1\r\n${this.#lines()}`, held);
+    if (!upstream.full && this.#paused) this.drained();
+    this.#armForAnswer();
+  }
+
+  /** Header lines for the target, up to the empty one. */
+  #lines(): string {
+    const { id } = this.#exchange;
+    const known = this.#known;
+    if (known === null) return this.#linesWith(id);
+    const { trusted } = this.#connection;
+    if (known.sent === null || known.sent.trusted !== trusted) {
+      const text = flat(this.#linesWith(idMark));
+      const at = text.indexOf(idMark);
+      const behind = text.slice(at + idMark.length);
+      known.sent = { before: text.slice(0, at), behind, trusted };
+    }
+    return known.sent.before + id + known.sent.behind;
+  }
+
+  #linesWith(id: string): string {
     const { proto, trusted } = this.#connection;
-    const { host, client, id, method, path } = this.#exchange;
+    const { host, client } = this.#exchange;
     const headers = requestHeaders(this.#raw, {
       client,
       trusted,
@@ -232,12 +264,7 @@ export class Passage implements Receiver, Recipient {
       chunked: false,
       upgrade: false,
     });
-    const held = this.#held;
-    this.#held = null;
-    this.#phase = 'asked';
-    upstream.write(withLines(`${method} ${path} HTTP/1.1\r\n`, headers), held);
-    if (!upstream.full && this.#paused) this.drained();
-    this.#armForAnswer();
+    return withLines('', headers);
   }
 
   /** While the body comes, silence counts; from its end on, the wait for an answer. */

@@ -49,7 +49,47 @@ export interface RequestHead {
   headBytes: number;
   /** What of them counts for the limit of a service; the same sum as in `vet`. */
   countedBytes: number;
+  /** Where its header lines are those of a request before, byte for byte: what is known of them. */
+  known: KnownLines | null;
 }
+
+/**
+ * Header lines of a request without a body, the empty line included, and what was read in them. Clients
+ * that keep a connection repeat them in request after request.
+ */
+export class KnownLines {
+  readonly lines: string;
+  readonly raw: string[];
+  readonly host: string;
+  readonly id: string | undefined;
+  readonly close: boolean;
+  readonly countedBytes: number;
+  /** What a target is sent for them, without the request's id: made when they come a second time. */
+  sent: SentLines | null = null;
+
+  /** Use `knownLines`. */
+  constructor(text: string, head: RequestHead) {
+    const { raw, host, id, close, method, target } = head;
+    const lineBytes = method.length + target.length + lineRestBytes;
+    this.lines = text.slice(lineBytes);
+    this.raw = raw;
+    this.host = host;
+    this.id = id;
+    this.close = close;
+    this.countedBytes = head.countedBytes - lineBytes;
+  }
+}
+
+/** Header lines as a target gets them, in two parts: the id of the request stands between. */
+export interface SentLines {
+  readonly before: string;
+  readonly behind: string;
+  /** For a peer whose forwarded headers are believed. */
+  readonly trusted: boolean;
+}
+
+/** Of a request line besides method and target: two blanks, the version, CR and LF. */
+const lineRestBytes = 12;
 
 /** More lines than that are left to the general lane; browsers send about 20. */
 const linesMax = 100;
@@ -79,6 +119,7 @@ export function emptyRequestHead(): RequestHead {
     close: false,
     headBytes: 0,
     countedBytes: 0,
+    known: null,
   };
 }
 
@@ -87,9 +128,14 @@ export function emptyRequestHead(): RequestHead {
  *
  * @param text bytes as latin1, one character each.
  * @param head is filled in; whole only where the answer is `whole`.
+ * @param known header lines that may come again.
  * @returns `partial` where all so far is right and the empty line has not come.
  */
-export function parseRequest(text: string, head: RequestHead): 'whole' | 'partial' | HeadReason {
+export function parseRequest(
+  text: string,
+  head: RequestHead,
+  known: KnownLines | null = null,
+): 'whole' | 'partial' | HeadReason {
   const methodEnd = text.indexOf(' ');
   if (methodEnd === -1) return text.length < 8 && startsLikeMethod(text) ? 'partial' : 'method';
   const method = text.slice(0, methodEnd);
@@ -108,13 +154,18 @@ export function parseRequest(text: string, head: RequestHead): 'whole' | 'partia
   }
   head.method = method;
   head.target = target;
+  const start = at + version.length;
+  if (known !== null && !bodyBelongs && text.length - start === known.lines.length) {
+    if (text.endsWith(known.lines)) return recall(text, known, head);
+  }
+  head.known = null;
   head.raw = [];
   head.host = '';
   head.id = undefined;
   head.close = false;
   head.bodyBytes = -1;
-  head.countedBytes = method.length + target.length + 12;
-  const verdict = parseFields(text, at + version.length, head);
+  head.countedBytes = method.length + target.length + lineRestBytes;
+  const verdict = parseFields(text, start, head);
   if (verdict !== 'whole') return verdict;
   if (head.host === '') return 'host';
   // A body where none is usual, or none where one is: legal, and read in two ways by too many.
@@ -124,6 +175,28 @@ export function parseRequest(text: string, head: RequestHead): 'whole' | 'partia
 }
 
 const version = ' HTTP/1.1\r\n';
+
+/**
+ * @param head just read from `text`.
+ * @returns its lines, to be known again; null where they may not be: a body belongs to that method, so
+ *   they speak of its length, which is read anew each time.
+ */
+export function knownLines(text: string, head: RequestHead): KnownLines | null {
+  if (withBody.get(head.method) !== false || head.headBytes !== text.length) return null;
+  return new KnownLines(text, head);
+}
+
+function recall(text: string, known: KnownLines, head: RequestHead): 'whole' {
+  head.known = known;
+  head.raw = known.raw;
+  head.host = known.host;
+  head.id = known.id;
+  head.close = known.close;
+  head.bodyBytes = 0;
+  head.headBytes = text.length;
+  head.countedBytes = head.method.length + head.target.length + lineRestBytes + known.countedBytes;
+  return 'whole';
+}
 
 function startsLikeMethod(text: string): boolean {
   for (const method of withBody.keys()) {
