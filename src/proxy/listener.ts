@@ -18,6 +18,8 @@ export interface Balance {
 /** While it stops, the process listens on for so long: for clients whose connection was on its way. */
 const lastCallMs = 300;
 const lookEveryMs = 20;
+/** The queue of connections is looked at so often before it is closed, full or not. */
+const lastLooksMax = 1_000;
 
 export class Listener {
   readonly #plane: Plane;
@@ -25,7 +27,8 @@ export class Listener {
   readonly #balance: Balance | null;
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
-  /** When the last connection came. */
+  /** How many connections came, and when the last one did. */
+  #kept = 0;
   #keptMs = 0;
 
   /**
@@ -84,12 +87,19 @@ export class Listener {
     while (over() < limitMs) {
       // Whoever has just come has not been heard yet.
       if (this.#plane.idle && clock.now() - this.#keptMs >= lastCallMs) break;
-      // Right after a look at the socket, so that who is in its queue is served.
-      if (over() >= limitMs * acceptShare) setImmediate(() => this.#server.close());
+      if (over() >= limitMs * acceptShare) this.#stopAccepting();
       await new Promise<void>((resolve) => clock.after(lookEveryMs, resolve));
     }
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Once a look at the socket finds nobody in its queue: whoever is in it then is reset. */
+  #stopAccepting(looksLeft = lastLooksMax, kept = -1): void {
+    const come = this.#kept;
+    if (!this.#server.listening) return;
+    if (come === kept || looksLeft === 0) this.#server.close();
+    else setImmediate(() => this.#stopAccepting(looksLeft - 1, come));
   }
 
   #accepted(socket: net.Socket): void {
@@ -109,6 +119,7 @@ export class Listener {
   }
 
   #keep(socket: net.Socket): void {
+    this.#kept++;
     this.#keptMs = this.#plane.clock.now();
     this.#sockets.add(socket);
     this.#count();
