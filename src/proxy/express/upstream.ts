@@ -74,10 +74,6 @@ export class Upstream {
     socket.on('close', () => this.#closed());
   }
 
-  get connecting(): boolean {
-    return this.#socket.connecting;
-  }
-
   /** Bytes written that the kernel has not taken. */
   get backlogBytes(): number {
     return this.#socket.writableLength;
@@ -186,11 +182,6 @@ export class UpstreamPool implements Upstreams {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  /** Open connections, idle ones and those in use. */
-  get size(): number {
-    return this.#all.size;
   }
 
   /** An idle connection to `target`; undefined: there is none. */
