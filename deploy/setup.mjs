@@ -19,8 +19,9 @@ if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
 
 const installed = join(root, 'node_modules', '.package-lock.json');
 const lock = join(root, 'package-lock.json');
+// Not `npm ci`: it refuses a lock that lacks packages of other platforms, which not all registries have.
 if (!existsSync(installed) || timeOf(lock) > timeOf(installed)) {
-  run('Installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  run('Installing dependencies', 'npm', ['install', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
 const again = process.argv.includes('--build');

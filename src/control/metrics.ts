@@ -106,7 +106,19 @@ export class Metrics {
   async page(): Promise<{ type: string; text: string }> {
     this.#workers = await this.#source.stats();
     this.#services = this.#source.services();
+    this.#beginAtZero();
     return { type: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  /** A counter that begins at 1 hides its first event from `rate` and `increase`. */
+  #beginAtZero(): void {
+    for (const { name: service } of this.#services) {
+      for (const direction of ['deploy', 'rollback']) {
+        for (const result of ['committed', 'aborted']) {
+          this.#flips.inc({ service, direction, result }, 0);
+        }
+      }
+    }
   }
 
   #countersOfRequests(): void {

@@ -102,7 +102,11 @@ export interface Deployment {
   readonly startedAt: string;
   readonly endedAt: string | null;
   /** Set where the phase is failed or aborted: a code of errors.ts and one sentence. */
-  readonly error: { readonly code: string; readonly message: string; readonly detail?: unknown } | null;
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly detail?: unknown;
+  } | null;
   readonly receipt: Receipt | null;
 }
 

@@ -128,6 +128,10 @@ export class Workers implements DataPlane {
       typeof answer === 'string' || answer.value === undefined ? [] : [answer.value as WorkerStats],
     );
     if (this.#table !== null) return stats;
+    // Those have a table of an earlier controller: they are in any flip that it began.
+    for (const { worker, tableVersion } of stats) {
+      if (tableVersion > 0 && this.#alive.has(worker)) this.#joined.add(worker);
+    }
     for (const { name, generation } of stats.flatMap(({ services }) => services)) {
       this.#found.set(name, Math.max(generation, this.#found.get(name) ?? 0));
     }

@@ -10,7 +10,7 @@ const script = fileURLToPath(new URL('../../deploy/setup.mjs', import.meta.url))
 
 export default function build(): void {
   // For an engineer who builds in another terminal.
-  if (process.env['POINTSMAN_BUILT'] !== undefined) return;
+  if (process.env.POINTSMAN_BUILT !== undefined) return;
   const { status } = spawnSync(process.execPath, [script], { stdio: 'inherit' });
   if (status !== 0) throw new Error('the build failed: run "npm run build" to see why');
 }
