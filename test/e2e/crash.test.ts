@@ -1,8 +1,9 @@
 /**
- * kill -9 of the controller, of a worker, of everything, at random moments of deployments and flips.
+ * kill -9 of the controller, of a worker, of everything, at random moments of deployments and
+ * flips.
  *
- * The rule this file keeps: whatever dies when, the service comes back on exactly one color, the one the
- * API and the state file name. CRASH_SEED plays a run again, CRASH_ROUNDS makes it longer.
+ * The rule this file keeps: whatever dies when, the service comes back on exactly one color, the
+ * one the API and the state file name. CRASH_SEED plays a run again, CRASH_ROUNDS makes it longer.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import http from 'node:http';
@@ -167,7 +168,9 @@ function checkClients(load: Load, victim: Victim, dead: ReadonlySet<number> | nu
   expect(load.errors.filter(({ client }) => !hurt.has(client))).toEqual([]);
 }
 
-/** Once a client has had an answer of the new release, no request that starts goes to the old one. */
+/**
+ * Once a client has had an answer of the new release, no request that starts goes to the old one.
+ */
 function checkOrder(load: Load, asked: number, from: string, to: string): void {
   const first = Math.min(
     ...load.exchanges

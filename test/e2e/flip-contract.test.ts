@@ -1,9 +1,9 @@
 /**
- * The flip contract, seen from outside: clients that never retry, connections that stay, and flips to and
- * fro among them.
+ * The flip contract, seen from outside: clients that never retry, connections that stay, and flips
+ * to and fro among them.
  *
- * The rule this file keeps: what is checked never depends on how fast the machine is. FLIPS makes a longer
- * soak of it.
+ * The rule this file keeps: what is checked never depends on how fast the machine is. FLIPS makes a
+ * longer soak of it.
  */
 import { describe, expect, test } from 'vitest';
 import type { Deployment } from '../../src/control/state.ts';
@@ -171,7 +171,10 @@ async function finish({ events, file, talk }: Lodgers): Promise<void> {
   events.leave();
 }
 
-/** The pool has been retired for a new release: the WebSocket is told to come back, and nothing else. */
+/**
+ * The pool has been retired for a new release: the WebSocket is told to come back, and nothing
+ * else.
+ */
 async function evicted({ talk }: Lodgers): Promise<void> {
   expect(await talk.closed).toBe(1012);
 }

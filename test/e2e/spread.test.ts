@@ -1,4 +1,6 @@
-/** Connections over workers: none has much more than its share, and none loses what its client sent. */
+/**
+ * Connections over workers: none has much more than its share, and none loses what its client sent.
+ */
 import http from 'node:http';
 import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';

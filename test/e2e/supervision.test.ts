@@ -96,7 +96,8 @@ test('SIGTERM under a load that goes on: what is in flight is answered, later on
 
   expect(code).toBe(0);
   const lost = load.errors.filter(({ error, start }) => error !== 'ECONNREFUSED' && start < ended);
-  // Nobody was cut in mid-answer. A connection may be caught between the kernel's handshake and ours.
+  // Nobody was cut in mid-answer. A connection may be caught between the kernel's handshake and
+  // ours.
   expect(lost.filter(({ status, error }) => status !== 0 || error !== 'ECONNRESET')).toEqual([]);
   expect(lost.length).toBeLessThanOrEqual(2);
 });

@@ -1,7 +1,8 @@
 /**
  * The 60-second tour of the README, as a newcomer types it: what `npm start` runs, then the CLI.
  *
- * The rule this file keeps: the demo is run as it is, only on ports of its own, and with less patience.
+ * The rule this file keeps: the demo is run as it is, only on ports of its own, and with less
+ * patience.
  */
 import { spawn } from 'node:child_process';
 import {

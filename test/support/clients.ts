@@ -1,9 +1,10 @@
 /**
- * Clients of a service under load: they keep one connection each, never retry, and write down everything.
+ * Clients of a service under load: they keep one connection each, never retry, and write down
+ * everything.
  *
- * The rule this file keeps: all of them live in this process, so that the times in their records come
- * from one clock and can be compared: if one answer was read before another request was written, it
- * happened before.
+ * The rule this file keeps: all of them live in this process, so that the times in their records
+ * come from one clock and can be compared: if one answer was read before another request was
+ * written, it happened before.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import http from 'node:http';

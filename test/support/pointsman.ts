@@ -1,7 +1,8 @@
 /**
  * A real Pointsman in front of `shop.mjs`, for tests of the page: two workers, pools of processes.
  *
- * The rule this file keeps: it only says what such a test needs; `whole.ts` starts and ends everything.
+ * The rule this file keeps: it only says what such a test needs; `whole.ts` starts and ends
+ * everything.
  */
 
 import { writeFileSync } from 'node:fs';

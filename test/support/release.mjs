@@ -1,14 +1,14 @@
 /**
- * The application behind the end-to-end tests: every answer says which release gave it, and from which
- * process.
+ * The application behind the end-to-end tests: every answer says which release gave it, and from
+ * which process.
  *
- * The rule this file keeps: it needs nothing but Node and `ws`. As a replica it takes RELEASE and PORT
- * from the environment; with names as arguments it is a release for each of them, on ports of its own,
- * which it prints as one line of JSON.
+ * The rule this file keeps: it needs nothing but Node and `ws`. As a replica it takes RELEASE and
+ * PORT from the environment; with names as arguments it is a release for each of them, on ports of
+ * its own, which it prints as one line of JSON.
  *
- * / and /slow?ms answer with text, /echo with the digest of what was posted, /sse with numbered events,
- * /ws echoes, /download?chunks&ms is paced and its digest comes as a trailer, /up is 200 unless the
- * name of the release contains "broken".
+ * / and /slow?ms answer with text, /echo with the digest of what was posted, /sse with numbered
+ * events, /ws echoes, /download?chunks&ms is paced and its digest comes as a trailer, /up is 200
+ * unless the name of the release contains "broken".
  */
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';

@@ -1,9 +1,9 @@
 /**
  * Judges the records of many clients by the flip contract: who may have answered whom.
  *
- * The rule this file keeps: it knows only what a client can know. A flip has happened by the time the API
- * said so, or by the time any client had read an answer of the new release, whichever was first; it
- * cannot have happened before it was asked for.
+ * The rule this file keeps: it knows only what a client can know. A flip has happened by the time
+ * the API said so, or by the time any client had read an answer of the new release, whichever was
+ * first; it cannot have happened before it was asked for.
  */
 import type { Exchange } from './clients.ts';
 

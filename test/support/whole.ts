@@ -1,9 +1,10 @@
 /**
- * A real Pointsman for end-to-end tests: `node dist/main.js run -c file` on free ports, in a folder of its
- * own, and what a test asks of it.
+ * A real Pointsman for end-to-end tests: `node dist/main.js run -c file` on free ports, in a folder
+ * of its own, and what a test asks of it.
  *
- * The rule this file keeps: nothing outlives the test. Every process that belongs to the folder is found
- * in /proc by its command or environment, ended by pid, and a test that left one behind fails.
+ * The rule this file keeps: nothing outlives the test. Every process that belongs to the folder is
+ * found in /proc by its command or environment, ended by pid, and a test that left one behind
+ * fails.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
@@ -61,7 +62,10 @@ export interface ShopOptions {
   readonly top?: object;
 }
 
-/** A folder with a config in it; call `start` to run it. Ports are below those that the system gives out. */
+/**
+ * A folder with a config in it; call `start` to run it. Ports are below those that the system gives
+ * out.
+ */
 export async function preparePointsman(options: ShopOptions): Promise<Pointsman> {
   const pointsman = new Pointsman(await freePort(), await freePort());
   pointsman.configure(pointsman.config(options));
