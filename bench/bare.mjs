@@ -1,4 +1,7 @@
-/** http-proxy as its README shows it, with a keep-alive agent: the yardstick for what Pointsman adds. */
+/**
+ * http-proxy as its README shows it, with a keep-alive agent: the yardstick for what Pointsman
+ * adds.
+ */
 import { Agent, createServer } from 'node:http';
 import httpProxy from 'http-proxy';
 

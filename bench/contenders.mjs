@@ -1,8 +1,8 @@
 /**
  * Who is measured: Pointsman, what it is built on, and every peer that is found on PATH.
  *
- * The rule this file keeps: each gets one worker, access log off, metrics as it ships them, keep-alive to
- * the origin, and the same place to run.
+ * The rule this file keeps: each gets one worker, access log off, metrics as it ships them,
+ * keep-alive to the origin, and the same place to run.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const main = join(here, '..', 'dist', 'main.js');
 
 /**
- * @typedef {{ name: string, version: string, port: number, pid: number, admin?: number, stop(): void }} Contender
+ * @typedef {{ name: string, version: string, port: number, pid: number, admin?: number, stop():
+ *   void }} Contender
  */
 
 /** Proxies in the order they are printed: name to what starts it. */

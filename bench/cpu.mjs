@@ -1,8 +1,8 @@
 /**
  * CPU time and memory of a process and all that it started, from /proc.
  *
- * The rule this file keeps: what a proxy costs is what its whole process tree costs, in nanoseconds the
- * scheduler counted, not in wall time of a noisy machine.
+ * The rule this file keeps: what a proxy costs is what its whole process tree costs, in nanoseconds
+ * the scheduler counted, not in wall time of a noisy machine.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -31,7 +31,10 @@ export function cpuNs(pid) {
   return sum;
 }
 
-/** @param {number} pid @returns {number} resident bytes of the tree, shared pages counted once a process */
+/**
+ * @param {number} pid
+ * @returns {number} resident bytes of the tree, shared pages counted once a process
+ */
 export function rssBytes(pid) {
   let kib = 0;
   for (const one of tree(pid)) {

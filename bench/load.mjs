@@ -1,10 +1,11 @@
 /**
- * The load: raw sockets that send prepared bytes and read answers by Content-Length. It never retries, so
- * whatever a proxy loses shows as an error.
+ * The load: raw sockets that send prepared bytes and read answers by Content-Length. It never
+ * retries, so whatever a proxy loses shows as an error.
  *
- * A child process: takes one order `{ port, path, body, connections, keepAlive, requests | seconds, rate }`
- * and sends back `{ requests, errors, seconds, p50Ms, p99Ms, maxMs }`. With `rate` (requests/s over all
- * connections) it is an open loop: a request counts from when it was due, not from when it was sent.
+ * A child process: takes one order `{ port, path, body, connections, keepAlive, requests | seconds,
+ * rate }` and sends back `{ requests, errors, seconds, p50Ms, p99Ms, maxMs }`. With `rate`
+ * (requests/s over all connections) it is an open loop: a request counts from when it was due, not
+ * from when it was sent.
  */
 import { connect } from 'node:net';
 

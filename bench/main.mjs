@@ -2,12 +2,13 @@
  * `npm run bench`: what Pointsman costs beside what it is built on and every peer on PATH.
  *
  *   npm run bench                     the loads, the flip, and memory
- *   npm run bench -- loads flip       only these parts: loads, latency, flip, scale, memory, scrape, deploy
+ * npm run bench -- loads flip       only these parts: loads, latency, flip, scale, memory, scrape,
+ * deploy
  *   npm run bench -- --brief          two short rounds: is it alive? (what .ci/run does)
  *   npm run bench -- --rounds 7 --seconds 4 --only pointsman,haproxy
  *
- * The rule this file keeps: rounds are interleaved, figures are medians, and what counts are the ratios
- * within one run: the machine is shared, so the times of two runs do not compare.
+ * The rule this file keeps: rounds are interleaved, figures are medians, and what counts are the
+ * ratios within one run: the machine is shared, so the times of two runs do not compare.
  */
 import { parseArgs } from 'node:util';
 import { kinds, onPath, versionOf } from './contenders.mjs';
@@ -31,7 +32,7 @@ const options = {
   names: contenders(values.only),
 };
 const parts = { loads: loadBench, latency: latencyBench, flip: flipBench, scale: scaleBench };
-Object.assign(parts, { memory: memoryBench, scrape: scrapeBench, deploy: deployBench });
+Object.assign(parts, { memory: memoryBench, scrape: scrapeBench });
 const wanted = positionals.length > 0 ? positionals : ['loads', 'flip', 'memory'];
 const unknown = wanted.filter((part) => !(part in parts));
 if (unknown.length > 0) {
@@ -58,10 +59,4 @@ function machine() {
     .filter((name) => kinds[name]?.on)
     .map((name) => `${name} ${versionOf(name)}`);
   return [`Node ${process.versions.node}`, `${process.arch}`, ...versions].join(' · ');
-}
-
-/** Imported late: it needs a container engine. */
-async function deployBench(given) {
-  const { deployBench: run } = await import('./deploy.mjs');
-  return run(given);
 }

@@ -1,7 +1,7 @@
 /**
- * The origin that every contender stands before: as little work as possible, so that it is never what is
- * measured. It reads heads and Content-Length bodies, keeps connections, and answers by path:
- * `/small` 12 bytes, `/64k` 64 KiB, anything else 12 bytes.
+ * The origin that every contender stands before: as little work as possible, so that it is never
+ * what is measured. It reads heads and Content-Length bodies, keeps connections, and answers by
+ * path: `/small` 12 bytes, `/64k` 64 KiB, anything else 12 bytes.
  */
 import { createServer } from 'node:net';
 

@@ -1,4 +1,6 @@
-/** Tables for people, in Markdown, so that what the bench printed can stand in the README as it is. */
+/**
+ * Tables for people, in Markdown, so that what the bench printed can stand in the README as it is.
+ */
 
 /** @param {string} title @param {string[]} head @param {(string | number)[][]} rows */
 export function print(title, head, rows) {

@@ -1,8 +1,9 @@
 /**
- * What `npm start` and `npm test` do first on a fresh clone: install the dependencies, build `dist/`.
+ * What `npm start` and `npm test` do first on a fresh clone: install the dependencies, build
+ * `dist/`.
  *
- * The rule this file keeps: it needs nothing but Node and npm, does only what is out of date, and says in
- * one line what it does. `--build` builds in any case.
+ * The rule this file keeps: it needs nothing but Node and npm, does only what is out of date, and
+ * says in one line what it does. `--build` builds in any case.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
@@ -19,7 +20,8 @@ if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
 
 const installed = join(root, 'node_modules', '.package-lock.json');
 const lock = join(root, 'package-lock.json');
-// Not `npm ci`: it refuses a lock that lacks packages of other platforms, which not all registries have.
+// Not `npm ci`: it refuses a lock that lacks packages of other platforms, which not all registries
+// have.
 if (!existsSync(installed) || timeOf(lock) > timeOf(installed)) {
   run('Installing dependencies', 'npm', ['install', '--no-audit', '--no-fund', '--loglevel=error']);
 }

@@ -1,8 +1,8 @@
 /**
  * All three roles in one process (`workers: 0`): for a laptop, the tests, a small box.
  *
- * The rule this file keeps: the same controller and the same data plane as with workers; only what stands
- * between them is a call in place of a message.
+ * The rule this file keeps: the same controller and the same data plane as with workers; only what
+ * stands between them is a call in place of a message.
  */
 import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
@@ -15,11 +15,17 @@ import { Listener } from './proxy/listener.ts';
 import { LocalDataPlane } from './proxy/local.ts';
 import { Plane } from './proxy/plane.ts';
 
-/** Descriptors for files and operators, and the share of the others for clients: the rest goes to targets. */
+/**
+ * Descriptors for files and operators, and the share of the others for clients: the rest goes to
+ * targets.
+ */
 const descriptorsKept = 64;
 const clientShare = 0.6;
 
-/** @returns the exit code, when it was told to end. @throws Fault of the start: config, state, ports */
+/**
+ * @returns the exit code, when it was told to end.
+ * @throws Fault of the start: config, state, ports
+ */
 export async function runAlone(config: Config, configFile: string): Promise<number> {
   const log = openLog('pointsman');
   const plane = new Plane({ clock: systemClock, worker: 0, sink: log });

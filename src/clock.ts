@@ -5,7 +5,9 @@
  * that jumps two days back moves none of them; the wall clock is only ever printed.
  */
 export interface Clock {
-  /** Monotonic milliseconds since some fixed moment; fractions count. For deadlines and durations. */
+  /**
+   * Monotonic milliseconds since some fixed moment; fractions count. For deadlines and durations.
+   */
   now(): number;
   /** Wall time, for people: logs, receipts, history. Never compared. */
   date(): Date;
@@ -29,7 +31,9 @@ export const systemClock: Clock = {
   },
 };
 
-/** Resolves `delayMs` from now, or at once when `signal` aborts (the caller looks at the signal). */
+/**
+ * Resolves `delayMs` from now, or at once when `signal` aborts (the caller looks at the signal).
+ */
 export function pause(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

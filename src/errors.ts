@@ -1,8 +1,8 @@
 /**
  * Every foreseen failure, one row each.
  *
- * The rule this file keeps: what is in this table is a `Fault`, is answered, and the process goes on;
- * anything else that throws is a bug and ends the process (the supervisor starts it again).
+ * The rule this file keeps: what is in this table is a `Fault`, is answered, and the process goes
+ * on; anything else that throws is a bug and ends the process (the supervisor starts it again).
  * `status` is the HTTP status it is answered with, `side` says whose it is to mend, and `retry`
  * whether the same call may succeed later, unchanged.
  */
@@ -82,7 +82,9 @@ export type FaultCode = keyof typeof table;
 /** The table itself, for the documents and for the test that keeps them true. */
 export const faults: Readonly<Record<FaultCode, Row>> = table;
 
-/** A foreseen failure. Its message says what was wanted, what was got, where, and what to do next. */
+/**
+ * A foreseen failure. Its message says what was wanted, what was got, where, and what to do next.
+ */
 export class Fault extends Error {
   readonly code: FaultCode;
   /** Plain values for the answer and the log: the names and numbers the message speaks of. */

@@ -1,8 +1,8 @@
 /**
  * What the supervisor, the controller and the workers say to each other over their IPC channels.
  *
- * The rule this file keeps: the supervisor relays orders and replies unread; what it acts on itself is
- * `kind` by `kind` listed here.
+ * The rule this file keeps: the supervisor relays orders and replies unread; what it acts on itself
+ * is `kind` by `kind` listed here.
  */
 import type { Address } from './config/config.ts';
 import type { Order, Reply } from './wire.ts';

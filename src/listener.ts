@@ -1,14 +1,14 @@
 /**
  * Listening sockets that outlive the processes which accept from them.
  *
- * The rule this file keeps: the supervisor binds a socket and never accepts from it; children inherit the
- * descriptor and listen on it. While any process holds it, the kernel queues new connections, so a
- * worker that dies, even the only one, costs nobody a refused connection.
+ * The rule this file keeps: the supervisor binds a socket and never accepts from it; children
+ * inherit the descriptor and listen on it. While any process holds it, the kernel queues new
+ * connections, so a worker that dies, even the only one, costs nobody a refused connection.
  *
- * Why not `node:cluster`: its primary closes a shared handle together with the last worker that uses it,
- * and the connections that wait in its queue are reset (seen with one worker). Why an undocumented call:
- * a documented `listen()` always accepts as well. It is the call that Node's own cluster binds with
- * (checked on 20, 24 and 26), and it is called here only.
+ * Why not `node:cluster`: its primary closes a shared handle together with the last worker that
+ * uses it, and the connections that wait in its queue are reset (seen with one worker). Why an
+ * undocumented call: a documented `listen()` always accepts as well. It is the call that Node's own
+ * cluster binds with (checked on 20, 24 and 26), and it is called here only.
  */
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
@@ -16,12 +16,15 @@ import net from 'node:net';
 import type { Address } from './config/config.ts';
 import { Fault } from './errors.ts';
 
-/** Connections the kernel keeps for us while nobody accepts; it takes the smaller of this and somaxconn. */
+/**
+ * Connections the kernel keeps for us while nobody accepts; it takes the smaller of this and
+ * somaxconn.
+ */
 export const backlog = 4096;
 /**
- * Of the time a stop may take: so long new connections are accepted while requests are in flight, for
- * load balancers that have not noticed. The rest is for what is in flight, which would else never end
- * under a load that goes on.
+ * Of the time a stop may take: so long new connections are accepted while requests are in flight,
+ * for load balancers that have not noticed. The rest is for what is in flight, which would else
+ * never end under a load that goes on.
  */
 export const acceptShare = 0.5;
 
@@ -69,7 +72,9 @@ export async function holdListener(wanted: Address): Promise<HeldListener> {
   };
 }
 
-/** How many files and sockets this process may have open; Infinity where the system does not tell. */
+/**
+ * How many files and sockets this process may have open; Infinity where the system does not tell.
+ */
 export function descriptorsMax(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');

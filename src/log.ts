@@ -1,8 +1,9 @@
 /**
  * The only importer of pino: the log of a process, and the access log of a worker.
  *
- * The rule this file keeps: nobody waits for a log. Lines go out in the background, in whole lines of
- * bounded size; when the reader does not read, they are dropped and counted, and traffic goes on.
+ * The rule this file keeps: nobody waits for a log. Lines go out in the background, in whole lines
+ * of bounded size; when the reader does not read, they are dropped and counted, and traffic goes
+ * on.
  */
 import pino from 'pino';
 
@@ -25,8 +26,9 @@ export interface Sink extends Log {
   line(fields: Readonly<Record<string, unknown>>): void;
   readonly dropped: number;
   /**
-   * Resolves when all is written: wait for it before the process ends. A write to a reader that does not
-   * read blocks, and no process ends by itself while a write of it blocks; this one is then ended hard.
+   * Resolves when all is written: wait for it before the process ends. A write to a reader that
+   * does not read blocks, and no process ends by itself while a write of it blocks; this one is
+   * then ended hard.
    */
   written(): Promise<void>;
 }

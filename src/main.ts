@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /**
- * From argv to a command, and from the environment to a role: every process of Pointsman starts here.
+ * From argv to a command, and from the environment to a role: every process of Pointsman starts
+ * here.
  *
- * The rule this file keeps: it imports nothing before it knows which part of the program is wanted, so
- * that the supervisor stays small and the CLI starts fast.
+ * The rule this file keeps: it imports nothing before it knows which part of the program is wanted,
+ * so that the supervisor stays small and the CLI starts fast.
  */
 import { readFileSync } from 'node:fs';
 import { childEnv } from './ipc.ts';

@@ -1,11 +1,15 @@
 /**
  * `pointsman run`: one process or many, as the config says.
  *
- * The rule this file keeps: what the config or the port refuses is refused here, before anything starts.
+ * The rule this file keeps: what the config or the port refuses is refused here, before anything
+ * starts.
  */
 import { loadConfig } from './config/load.ts';
 
-/** @returns the exit code, when all has ended. @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE, PORT_IN_USE */
+/**
+ * @returns the exit code, when all has ended.
+ * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE, PORT_IN_USE
+ */
 export async function run(configFile: string): Promise<number> {
   const config = await loadConfig(configFile);
   if (config.workers === 0) {

@@ -2,13 +2,14 @@
  * How many client connections each worker has, in a few bytes that all of them share.
  *
  * The rule this file keeps: it is a hint, never a lock. All workers accept from one socket, and the
- * kernel wakes whichever is quickest, so that one may end up with twice its share (seen: 120 of 200 with
- * three workers). A worker that sees on the board that it is ahead hands the connection to the one behind.
- * What is on its way stands on no board yet, so each worker remembers what it gave to whom: a burst that
- * one worker accepts in one go would else all go to the same other one (seen: 180 of 200).
+ * kernel wakes whichever is quickest, so that one may end up with twice its share (seen: 120 of 200
+ * with three workers). A worker that sees on the board that it is ahead hands the connection to the
+ * one behind. What is on its way stands on no board yet, so each worker remembers what it gave to
+ * whom: a burst that one worker accepts in one go would else all go to the same other one (seen:
+ * 180 of 200).
  *
- * The board is a small file in memory, without a name, inherited like the listening socket: reading it
- * costs about a microsecond a connection, and no message.
+ * The board is a small file in memory, without a name, inherited like the listening socket: reading
+ * it costs about a microsecond a connection, and no message.
  */
 import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -63,8 +64,9 @@ export class Scoreboard {
   }
 
   /**
-   * Who should have the next connection, where that is not this worker: the one with the fewest, once this
-   * one is ahead of it by a quarter and four; it then counts as on its way there. null: keep it.
+   * Who should have the next connection, where that is not this worker: the one with the fewest,
+   * once this one is ahead of it by a quarter and four; it then counts as on its way there. null:
+   * keep it.
    *
    * @param connections what this worker would have with it.
    * @param nowMs of a clock that only goes forward.

@@ -1,8 +1,10 @@
 /**
- * The supervisor: holds the listening sockets, restarts its children, relays their messages. Nothing else.
+ * The supervisor: holds the listening sockets, restarts its children, relays their messages.
+ * Nothing else.
  *
- * The rule this file keeps: it does not read what it relays and knows nothing of services or releases, so
- * that there is nothing in it to crash on. When it dies, its children see their channel close and end.
+ * The rule this file keeps: it does not read what it relays and knows nothing of services or
+ * releases, so that there is nothing in it to crash on. When it dies, its children see their
+ * channel close and end.
  */
 import { type ChildProcess, fork, type Serializable } from 'node:child_process';
 import type { Socket } from 'node:net';
@@ -221,7 +223,8 @@ class Supervisor {
     this.#tell({ kind: 'stopping' });
     for (const worker of this.#workers) this.#order(worker.slot, { kind: 'stop', limitMs });
     setTimeout(() => this.#killAll(0), limitMs + stopGraceMs).unref();
-    // The workers have it too, and accept on for a while; held on here, it would queue clients for nobody.
+    // The workers have it too, and accept on for a while; held on here, it would queue clients for
+    // nobody.
     this.#traffic.close();
     this.#endWhenAlone();
   }
@@ -247,9 +250,9 @@ function child(name: string, slot: number): Child {
 }
 
 /**
- * Node begins to read a socket as soon as a process is handed one, and goes on until the next process has
- * taken it: what a client sent meanwhile would be read here, and lost. No public call stops that; this is
- * the one that Node's own `pauseOnConnect` makes.
+ * Node begins to read a socket as soon as a process is handed one, and goes on until the next
+ * process has taken it: what a client sent meanwhile would be read here, and lost. No public call
+ * stops that; this is the one that Node's own `pauseOnConnect` makes.
  */
 function leaveUnread(socket: Socket | undefined): void {
   const handle = (socket as { _handle?: { reading: boolean; readStop(): void } } | undefined)

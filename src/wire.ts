@@ -1,13 +1,13 @@
 /**
  * What the control plane and the data plane say to each other: the table, and the orders of a flip.
  *
- * The rule this file keeps: it is all that both planes import. Everything in it is plain, immutable and
- * survives JSON, because between processes it travels as JSON.
+ * The rule this file keeps: it is all that both planes import. Everything in it is plain, immutable
+ * and survives JSON, because between processes it travels as JSON.
  *
- * A table is replaced whole and numbered by `version`. A service in it whose `generation` is the one a
- * worker already serves takes effect at once (health, policy, pause, a standby that fills); one whose
- * generation is higher is kept beside the serving one until a `commit` of that generation. So a table
- * can never move traffic between colors: only hold and commit can.
+ * A table is replaced whole and numbered by `version`. A service in it whose `generation` is the
+ * one a worker already serves takes effect at once (health, policy, pause, a standby that fills);
+ * one whose generation is higher is kept beside the serving one until a `commit` of that
+ * generation. So a table can never move traffic between colors: only hold and commit can.
  */
 
 /** A slot, not a version; neither is "new". */
@@ -22,7 +22,10 @@ export function otherColor(color: Color): Color {
 
 /** One upstream address, and whether probes say that it works. */
 export interface TargetEntry {
-  /** Stable while the target runs; for metrics and for matching old with new: `host:port` or a replica's name. */
+  /**
+   * Stable while the target runs; for metrics and for matching old with new: `host:port` or a
+   * replica's name.
+   */
   readonly id: string;
   readonly host: string;
   /** 1 to 65535 */
@@ -30,7 +33,10 @@ export interface TargetEntry {
   readonly healthy: boolean;
 }
 
-/** What fills a color. A color that is filled again gets a new id, so nothing of the former filling is reused. */
+/**
+ * What fills a color. A color that is filled again gets a new id, so nothing of the former filling
+ * is reused.
+ */
 export interface PoolEntry {
   /** `service.color.fill` */
   readonly id: string;
@@ -38,7 +44,10 @@ export interface PoolEntry {
   readonly targets: readonly TargetEntry[];
 }
 
-/** How requests of a service are treated. Sizes in bytes, times in ms; ranges stand in the config schema. */
+/**
+ * How requests of a service are treated. Sizes in bytes, times in ms; ranges stand in the config
+ * schema.
+ */
 export interface Policy {
   readonly connectMs: number;
   /** From the last byte of the request to the first of the answer. */
@@ -94,7 +103,9 @@ export interface Fence {
   readonly generation: number;
 }
 
-/** Requests inside a pool, by what they are: a plain exchange, a server-sent event stream, a tunnel. */
+/**
+ * Requests inside a pool, by what they are: a plain exchange, a server-sent event stream, a tunnel.
+ */
 export interface Inside {
   readonly http: number;
   readonly sse: number;
@@ -137,7 +148,9 @@ export interface PoolStats {
 
 export interface TargetStats {
   readonly id: string;
-  /** `host` and `port` as the worker's table has them; a restarted controller serves on from them. */
+  /**
+   * `host` and `port` as the worker's table has them; a restarted controller serves on from them.
+   */
   readonly host?: string;
   readonly port?: number;
   /** As the worker's table says; a restarted controller begins from it. */
@@ -163,7 +176,10 @@ export interface ColorCounts {
   readonly panics: number;
 }
 
-/** Seconds. `buckets[i]` counts what was at most `bounds[i]` and over the bound before it; the last has no bound. */
+/**
+ * Seconds. `buckets[i]` counts what was at most `bounds[i]` and over the bound before it; the last
+ * has no bound.
+ */
 export interface HistogramCounts {
   readonly buckets: readonly number[];
   readonly sum: number;

@@ -1,8 +1,8 @@
 /**
  * Draws the tokens of the admin API where there are none yet: one to act with, one to look with.
  *
- * The rule this file keeps: what is there is left alone, and each file is readable by those who need it and
- * by nobody else: the operator's by Pointsman, the reader's by Prometheus beside.
+ * The rule this file keeps: what is there is left alone, and each file is readable by those who
+ * need it and by nobody else: the operator's by Pointsman, the reader's by Prometheus beside.
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, writeFileSync } from 'node:fs';

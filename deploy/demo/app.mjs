@@ -1,7 +1,7 @@
 /**
- * The demo app: what a release looks like to its clients. It answers with its own name, so that a flip is
- * seen at once. PORT and RELEASE come from Pointsman; a release whose name contains "broken" never becomes
- * healthy, to see a deployment fail.
+ * The demo app: what a release looks like to its clients. It answers with its own name, so that a
+ * flip is seen at once. PORT and RELEASE come from Pointsman; a release whose name contains
+ * "broken" never becomes healthy, to see a deployment fail.
  */
 import { createServer } from 'node:http';
 

@@ -1,8 +1,8 @@
 /**
  * `npm start`: the proxy in front of the demo service, and what to try next once it is ready.
  *
- * The rule this file keeps: it only starts what everybody starts (`pointsman run -c …`), waits for its
- * `/readyz`, and passes signals and the exit code on.
+ * The rule this file keeps: it only starts what everybody starts (`pointsman run -c …`), waits for
+ * its `/readyz`, and passes signals and the exit code on.
  */
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';

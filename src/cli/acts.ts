@@ -1,8 +1,9 @@
 /**
- * The commands that change something and end at once: flip, rollback, abort, retire, pause, resume, reload.
+ * The commands that change something and end at once: flip, rollback, abort, retire, pause, resume,
+ * reload.
  *
- * The rule this file keeps: each reads the service first and sends the generation it saw, so that a second
- * click, or a colleague who was faster, is a conflict and not a second change.
+ * The rule this file keeps: each reads the service first and sends the generation it saw, so that a
+ * second click, or a colleague who was faster, is a conflict and not a second change.
  */
 import type { Reloaded, ServiceStatus } from '../control/control.ts';
 import type { Deployment } from '../control/state.ts';

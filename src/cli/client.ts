@@ -1,8 +1,9 @@
 /**
  * The admin API as the CLI calls it.
  *
- * The rule this file keeps: whatever goes wrong becomes a `Failure` that says which URL was tried and what
- * to do; a call that changes something carries a key, so it can be sent again when its answer was lost.
+ * The rule this file keeps: whatever goes wrong becomes a `Failure` that says which URL was tried
+ * and what to do; a call that changes something carries a key, so it can be sent again when its
+ * answer was lost.
  */
 import { randomUUID } from 'node:crypto';
 import { type Clock, pause } from '../clock.ts';
@@ -228,7 +229,9 @@ class Silence {
   }
 }
 
-/** What fetch hides in causes of causes, and in lists of errors where a name had several addresses. */
+/**
+ * What fetch hides in causes of causes, and in lists of errors where a name had several addresses.
+ */
 function codeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const { code } = thrown as NodeJS.ErrnoException;

@@ -1,8 +1,8 @@
 /**
  * What every command is given: where to call, as whom, how to print, and when to stop.
  *
- * The rule this file keeps: options win over the environment, and a wrong one is a usage error before
- * anything is called.
+ * The rule this file keeps: options win over the environment, and a wrong one is a usage error
+ * before anything is called.
  */
 import { readFileSync } from 'node:fs';
 import { parseDuration } from '../config/units.ts';

@@ -1,8 +1,8 @@
 /**
  * `pointsman deploy`: begins a deployment and stays with it until it has flipped or failed.
  *
- * The rule this file keeps: it listens before it calls, so that nothing happens unseen; and what it knows
- * in the end it has read, not only heard. A controller that restarts meanwhile is waited for.
+ * The rule this file keeps: it listens before it calls, so that nothing happens unseen; and what it
+ * knows in the end it has read, not only heard. A controller that restarts meanwhile is waited for.
  */
 import { pause } from '../clock.ts';
 import { parseAddress } from '../config/address.ts';
@@ -17,8 +17,8 @@ import { progressOf } from './progress.ts';
 import { failureText, receiptText } from './receipt.ts';
 
 /**
- * A deployment that flips by itself leaves `ready` at once. One that stays there so long waits for a person,
- * be it by `--no-flip` or by `flip: manual` in the configuration.
+ * A deployment that flips by itself leaves `ready` at once. One that stays there so long waits for
+ * a person, be it by `--no-flip` or by `flip: manual` in the configuration.
  */
 const readyMs = 2_000;
 

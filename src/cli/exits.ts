@@ -1,8 +1,8 @@
 /**
  * How a command ends: the exit codes, and what a command throws that ends with another one than 0.
  *
- * The rule this file keeps: scripts decide by the code alone. 5 and 6 mean that Pointsman is well and said
- * no, with nothing changed; 4 and 124 mean that nobody knows yet.
+ * The rule this file keeps: scripts decide by the code alone. 5 and 6 mean that Pointsman is well
+ * and said no, with nothing changed; 4 and 124 mean that nobody knows yet.
  */
 import type { FaultCode } from '../errors.ts';
 

@@ -1,8 +1,8 @@
 /**
  * Events without an end: a stream that is opened again whenever it breaks.
  *
- * The rule this file keeps: it goes on behind the last event it gave, so none that is still kept is missed
- * or told twice; and it says when it was away, since what was not kept must be read again.
+ * The rule this file keeps: it goes on behind the last event it gave, so none that is still kept is
+ * missed or told twice; and it says when it was away, since what was not kept must be read again.
  */
 import { pause } from '../clock.ts';
 import type { PointsmanEvent } from '../control/control.ts';
@@ -26,8 +26,8 @@ export interface HappeningsQuery {
 }
 
 /**
- * @throws Failure when it cannot be opened the first time, when it is refused (a token that changed), or
- *   when the command is to stop.
+ * @throws Failure when it cannot be opened the first time, when it is refused (a token that
+ *   changed), or when the command is to stop.
  */
 export async function* happenings(
   context: Context,

@@ -1,8 +1,9 @@
 /**
  * What a command may touch of the process it runs in, as an argument.
  *
- * The rule this file keeps: nothing else in `src/cli` reads or writes the process, so a test runs every
- * command in its own process and sees all it does. Results go to `stdout`, everything else to `stderr`.
+ * The rule this file keeps: nothing else in `src/cli` reads or writes the process, so a test runs
+ * every command in its own process and sees all it does. Results go to `stdout`, everything else to
+ * `stderr`.
  */
 import { hostname } from 'node:os';
 import type { Clock } from '../clock.ts';

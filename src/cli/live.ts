@@ -1,8 +1,8 @@
 /**
  * A block of lines that is drawn again in its place, on a terminal.
  *
- * The rule this file keeps: no line wraps and the block is never higher than the terminal, because the
- * cursor goes up by as many lines as were written, and a wrapped line is two.
+ * The rule this file keeps: no line wraps and the block is never higher than the terminal, because
+ * the cursor goes up by as many lines as were written, and a wrapped line is two.
  */
 import type { Out } from './io.ts';
 import { clip } from './text.ts';

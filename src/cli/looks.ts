@@ -1,8 +1,8 @@
 /**
  * The commands that only look: status, history, events, health.
  *
- * The rule this file keeps: looking never changes anything and ends with 0 whatever there is to see, except
- * `health`, whose whole purpose is its exit code.
+ * The rule this file keeps: looking never changes anything and ends with 0 whatever there is to
+ * see, except `health`, whose whole purpose is its exit code.
  */
 import { type Clock, pause } from '../clock.ts';
 import type { ServiceStatus } from '../control/control.ts';
@@ -27,7 +27,10 @@ export async function status(context: Context, service: string | undefined): Pro
   return exits.ok;
 }
 
-/** The picture again whenever something happens: in place on a terminal, else events as lines below it. */
+/**
+ * The picture again whenever something happens: in place on a terminal, else events as lines below
+ * it.
+ */
 export async function watchStatus(context: Context, service: string | undefined): Promise<number> {
   const query = service === undefined ? { after: null } : { service, after: null };
   const stream = happenings(context, query);
@@ -103,7 +106,10 @@ async function read(
   return { json: { services }, text: overview(services, look) };
 }
 
-/** Home, every line cleared to its end, the rest of the screen cleared; never more lines than there are. */
+/**
+ * Home, every line cleared to its end, the rest of the screen cleared; never more lines than there
+ * are.
+ */
 function screen(text: string, context: Context): string {
   const lines = text.split('\n').slice(0, context.io.stdout.rows - 1);
   return `\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[0J`;

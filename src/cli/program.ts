@@ -1,8 +1,8 @@
 /**
  * The command line: every command with its arguments and options, and what it runs.
  *
- * The rule this file keeps: it is the only importer of commander, and it only translates: what a command
- * does stands in the file of the command.
+ * The rule this file keeps: it is the only importer of commander, and it only translates: what a
+ * command does stands in the file of the command.
  */
 import { Command, CommanderError } from 'commander';
 import { abort, flip, pauseOrResume, reload, retire, rollback } from './acts.ts';

@@ -1,7 +1,8 @@
 /**
  * A deployment as it happens: a block on a terminal, lines anywhere else.
  *
- * The rule this file keeps: both say the same, in the same words; it prints to stderr and decides nothing.
+ * The rule this file keeps: both say the same, in the same words; it prints to stderr and decides
+ * nothing.
  */
 import type { PointsmanEvent, ProbeResult } from '../control/control.ts';
 import type { Deployment, Phase } from '../control/state.ts';

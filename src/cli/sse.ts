@@ -1,8 +1,8 @@
 /**
  * Reads a stream of server-sent events (WHATWG HTML, 9.2.6).
  *
- * The rule this file keeps: an event is given out when it is whole, however the bytes were cut, and one
- * without an end is given up on instead of being kept for ever.
+ * The rule this file keeps: an event is given out when it is whole, however the bytes were cut, and
+ * one without an end is given up on instead of being kept for ever.
  */
 const eventCharactersMax = 4 * 1024 * 1024;
 

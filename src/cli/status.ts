@@ -1,8 +1,8 @@
 /**
  * What is live, as text: all services in a table, or one with its pools and targets.
  *
- * The rule this file keeps: it is readable at 80 columns, without color, and whatever is not as it should
- * be has its reason on a line of its own.
+ * The rule this file keeps: it is readable at 80 columns, without color, and whatever is not as it
+ * should be has its reason on a line of its own.
  */
 import type { PoolStatus, ServiceStatus, TargetStatus } from '../control/control.ts';
 import { type Color, otherColor } from '../wire.ts';

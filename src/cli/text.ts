@@ -1,8 +1,8 @@
 /**
  * Words and columns for a terminal.
  *
- * The rule this file keeps: what comes from elsewhere can not steer the terminal (no control characters
- * reach it), and a line never gets longer than the terminal is wide.
+ * The rule this file keeps: what comes from elsewhere can not steer the terminal (no control
+ * characters reach it), and a line never gets longer than the terminal is wide.
  */
 
 /** Takes out what would steer a terminal; line breaks stay. */
@@ -91,7 +91,9 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / 86_400_000)} d`;
 }
 
-/** How long since then, in whole seconds; null: less than one, or not yet by a clock that jumped. */
+/**
+ * How long since then, in whole seconds; null: less than one, or not yet by a clock that jumped.
+ */
 export function since(iso: string, now: Date): string | null {
   const ms = now.getTime() - Date.parse(iso);
   return ms < 1000 ? null : duration(Math.floor(ms / 1000) * 1000);

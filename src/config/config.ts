@@ -29,7 +29,9 @@ export interface Config {
 
 export interface AdminConfig {
   readonly listen: Address;
-  /** Absolute path of a file with the operator's token; null: none, and then `listen` is loopback. */
+  /**
+   * Absolute path of a file with the operator's token; null: none, and then `listen` is loopback.
+   */
   readonly tokenFile: string | null;
   /** Absolute path of a file with a token that lets its holder look and not act; null: none. */
   readonly readTokenFile: string | null;
@@ -94,7 +96,9 @@ export interface ProcessRun {
 
 export interface DockerRun {
   readonly kind: 'docker';
-  /** Inside the container, 1 to 65535; 0 where containers are discovered and their label says it. */
+  /**
+   * Inside the container, 1 to 65535; 0 where containers are discovered and their label says it.
+   */
   readonly port: number;
   readonly replicas: number;
   readonly env: Readonly<Record<string, string>>;

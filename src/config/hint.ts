@@ -24,7 +24,9 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** Letters to insert, delete, replace or swap with a neighbour, so that one word becomes the other. */
+/**
+ * Letters to insert, delete, replace or swap with a neighbour, so that one word becomes the other.
+ */
 export function distance(from: string, to: string): number {
   let before: number[] = [];
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);

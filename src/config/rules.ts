@@ -23,7 +23,9 @@ export function checkRules(file: FileFields, reading: Reading): void {
   }
 }
 
-/** How long a probe may take where the file does not say; no longer than the interval in any case. */
+/**
+ * How long a probe may take where the file does not say; no longer than the interval in any case.
+ */
 export const probeTimeoutDefaultMs = 2000;
 
 function checkAdmin({ listen, admin }: FileFields, reading: Reading): void {

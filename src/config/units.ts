@@ -59,7 +59,9 @@ export function formatSize(sizeBytes: number): string {
   return sizeBytes === 0 ? '0B' : format(sizeBytes, ['TiB', 'GiB', 'MiB', 'KiB', 'B'], sizeUnits);
 }
 
-/** What a person who wrote this duration probably meant, in words; empty where there is no telling. */
+/**
+ * What a person who wrote this duration probably meant, in words; empty where there is no telling.
+ */
 export function durationHint(text: string): string {
   if (/^\d+(\.\d+)?$/.test(text)) return `the unit is missing: ${text}s or ${text}ms?`;
   const words: Units = { sec: 1, secs: 1, second: 1, seconds: 1, min: 2, mins: 2, minute: 2 };

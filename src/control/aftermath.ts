@@ -1,5 +1,6 @@
 /**
- * What becomes of the pool that was live: it drains, stays warm, shrinks, and is retired in its time.
+ * What becomes of the pool that was live: it drains, stays warm, shrinks, and is retired in its
+ * time.
  *
  * The rule this file keeps: nothing here can fail a deployment, which has flipped. A drain that is
  * overtaken (its pool is live again, or a new record takes the place of its own) is void or goes on
@@ -87,7 +88,9 @@ export class Aftermath {
     void this.#watch(drain);
   }
 
-  /** Another deployment is on record now: that of a drain under way goes to the history as it is. */
+  /**
+   * Another deployment is on record now: that of a drain under way goes to the history as it is.
+   */
   displaced(): void {
     const drain = this.#drain;
     if (drain === null || this.#deployer.state.deployment?.id === drain.deployment.id) return;

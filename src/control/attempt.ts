@@ -1,8 +1,9 @@
 /**
- * An attempt is the running half of a deployment's record: what can be cancelled, and what was heard.
+ * An attempt is the running half of a deployment's record: what can be cancelled, and what was
+ * heard.
  *
- * The rule this file keeps: it is over once, and whoever comes back to it after a wait asks first. What an
- * attempt that is over still hears (a slow start, a late probe) changes nothing.
+ * The rule this file keeps: it is over once, and whoever comes back to it after a wait asks first.
+ * What an attempt that is over still hears (a slow start, a late probe) changes nothing.
  */
 import type { Clock } from '../clock.ts';
 import type { FlipMode } from '../config/config.ts';

@@ -1,9 +1,10 @@
 /**
- * How a service comes back when the controller starts: from the record, and from what the workers say.
+ * How a service comes back when the controller starts: from the record, and from what the workers
+ * say.
  *
- * The rule this file keeps: everything that touches traffic is decided before the first table, from the
- * disk and the workers alone; platforms are asked afterwards, and one that does not answer leaves the
- * service on the addresses its workers have. The live pool is never stopped.
+ * The rule this file keeps: everything that touches traffic is decided before the first table, from
+ * the disk and the workers alone; platforms are asked afterwards, and one that does not answer
+ * leaves the service on the addresses its workers have. The live pool is never stopped.
  */
 import { reasonOf } from '../errors.ts';
 import { type Color, colors, otherColor, type WorkerStats } from '../wire.ts';
@@ -15,7 +16,10 @@ import { type Plan, recoveryOf } from './recovery.ts';
 import { healthIn } from './running.ts';
 import type { PoolState, ServiceState } from './state.ts';
 
-/** A flip that cannot be finished with every worker is finished without the last ones after so many tries. */
+/**
+ * A flip that cannot be finished with every worker is finished without the last ones after so many
+ * tries.
+ */
 const forwardTries = 20;
 
 export class Boot {

@@ -1,9 +1,9 @@
 /**
- * What an operator can ask of Pointsman, and what comes back: the admin API, the CLI and the page speak
- * of nothing else. `controller.ts` implements it.
+ * What an operator can ask of Pointsman, and what comes back: the admin API, the CLI and the page
+ * speak of nothing else. `controller.ts` implements it.
  *
- * The rule this file keeps: plain immutable values in and out, ready for JSON; every refusal is a `Fault`
- * that changed nothing.
+ * The rule this file keeps: plain immutable values in and out, ready for JSON; every refusal is a
+ * `Fault` that changed nothing.
  */
 import type { Address, FlipMode } from '../config/config.ts';
 import type { Color, Inside } from '../wire.ts';
@@ -15,19 +15,24 @@ export interface Control {
   /** @throws Fault SERVICE_UNKNOWN */
   service(name: string): ServiceStatus;
   /**
-   * Begins a deployment; what follows is told by events. A dry run checks all that can be checked without
-   * starting anything and says what would happen.
+   * Begins a deployment; what follows is told by events. A dry run checks all that can be checked
+   * without starting anything and says what would happen.
    *
-   * @throws Fault SERVICE_UNKNOWN, DEPLOYMENT_IN_PROGRESS, RELEASE_TAKEN, RELEASE_INVALID, TARGET_INVALID,
-   *   GENERATION_STALE, STATE_NOT_WRITABLE, DRIVER_UNAVAILABLE
+   * @throws Fault SERVICE_UNKNOWN, DEPLOYMENT_IN_PROGRESS, RELEASE_TAKEN, RELEASE_INVALID,
+   *   TARGET_INVALID, GENERATION_STALE, STATE_NOT_WRITABLE, DRIVER_UNAVAILABLE
    */
   deploy(service: string, order: DeployOrder, call: Call): Promise<Deployment>;
-  /** Flips a deployment that is ready and waits for a person. @throws Fault FLIP_NOT_READY, GENERATION_STALE, HOLD_TIMEOUT */
+  /**
+   * Flips a deployment that is ready and waits for a person.
+   * @throws Fault FLIP_NOT_READY, GENERATION_STALE, HOLD_TIMEOUT
+   */
   flip(service: string, call: Call): Promise<Deployment>;
   /**
-   * Flips back to the warm pool. It names where it goes, by release or by `call.generation`: never a toggle.
+   * Flips back to the warm pool. It names where it goes, by release or by `call.generation`: never
+   * a toggle.
    *
-   * @throws Fault ROLLBACK_NOT_READY with the reason, GENERATION_STALE, DEPLOYMENT_IN_PROGRESS, HOLD_TIMEOUT
+   * @throws Fault ROLLBACK_NOT_READY with the reason, GENERATION_STALE, DEPLOYMENT_IN_PROGRESS,
+   *   HOLD_TIMEOUT
    */
   rollback(service: string, to: string | null, call: Call): Promise<Deployment>;
   /** @throws Fault DEPLOYMENT_UNKNOWN, ABORT_TOO_LATE */
@@ -43,7 +48,10 @@ export interface Control {
   }): Promise<readonly Deployment[]>;
   /** @throws Fault DEPLOYMENT_UNKNOWN */
   deployment(id: string): Promise<Deployment>;
-  /** Reads the config again. @throws Fault CONFIG_INVALID with every mistake; the active one then stays. */
+  /**
+   * Reads the config again.
+   * @throws Fault CONFIG_INVALID with every mistake; the active one then stays.
+   */
   reload(): Promise<Reloaded>;
   health(): Health;
   /** The Prometheus page, summed over workers: its content type and text. */
@@ -59,7 +67,10 @@ export interface Call {
   readonly by: string;
   /** At most 1000 characters. */
   readonly why: string;
-  /** From If-Match: the call is refused with GENERATION_STALE where the service has another one. null: not said. */
+  /**
+   * From If-Match: the call is refused with GENERATION_STALE where the service has another one.
+   * null: not said.
+   */
   readonly generation: number | null;
 }
 
@@ -89,7 +100,10 @@ export interface ServiceStatus {
   readonly deployment: Deployment | null;
   /** Requests that wait for a claim now. */
   readonly waiting: number;
-  /** Why the service is not as it should be (its driver away, its pool lost at restart); null: it is. */
+  /**
+   * Why the service is not as it should be (its driver away, its pool lost at restart); null: it
+   * is.
+   */
   readonly problem: string | null;
 }
 

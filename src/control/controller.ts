@@ -1,8 +1,9 @@
 /**
- * The controller: fleet, admin API, events, figures and metrics put together, on whatever data plane.
+ * The controller: fleet, admin API, events, figures and metrics put together, on whatever data
+ * plane.
  *
- * The rule this file keeps: it decides nothing itself. What it is handed (a clock, a data plane, where to
- * listen) differs between one process and many; what it builds from that is the same.
+ * The rule this file keeps: it decides nothing itself. What it is handed (a clock, a data plane,
+ * where to listen) differs between one process and many; what it builds from that is the same.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -34,7 +35,9 @@ export interface ControllerOptions {
   readonly plane: DataPlane;
   readonly clock: Clock;
   readonly log: Log;
-  /** An inherited socket that the admin API listens on; null: it binds `config.admin.listen` itself. */
+  /**
+   * An inherited socket that the admin API listens on; null: it binds `config.admin.listen` itself.
+   */
   readonly adminFd: number | null;
   /** What to do about an exception that nobody foresaw. */
   readonly onBug: (thrown: unknown) => void;
@@ -86,8 +89,8 @@ export class Controller {
   /**
    * Reads the state, brings every service back to where it was, and answers operators.
    *
-   * @throws Fault STATE_UNREADABLE, STATE_NOT_WRITABLE, PORT_IN_USE, CONFIG_INVALID, CONFIG_UNREADABLE;
-   *   nothing was changed then.
+   * @throws Fault STATE_UNREADABLE, STATE_NOT_WRITABLE, PORT_IN_USE, CONFIG_INVALID,
+   *   CONFIG_UNREADABLE; nothing was changed then.
    */
   static async start(options: ControllerOptions): Promise<Controller> {
     const { config, clock } = options;
@@ -131,7 +134,10 @@ export class Controller {
     this.#events.emit({ type: 'worker', worker, what: 'down', why: `pid ${pid}: ${why}` });
   }
 
-  /** Reads the config again. @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE; the active one then stays. */
+  /**
+   * Reads the config again.
+   * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE; the active one then stays.
+   */
   async reload(): Promise<Reloaded> {
     const fleet = this.#running();
     try {
@@ -159,8 +165,8 @@ export class Controller {
   }
 
   /**
-   * Ends it. Containers run on, as they do when the proxy is upgraded; local processes are the proxy's
-   * own children to the person who started it, and end with it.
+   * Ends it. Containers run on, as they do when the proxy is upgraded; local processes are the
+   * proxy's own children to the person who started it, and end with it.
    */
   async close(): Promise<void> {
     this.#stopping = true;

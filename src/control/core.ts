@@ -1,8 +1,8 @@
 /**
  * What the deployers of all services share.
  *
- * The rule this file keeps: one ledger, one publisher, one prober for all, because there is one disk, one
- * table and one clock; a deployer owns nothing that another could need.
+ * The rule this file keeps: one ledger, one publisher, one prober for all, because there is one
+ * disk, one table and one clock; a deployer owns nothing that another could need.
  */
 import type { Run } from '../config/config.ts';
 import type { WorkerStats } from '../wire.ts';

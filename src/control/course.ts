@@ -1,9 +1,9 @@
 /**
  * The course of a deployment: from the slot through the gate to the flip, or to its end before it.
  *
- * The rule this file keeps: one attempt at a time, reserved in the turn in which it is asked for; whoever
- * comes back from a wait asks whether it is still its turn. All traffic moves through `switchOver`, and all
- * that ends before its flip ends through `end`.
+ * The rule this file keeps: one attempt at a time, reserved in the turn in which it is asked for;
+ * whoever comes back from a wait asks whether it is still its turn. All traffic moves through
+ * `switchOver`, and all that ends before its flip ends through `end`.
  */
 import { Fault, reasonOf } from '../errors.ts';
 import { otherColor } from '../wire.ts';
@@ -274,7 +274,10 @@ export class Course {
     if (this.#attempt?.poolId === poolId) this.#weigh(this.#attempt);
   }
 
-  /** A replica printed something. A rollback starts nothing, so what its pool prints is not about it. */
+  /**
+   * A replica printed something. A rollback starts nothing, so what its pool prints is not about
+   * it.
+   */
   heard(poolId: string, target: string, line: string): void {
     const attempt = this.#attempt;
     if (attempt === null || attempt.poolId !== poolId || attempt.flipping) return;
@@ -295,7 +298,9 @@ export function told(state: ServiceState): Deployment {
   return state.deployment;
 }
 
-/** What was thrown as a deployment records it: what nobody foresaw is our fault, and said as it is. */
+/**
+ * What was thrown as a deployment records it: what nobody foresaw is our fault, and said as it is.
+ */
 export function asFault(thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown;
   return new Fault('START_FAILED', reasonOf(thrown), { cause: thrown });

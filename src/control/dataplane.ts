@@ -1,16 +1,17 @@
 /**
- * The workers as the controller sees them: one seam, whether they are processes or live in this one.
- * Specified by `test/contracts/dataplane.ts`.
+ * The workers as the controller sees them: one seam, whether they are processes or live in this
+ * one. Specified by `test/contracts/dataplane.ts`.
  *
- * The rule this file keeps: `stage` hands over tables and moves no traffic between colors; only `hold`
- * and then `commit` of the staged generation do. Every order is fenced by generation.
+ * The rule this file keeps: `stage` hands over tables and moves no traffic between colors; only
+ * `hold` and then `commit` of the staged generation do. Every order is fenced by generation.
  */
 import type { Committed, Fence, Table, WorkerStats } from '../wire.ts';
 
 export interface DataPlane {
   /**
-   * Every worker takes the table; a service whose generation rose is kept beside the serving one.
-   * A worker that starts later is given the last table before it listens, though never a staged generation.
+   * Every worker takes the table; a service whose generation rose is kept beside the serving one. A
+   * worker that starts later is given the last table before it listens, though never a staged
+   * generation.
    *
    * @returns when every worker has answered, or has ended.
    */
@@ -20,12 +21,13 @@ export interface DataPlane {
    *
    * @param limitMs 1 to 10_000: by when all must have answered.
    * @returns how many workers hold.
-   * @throws Fault HOLD_TIMEOUT naming the worker; FLIP_FENCED. Those that hold go on holding until `commit`.
+   * @throws Fault HOLD_TIMEOUT naming the worker; FLIP_FENCED. Those that hold go on holding until
+   *   `commit`.
    */
   hold(fence: Fence, limitMs: number): Promise<number>;
   /**
-   * @param go true: switch to the staged generation; false: drop it. Either way what waited is released.
-   *   It cannot fail for a worker that holds; one that ends meanwhile is left out.
+   * @param go true: switch to the staged generation; false: drop it. Either way what waited is
+   *   released. It cannot fail for a worker that holds; one that ends meanwhile is left out.
    * @returns what each worker reported; with `go: false`, nothing.
    */
   commit(fence: Fence, go: boolean): Promise<readonly Committed[]>;

@@ -1,10 +1,10 @@
 /**
  * A deployer moves one service from release to release, and answers for it.
  *
- * The rule this file keeps: a call looks and reserves in one turn of the event loop, so that of two calls
- * at the same moment one is refused; and whoever comes back from a wait asks whether it is still its turn.
- * The live pool is never started anew, stopped or changed by a deployment: only a flip makes it something
- * else, and only the retirement of a standby stops anything.
+ * The rule this file keeps: a call looks and reserves in one turn of the event loop, so that of two
+ * calls at the same moment one is refused; and whoever comes back from a wait asks whether it is
+ * still its turn. The live pool is never started anew, stopped or changed by a deployment: only a
+ * flip makes it something else, and only the retirement of a standby stops anything.
  */
 import type { ServiceConfig } from '../config/config.ts';
 import { Fault } from '../errors.ts';
@@ -85,7 +85,10 @@ export class Deployer {
     return this.#leaving;
   }
 
-  /** Changes hosts, policy and checks from now on; `run` from the next deployment on. Resets nothing. */
+  /**
+   * Changes hosts, policy and checks from now on; `run` from the next deployment on. Resets
+   * nothing.
+   */
   configure(config: ServiceConfig): void {
     this.#config = config;
     for (const running of this.pools.all()) this.core.prober.configure(running.id, config.health);

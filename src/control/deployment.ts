@@ -1,12 +1,12 @@
 /**
  * The state machine of a service: what may happen next, and what its record says afterwards.
  *
- * The rule this file keeps: it is pure. Every function takes the state as it is and returns the state as
- * it becomes, or throws the `Fault` that an operator reads. Nothing here waits, so whoever asks and then
- * acts in the same turn of the event loop can rely on the answer.
+ * The rule this file keeps: it is pure. Every function takes the state as it is and returns the
+ * state as it becomes, or throws the `Fault` that an operator reads. Nothing here waits, so whoever
+ * asks and then acts in the same turn of the event loop can rely on the answer.
  *
- * A message about a deployment that is not the one on record (an aborted one, an older one) returns the
- * state unchanged: a slow old deployment never writes over a newer one.
+ * A message about a deployment that is not the one on record (an aborted one, an older one) returns
+ * the state unchanged: a slow old deployment never writes over a newer one.
  */
 import { Fault } from '../errors.ts';
 import { type Color, type Drained, otherColor } from '../wire.ts';
@@ -42,7 +42,9 @@ export interface Origin {
   readonly at: string;
 }
 
-/** A service of which there is no state: nothing is live, and the first release will fill `first`. */
+/**
+ * A service of which there is no state: nothing is live, and the first release will fill `first`.
+ */
 export function emptyService(first: Color): ServiceState {
   return {
     generation: 0,
@@ -57,7 +59,9 @@ export function emptyService(first: Color): ServiceState {
   };
 }
 
-/** Whether a deployment stands in the way of another: from its start until it has flipped or ended. */
+/**
+ * Whether a deployment stands in the way of another: from its start until it has flipped or ended.
+ */
 export function inProgress(deployment: Deployment | null): deployment is Deployment {
   if (deployment === null) return false;
   return ['starting', 'probing', 'ready', 'flipping'].includes(deployment.phase);
@@ -71,7 +75,9 @@ export function standbyPool(state: ServiceState): PoolState | null {
   return state.pools[otherColor(state.live)];
 }
 
-/** Whether the standby was live once, so that it can be rolled back to: else a deployment fills it. */
+/**
+ * Whether the standby was live once, so that it can be rolled back to: else a deployment fills it.
+ */
 export function wasLive(pool: PoolState): boolean {
   return pool.liveSince !== null || pool.warmSince !== null;
 }
@@ -104,7 +110,10 @@ export function nextDeployment(state: ServiceState, service: string): string {
   return `${service}-${state.deployments + 1}`;
 }
 
-/** A deployment begins. No pool is touched yet: the standby may still be wanted if this one is aborted. */
+/**
+ * A deployment begins. No pool is touched yet: the standby may still be wanted if this one is
+ * aborted.
+ */
 export function begin(state: ServiceState, origin: Origin, release: string): ServiceState {
   refuseSecond(state);
   const to = { color: otherColor(state.live), release };
@@ -140,7 +149,10 @@ export function pin(state: ServiceState, poolId: string, release: Release): Serv
   return state;
 }
 
-/** @returns the state with the deployment in its next phase. @throws Error where none leads there. */
+/**
+ * @returns the state with the deployment in its next phase.
+ * @throws Error where none leads there.
+ */
 export function advance(state: ServiceState, id: string, phase: Phase): ServiceState {
   const deployment = current(state, id);
   if (deployment === null || deployment.phase === phase) return state;
@@ -213,7 +225,10 @@ export function record(state: ServiceState, id: string | null, receipt: Receipt)
   return { ...next, deployment: { ...deployment, phase: 'draining', receipt } };
 }
 
-/** The old pool has drained (null: there was none, or nobody can tell): the deployment has ended well. */
+/**
+ * The old pool has drained (null: there was none, or nobody can tell): the deployment has ended
+ * well.
+ */
 export function settle(
   state: ServiceState,
   id: string,
@@ -232,8 +247,8 @@ export function settled(deployment: Deployment, drained: Drained | null, at: str
 }
 
 /**
- * The deployment ends before its flip; the pool it had filled leaves the state with it. A warm pool that
- * it had not yet retired stays.
+ * The deployment ends before its flip; the pool it had filled leaves the state with it. A warm pool
+ * that it had not yet retired stays.
  */
 export function end(
   state: ServiceState,
@@ -262,7 +277,10 @@ export function retired(state: ServiceState, poolId: string): ServiceState {
   return { ...state, pools: { ...state.pools, [color]: null } };
 }
 
-/** The service has left the config: nothing of it runs. Its numbers stay, so that none is used twice. */
+/**
+ * The service has left the config: nothing of it runs. Its numbers stay, so that none is used
+ * twice.
+ */
 export function removed(state: ServiceState): ServiceState {
   return { ...state, pools: { blue: null, green: null }, intent: null };
 }

@@ -1,9 +1,10 @@
 /**
- * How the requests ended that were inside a pool when it stopped being live: summed over the workers.
+ * How the requests ended that were inside a pool when it stopped being live: summed over the
+ * workers.
  *
- * The rule this file keeps: the sum is right at every moment: inflight = finished + clientAborted + cut +
- * stillOpen. What a worker had inside when it died was cut. A worker that is slow to answer is not dead:
- * it is believed to be as it last said, for some polls.
+ * The rule this file keeps: the sum is right at every moment: inflight = finished + clientAborted +
+ * cut + stillOpen. What a worker had inside when it died was cut. A worker that is slow to answer
+ * is not dead: it is believed to be as it last said, for some polls.
  */
 import type { Drained, Inside, WorkerStats } from '../wire.ts';
 import { addInside, countOf, nobody } from './flip.ts';

@@ -1,11 +1,11 @@
 /**
  * What happened, kept for a while and told to whoever listens.
  *
- * The rule this file keeps: telling costs the teller nothing. The ring is bounded, a listener that throws
- * is put off, and whoever is slow reads the ring again from where it was (`Last-Event-ID`).
+ * The rule this file keeps: telling costs the teller nothing. The ring is bounded, a listener that
+ * throws is put off, and whoever is slow reads the ring again from where it was (`Last-Event-ID`).
  *
- * Ids grow by one. They begin at the wall clock's milliseconds times a thousand: far above any id of an
- * earlier run, unless that had told a million events a second.
+ * Ids grow by one. They begin at the wall clock's milliseconds times a thousand: far above any id
+ * of an earlier run, unless that had told a million events a second.
  */
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';

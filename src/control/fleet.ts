@@ -1,8 +1,9 @@
 /**
- * The fleet is all services together: what they share, how they start, and how a reload changes them.
+ * The fleet is all services together: what they share, how they start, and how a reload changes
+ * them.
  *
- * The rule this file keeps: each service stands alone. One whose platform, record or first release is
- * broken says so in its status, and no other waits for it longer than `restoreMs`.
+ * The rule this file keeps: each service stands alone. One whose platform, record or first release
+ * is broken says so in its status, and no other waits for it longer than `restoreMs`.
  */
 import { pause } from '../clock.ts';
 import type { Config, Run, ServiceConfig } from '../config/config.ts';
@@ -21,11 +22,17 @@ import type { Seams } from './seams.ts';
 import type { Deployment } from './state.ts';
 import { Publisher } from './table.ts';
 
-/** So long the first table waits for the addresses of live pools; who comes later joins the next one. */
+/**
+ * So long the first table waits for the addresses of live pools; who comes later joins the next
+ * one.
+ */
 const restoreMs = 2_000;
 /** How often the workers are asked for the status that is shown. */
 const lookMs = 1_000;
-/** What runs without a record is looked for at the start and then so often: a platform may finish late. */
+/**
+ * What runs without a record is looked for at the start and then so often: a platform may finish
+ * late.
+ */
 const sweepMs = 30_000;
 
 export class Fleet {
@@ -160,8 +167,8 @@ export class Fleet {
   }
 
   /**
-   * Makes another config the active one: services are added, removed or changed; health, live colors and
-   * what runs stay as they are.
+   * Makes another config the active one: services are added, removed or changed; health, live
+   * colors and what runs stay as they are.
    */
   async reload(config: Config): Promise<Reloaded> {
     const before = this.#config;
@@ -291,8 +298,8 @@ export class Fleet {
   }
 
   /**
-   * A worker that was hung while a flip was undone by a controller that then died still holds. Nobody else
-   * would tell it: no flip is under way.
+   * A worker that was hung while a flip was undone by a controller that then died still holds.
+   * Nobody else would tell it: no flip is under way.
    */
   #letGo(): void {
     for (const { services } of this.#stats) {

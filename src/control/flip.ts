@@ -1,12 +1,12 @@
 /**
  * The barrier: stage, hold, commit over every worker, as one instant.
  *
- * The rule this file keeps: the intent is durable before it is entered, and what the table says of the
- * service moves in the same turn as the order that makes it true (`begun`, `undone`). Between hold and
- * commit nothing is waited for: clients are.
+ * The rule this file keeps: the intent is durable before it is entered, and what the table says of
+ * the service moves in the same turn as the order that makes it true (`begun`, `undone`). Between
+ * hold and commit nothing is waited for: clients are.
  *
- * Before the commit everything can be undone, and is, on any doubt. After it nothing is: a worker that
- * does not answer it holds, so it serves nobody from the old pool, and obeys when it can.
+ * Before the commit everything can be undone, and is, on any doubt. After it nothing is: a worker
+ * that does not answer it holds, so it serves nobody from the old pool, and obeys when it can.
  */
 import { type Clock, pause } from '../clock.ts';
 import { Fault, reasonOf } from '../errors.ts';
@@ -16,7 +16,10 @@ import type { Log } from './seams.ts';
 import type { Direction, Receipt } from './state.ts';
 import { within } from './table.ts';
 
-/** By when every worker must hold: longer than any pause of a live process, shorter than a client's patience. */
+/**
+ * By when every worker must hold: longer than any pause of a live process, shorter than a client's
+ * patience.
+ */
 export const holdMsMax = 250;
 /** So long the receipt waits for the counts of a worker. */
 const commitMsMax = 5_000;
@@ -48,8 +51,8 @@ export interface Flipped {
 
 /**
  * @returns once every worker has switched, or has been left to.
- * @throws Fault HOLD_TIMEOUT naming the worker, or what `refusal` said; then every worker is on the old
- *   generation and nobody waits.
+ * @throws Fault HOLD_TIMEOUT naming the worker, or what `refusal` said; then every worker is on the
+ *   old generation and nobody waits.
  */
 export async function flipOver(barrier: Barrier, flip: Flip): Promise<Flipped> {
   const { clock, plane, log } = barrier;
@@ -125,7 +128,10 @@ async function held(barrier: Barrier, fence: Fence): Promise<number> {
   }
 }
 
-/** Gives every worker back to the old generation; a worker that has nothing staged has nothing to do. */
+/**
+ * Gives every worker back to the old generation; a worker that has nothing staged has nothing to
+ * do.
+ */
 export async function release(barrier: Barrier, fence: Fence): Promise<void> {
   try {
     await within(barrier.clock, commitMsMax, barrier.plane.commit(fence, false), tooLate);
@@ -180,7 +186,10 @@ function tooLate(): Fault {
   return new Fault('HOLD_TIMEOUT', `A worker did not answer within ${commitMsMax / 1000} s.`);
 }
 
-/** A worker that was replaced in mid-flip knows nothing of it: for the caller, one that did not hold. */
+/**
+ * A worker that was replaced in mid-flip knows nothing of it: for the caller, one that did not
+ * hold.
+ */
 function asHoldTimeout(fault: Fault): Fault {
   if (fault.code !== 'FLIP_FENCED') return fault;
   const text = `A worker changed during the flip, which was undone: ${fault.message}`;

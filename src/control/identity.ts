@@ -1,10 +1,11 @@
 /**
  * Who a pid is: the number, and the moment that process began.
  *
- * The rule this file keeps: a pid alone names nobody, because the system gives it to a stranger once its
- * owner has ended. Whatever is signalled, adopted or believed to hold a lock is compared by identity
- * first. A zombie has ended: it only waits for its parent, which may be a container's init that never
- * looks. But one that has threads left has not: they may hold its files and ports still.
+ * The rule this file keeps: a pid alone names nobody, because the system gives it to a stranger
+ * once its owner has ended. Whatever is signalled, adopted or believed to hold a lock is compared
+ * by identity first. A zombie has ended: it only waits for its parent, which may be a container's
+ * init that never looks. But one that has threads left has not: they may hold its files and ports
+ * still.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -22,7 +23,10 @@ export interface ProcStat {
 
 let boot: string | undefined;
 
-/** @returns what tells this process from every other one that had or will have its pid; null: it has ended. */
+/**
+ * @returns what tells this process from every other one that had or will have its pid; null: it has
+ *   ended.
+ */
 export async function identityOf(pid: number): Promise<string | null> {
   if (process.platform !== 'linux') return identityNow(pid);
   try {
@@ -33,8 +37,8 @@ export async function identityOf(pid: number): Promise<string | null> {
 }
 
 /**
- * The same without giving up the turn: right after `spawn` a child cannot have been reaped yet, so its
- * pid is still its own. One read of /proc, which is memory; on macOS one run of `ps`.
+ * The same without giving up the turn: right after `spawn` a child cannot have been reaped yet, so
+ * its pid is still its own. One read of /proc, which is memory; on macOS one run of `ps`.
  */
 export function identityNow(pid: number): string | null {
   try {
@@ -52,7 +56,10 @@ export function identityNow(pid: number): string | null {
   }
 }
 
-/** @param text of /proc/<pid>/stat. The name in it may hold spaces and brackets, so count from its end. */
+/**
+ * @param text of /proc/<pid>/stat. The name in it may hold spaces and brackets, so count from its
+ *   end.
+ */
 export function parseStat(text: string): ProcStat {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return {

@@ -1,14 +1,17 @@
 /**
  * The journal is the history of ended deployments on its way to the disk and back.
  *
- * The rule this file keeps: a deployment that ended is appended however long the disk takes, and one that
- * was appended twice (as its drain overtook it, then whole) is read once, as it was last.
+ * The rule this file keeps: a deployment that ended is appended however long the disk takes, and
+ * one that was appended twice (as its drain overtook it, then whole) is read once, as it was last.
  */
 import { reasonOf } from '../errors.ts';
 import type { Seams } from './seams.ts';
 import type { Deployment } from './state.ts';
 
-/** Of deployments that the disk does not take, so many are kept in memory: more are lost, oldest first. */
+/**
+ * Of deployments that the disk does not take, so many are kept in memory: more are lost, oldest
+ * first.
+ */
 const pendingMax = 1000;
 const retryMs = 1000;
 

@@ -1,10 +1,10 @@
 /**
  * The ledger is the one state document in memory, and its way to the disk.
  *
- * The rule this file keeps: saves go one at a time, each of the whole document, each on the revision of the
- * one before. `save` is for what must be durable before anything else happens (it happens wholly, or
- * throws and nothing changed); `note` is for what has happened already and cannot be refused (true in
- * memory at once, written as soon as the disk lets it).
+ * The rule this file keeps: saves go one at a time, each of the whole document, each on the
+ * revision of the one before. `save` is for what must be durable before anything else happens (it
+ * happens wholly, or throws and nothing changed); `note` is for what has happened already and
+ * cannot be refused (true in memory at once, written as soon as the disk lets it).
  */
 import type { Clock } from '../clock.ts';
 import { Fault, reasonOf } from '../errors.ts';
@@ -15,7 +15,9 @@ import type { Store } from './stores/store.ts';
 /** How long a save that failed waits for its next try. */
 const retryMs = 1000;
 
-/** From the state of a service to its next one; may be called more than once, so it must be pure. */
+/**
+ * From the state of a service to its next one; may be called more than once, so it must be pure.
+ */
 export type Change = (state: ServiceState) => ServiceState;
 
 export class Ledger {
@@ -98,7 +100,8 @@ export class Ledger {
   }
 
   async #flush(): Promise<void> {
-    // After a refusal it is written even where nothing waits: that is how one learns that it is over.
+    // After a refusal it is written even where nothing waits: that is how one learns that it is
+    // over.
     if (this.#closed || (this.#durable === this.#noted && this.#problem === null)) return;
     const noted = this.#noted;
     await this.#write(this.#state).then(

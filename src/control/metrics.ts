@@ -1,8 +1,9 @@
 /**
  * The Prometheus page: the only importer of prom-client.
  *
- * The rule this file keeps: label values are bounded (a service, a color, a target, a fixed list; never a
- * path), a counter never falls while the controller lives, and a scrape costs the data plane one message.
+ * The rule this file keeps: label values are bounded (a service, a color, a target, a fixed list;
+ * never a path), a counter never falls while the controller lives, and a scrape costs the data
+ * plane one message.
  */
 import {
   Counter,
@@ -329,7 +330,10 @@ export class Metrics {
     );
   }
 
-  /** A metric whose values are made when it is asked for: prom-client's own kinds can only be added to. */
+  /**
+   * A metric whose values are made when it is asked for: prom-client's own kinds can only be added
+   * to.
+   */
   #series(name: string, type: string, help: string, collect: () => readonly Value[]): void {
     const metric = {
       name: `pointsman_${name}`,

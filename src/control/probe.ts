@@ -1,8 +1,9 @@
 /**
  * One health check over HTTP, as a client would make it who knows nothing yet.
  *
- * The rule this file keeps: each probe opens a connection of its own and closes it, follows nothing, and
- * ends by its deadline whatever the target does. What went wrong is one sentence that a person can act on.
+ * The rule this file keeps: each probe opens a connection of its own and closes it, follows
+ * nothing, and ends by its deadline whatever the target does. What went wrong is one sentence that
+ * a person can act on.
  */
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Clock } from '../clock.ts';
@@ -78,7 +79,9 @@ function ask(
   });
 }
 
-/** @returns the outcome as far as the head decides it; `end` gets it with the body where it failed. */
+/**
+ * @returns the outcome as far as the head decides it; `end` gets it with the body where it failed.
+ */
 function read(
   res: IncomingMessage,
   health: Health,

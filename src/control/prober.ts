@@ -1,13 +1,14 @@
 /**
- * The prober knows which targets work: it asks each at its interval and counts passes and failures in a row.
+ * The prober knows which targets work: it asks each at its interval and counts passes and failures
+ * in a row.
  *
- * The rule this file keeps: unknown is down, and a result speaks only for the target it was asked of. A
- * target that has left, moved to another address, or belongs to an earlier filling has no say any more:
- * its probe is given up, and what still comes of it is dropped. A reload changes how it is asked, never
- * what is known.
+ * The rule this file keeps: unknown is down, and a result speaks only for the target it was asked
+ * of. A target that has left, moved to another address, or belongs to an earlier filling has no say
+ * any more: its probe is given up, and what still comes of it is dropped. A reload changes how it
+ * is asked, never what is known.
  *
- * In a gate the count is strict: one failure and the target is not healthy, and a target that is lost
- * starts the gate again for all of them.
+ * In a gate the count is strict: one failure and the target is not healthy, and a target that is
+ * lost starts the gate again for all of them.
  */
 import type { Clock } from '../clock.ts';
 import type { Health } from '../config/config.ts';
@@ -39,7 +40,9 @@ export interface Watched {
 }
 
 export interface ProberEvents {
-  /** A target became healthy, or stopped being it. Of a gate: it was lost where `healthy` is false. */
+  /**
+   * A target became healthy, or stopped being it. Of a gate: it was lost where `healthy` is false.
+   */
   readonly changed: (pool: Watched, view: TargetView, why: string) => void;
   /** A probe came back whose outcome differs from the one before, or that belongs to a gate. */
   readonly probed: (pool: Watched, view: TargetView, rise: number) => void;
@@ -84,7 +87,8 @@ export class Prober {
    * Begins to watch a pool, without targets yet.
    *
    * @param gate strict counting and quick first probes, until `calm`.
-   * @param assumed what a target begins as in this first filling; targets that join later begin as down.
+   * @param assumed what a target begins as in this first filling; targets that join later begin as
+   *   down.
    */
   watch(
     named: Watched,
@@ -103,7 +107,10 @@ export class Prober {
     });
   }
 
-  /** The targets of the pool are now these. Those that stay where they were keep what is known of them. */
+  /**
+   * The targets of the pool are now these. Those that stay where they were keep what is known of
+   * them.
+   */
   targets(poolId: string, targets: readonly RunningTarget[]): void {
     const pool = this.#pools.get(poolId);
     if (pool === undefined) return;

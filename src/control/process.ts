@@ -1,8 +1,9 @@
 /**
  * The controller as a process of its own, between the supervisor and nobody else.
  *
- * The rule this file keeps: it may die at any moment. Workers serve on; the next one asks them where they
- * are. What it refuses to start with, it says in one line, and the supervisor decides what that means.
+ * The rule this file keeps: it may die at any moment. Workers serve on; the next one asks them
+ * where they are. What it refuses to start with, it says in one line, and the supervisor decides
+ * what that means.
  */
 import { systemClock } from '../clock.ts';
 import { loadConfig } from '../config/load.ts';

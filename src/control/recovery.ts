@@ -1,11 +1,12 @@
 /**
- * What a controller that starts decides about a service: the disk says one thing, the workers may say more.
+ * What a controller that starts decides about a service: the disk says one thing, the workers may
+ * say more.
  *
- * The rule this file keeps: no request goes to the old pool after one may have gone to the new one. An
- * intent on disk means a flip was decided, and a worker may have obeyed it. So it is withdrawn only where
- * every worker answers, knows the service, and serves an older generation; where one serves the new one,
- * or one cannot say (it was just started, or does not answer), the way is forward. That costs nothing:
- * the pool had passed its gate.
+ * The rule this file keeps: no request goes to the old pool after one may have gone to the new one.
+ * An intent on disk means a flip was decided, and a worker may have obeyed it. So it is withdrawn
+ * only where every worker answers, knows the service, and serves an older generation; where one
+ * serves the new one, or one cannot say (it was just started, or does not answer), the way is
+ * forward. That costs nothing: the pool had passed its gate.
  */
 import type { Color, WorkerStats } from '../wire.ts';
 import type { ServiceState } from './state.ts';
@@ -16,8 +17,8 @@ export type Plan =
   /** The flip is undone; nobody serves it. */
   | { readonly kind: 'back'; readonly generation: number }
   /**
-   * The service goes to this generation and color.
-   * `barrier`: a worker serves an older one, so it must be held and switched; else the first table does it.
+   * The service goes to this generation and color. `barrier`: a worker serves an older one, so it
+   * must be held and switched; else the first table does it.
    */
   | {
       readonly kind: 'forward';
@@ -42,7 +43,8 @@ export function recoveryOf(
   const wanted = intent !== null && state.pools[intent.live] !== null ? intent : state;
 
   if (highest > wanted.generation) {
-    // The disk is older than what happened (a last good copy): those who carry the traffic are right.
+    // The disk is older than what happened (a last good copy): those who carry the traffic are
+    // right.
     const leader = said.find((service) => service.generation === highest);
     const pool = leader?.pools.find((one) => one.color === leader.live);
     const known = leader !== undefined && state.pools[leader.live]?.id === pool?.id;

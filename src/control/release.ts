@@ -1,8 +1,8 @@
 /**
  * From what a person asks for to a release: a name, and all that running it takes, fixed once.
  *
- * The rule this file keeps: a name means one thing. A release that was live under it is what it stays,
- * digest included; asking for something else under the same name is refused, not obeyed.
+ * The rule this file keeps: a name means one thing. A release that was live under it is what it
+ * stays, digest included; asking for something else under the same name is refused, not obeyed.
  */
 import type { Address, Run } from '../config/config.ts';
 import { Fault } from '../errors.ts';

@@ -1,8 +1,9 @@
 /**
- * The pools of one service that run, or are on their way out: what the driver and the prober know of them.
+ * The pools of one service that run, or are on their way out: what the driver and the prober know
+ * of them.
  *
- * The rule this file keeps: a pool is stopped only after the workers have been told to forget it and say
- * that nothing is inside, and never while it is one of the two on record.
+ * The rule this file keeps: a pool is stopped only after the workers have been told to forget it
+ * and say that nothing is inside, and never while it is one of the two on record.
  */
 import { pause } from '../clock.ts';
 import type { ServiceConfig } from '../config/config.ts';
@@ -15,7 +16,10 @@ import { countOf } from './flip.ts';
 import { sizeOf } from './release.ts';
 import type { PoolState, Release } from './state.ts';
 
-/** A retired pool is stopped after so long, whatever is inside: tunnels are closed over some seconds. */
+/**
+ * A retired pool is stopped after so long, whatever is inside: tunnels are closed over some
+ * seconds.
+ */
 export const emptyMsMax = 10_000;
 const emptyPollMs = 100;
 /** A stop that fails is tried again so often; what is left then is found at the next start. */
@@ -144,7 +148,8 @@ export class Pools {
   }
 
   /**
-   * Starts or finds again a pool on record, for as long as it takes: a platform that is away comes back.
+   * Starts or finds again a pool on record, for as long as it takes: a platform that is away comes
+   * back.
    *
    * @returns after the first try.
    */

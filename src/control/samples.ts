@@ -1,9 +1,11 @@
 /**
- * The live figures of the page: what the workers counted since the last look, as rates and quantiles.
+ * The live figures of the page: what the workers counted since the last look, as rates and
+ * quantiles.
  *
- * The rule this file keeps: counters are compared worker by worker, never as sums. A worker that was
- * replaced begins at zero again, and a sum over all of them would then read as negative traffic. And it
- * keeps a fixed amount: `samplesKept` looks, of at most `servicesKept` services, however long it runs.
+ * The rule this file keeps: counters are compared worker by worker, never as sums. A worker that
+ * was replaced begins at zero again, and a sum over all of them would then read as negative
+ * traffic. And it keeps a fixed amount: `samplesKept` looks, of at most `servicesKept` services,
+ * however long it runs.
  */
 
 import type { ServiceStats, WorkerStats } from '../wire.ts';
@@ -141,8 +143,8 @@ export class Sampler implements SampleFeed {
 }
 
 /**
- * A quantile of what fell into the buckets, in ms, linear within a bucket as Prometheus does it; in the
- * last bucket, which has no bound, the bound below it. null where nothing fell.
+ * A quantile of what fell into the buckets, in ms, linear within a bucket as Prometheus does it; in
+ * the last bucket, which has no bound, the bound below it. null where nothing fell.
  *
  * @param q 0 to 1
  */

@@ -1,8 +1,8 @@
 /**
  * What the control core is handed: time, chance, the disk, the workers, the platforms, the network.
  *
- * The rule this file keeps: the core reaches the world through these alone, so that a simulation can
- * stand in for all of it.
+ * The rule this file keeps: the core reaches the world through these alone, so that a simulation
+ * can stand in for all of it.
  */
 import type { Clock } from '../clock.ts';
 import type { Health } from '../config/config.ts';
@@ -12,8 +12,8 @@ import type { Driver, RunningTarget } from './drivers/driver.ts';
 import type { Store } from './stores/store.ts';
 
 /**
- * Probes one target once. It always settles, within `health.timeoutMs` and a little, and never throws:
- * what went wrong is in the result. `signal` gives it up; the result is then dropped.
+ * Probes one target once. It always settles, within `health.timeoutMs` and a little, and never
+ * throws: what went wrong is in the result. `signal` gives it up; the result is then dropped.
  */
 export type Probe = (
   target: Pick<RunningTarget, 'host' | 'port'>,

@@ -1,13 +1,13 @@
 /**
  * What the controller remembers across restarts: the shapes, not how they are stored.
  *
- * The rule this file keeps: state is what happened, config is what was meant. Only the controller writes
- * state, and a release in it carries all that running it takes, so that a restart or a rollback of a
- * release never runs with options that came after it.
+ * The rule this file keeps: state is what happened, config is what was meant. Only the controller
+ * writes state, and a release in it carries all that running it takes, so that a restart or a
+ * rollback of a release never runs with options that came after it.
  *
  * `intent` is the point of no return of a flip for a restart of everything: the file says where the
- * traffic was about to go, and going forward is the only direction that never sends a request to the
- * old pool after a client has seen the new one.
+ * traffic was about to go, and going forward is the only direction that never sends a request to
+ * the old pool after a client has seen the new one.
  */
 import type { Address, DockerRun, ProcessRun } from '../config/config.ts';
 import type { Color, Drained, Inside } from '../wire.ts';
@@ -33,7 +33,9 @@ export interface ServiceState {
   readonly paused: boolean;
   /** The deployment that runs, or the last one that ended. */
   readonly deployment: Deployment | null;
-  /** The releases seen last, newest first, at most `releasesKept`: names are taken by what they ran. */
+  /**
+   * The releases seen last, newest first, at most `releasesKept`: names are taken by what they ran.
+   */
   readonly releases: readonly Release[];
 }
 

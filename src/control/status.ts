@@ -1,8 +1,9 @@
 /**
- * What an operator sees of a service: the record, the pools, the probes and the workers as one value.
+ * What an operator sees of a service: the record, the pools, the probes and the workers as one
+ * value.
  *
- * The rule this file keeps: it only looks. A rollback that is shown as not ready would be refused for the
- * same reason, because both ask `rollbackReason`.
+ * The rule this file keeps: it only looks. A rollback that is shown as not ready would be refused
+ * for the same reason, because both ask `rollbackReason`.
  */
 import type { ServiceConfig } from '../config/config.ts';
 import { type Color, colors, type Inside, otherColor, type WorkerStats } from '../wire.ts';
@@ -79,7 +80,9 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
   };
 }
 
-/** The pools of the service that the driver runs although no record names them: on their way out. */
+/**
+ * The pools of the service that the driver runs although no record names them: on their way out.
+ */
 function leavingPool(standing: Standing, color: Color): Running | undefined {
   const known = new Set(colors.map((one) => standing.state.pools[one]?.id));
   return standing.pools.all().find((running) => running.color === color && !known.has(running.id));

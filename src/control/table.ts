@@ -1,9 +1,9 @@
 /**
  * The publisher builds the table from how things stand, and hands it to the workers.
  *
- * The rule this file keeps: a table is built in the turn in which it is sent, and they are sent one after
- * another. So no older view follows a newer one; and a service in mid-flip, whose view is the staged one
- * until its commit, is staged in every table of that time.
+ * The rule this file keeps: a table is built in the turn in which it is sent, and they are sent one
+ * after another. So no older view follows a newer one; and a service in mid-flip, whose view is the
+ * staged one until its commit, is staged in every table of that time.
  */
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
@@ -14,7 +14,10 @@ import type { Log } from './seams.ts';
 
 /** Changes so close together make one table. */
 const coalesceMs = 5;
-/** A worker that has not taken a table by then is left behind: its orders reach it in order all the same. */
+/**
+ * A worker that has not taken a table by then is left behind: its orders reach it in order all the
+ * same.
+ */
 const stageMsMax = 5_000;
 
 /** Between the tables of one controller and the next: more than one can have had in flight. */
@@ -50,15 +53,17 @@ export class Publisher {
     return this.#problem;
   }
 
-  /** Tables may be sent from now on; `version` is the last that any worker has. Before, nothing is. */
+  /**
+   * Tables may be sent from now on; `version` is the last that any worker has. Before, nothing is.
+   */
   begin(version: number): void {
     this.#version = version + versionGap;
     this.#open = true;
   }
 
   /**
-   * A worker has a table of that version. One that did not answer when this controller started may have
-   * a later one than was thought, and would ignore all of ours.
+   * A worker has a table of that version. One that did not answer when this controller started may
+   * have a later one than was thought, and would ignore all of ours.
    */
   seen(version: number): void {
     if (!this.#open || version <= this.#version) return;

@@ -1,8 +1,8 @@
 /**
  * Counters of all workers, summed over workers and over their lives.
  *
- * The rule this file keeps: a total never falls while the controller lives. What a worker had counted
- * when it ended is kept; one that did not answer in time counts with what it said last.
+ * The rule this file keeps: a total never falls while the controller lives. What a worker had
+ * counted when it ended is kept; one that did not answer in time counts with what it said last.
  */
 import {
   type Color,
@@ -33,7 +33,9 @@ export interface GlobalTotals {
 }
 
 export class Totals {
-  /** The last word of every worker process, by pid; those of ended ones stay until they are folded. */
+  /**
+   * The last word of every worker process, by pid; those of ended ones stay until they are folded.
+   */
   readonly #last = new Map<number, WorkerStats>();
   #ended: Sum = emptySum();
 

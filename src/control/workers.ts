@@ -1,9 +1,9 @@
 /**
  * The data plane in worker processes: orders go out through the supervisor, replies come back.
  *
- * The rule this file keeps: whoever has been sent a staged generation is in the flip, whoever starts
- * meanwhile waits for its first table until no flip is under way, and a worker that ends is waited for no
- * more. So a flip always ends, and always ends the same on every worker that lives.
+ * The rule this file keeps: whoever has been sent a staged generation is in the flip, whoever
+ * starts meanwhile waits for its first table until no flip is under way, and a worker that ends is
+ * waited for no more. So a flip always ends, and always ends the same on every worker that lives.
  */
 import type { Clock } from '../clock.ts';
 import { Fault, type FaultCode, faults } from '../errors.ts';
@@ -36,12 +36,18 @@ export class Workers implements DataPlane {
   readonly #staged = new Map<string, ServiceEntry>();
   /** What the workers serve; a generation in it grows by commits alone. */
   readonly #serving = new Map<string, ServiceEntry>();
-  /** Generations that workers told of before this controller gave them a table: it was started again. */
+  /**
+   * Generations that workers told of before this controller gave them a table: it was started
+   * again.
+   */
   readonly #found = new Map<string, number>();
   #table: Table | null = null;
   #seq: number;
 
-  /** @param seqFirst far from that of an earlier controller, whose answers may still be on their way. */
+  /**
+   * @param seqFirst far from that of an earlier controller, whose answers may still be on their
+   *   way.
+   */
   constructor(
     send: (message: FromController) => void,
     clock: Clock,

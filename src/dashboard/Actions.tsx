@@ -1,8 +1,9 @@
 /**
  * The buttons of a service.
  *
- * The rule this file keeps: Rollback stands first and in the same place whatever goes on. Where it cannot
- * be used it is disabled and the reason stands beside it; a disabled button keeps the keyboard's focus.
+ * The rule this file keeps: Rollback stands first and in the same place whatever goes on. Where it
+ * cannot be used it is disabled and the reason stands beside it; a disabled button keeps the
+ * keyboard's focus.
  */
 import type { ServiceStatus } from '../control/control.ts';
 import { otherColor } from '../wire.ts';

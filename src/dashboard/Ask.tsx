@@ -1,9 +1,9 @@
 /**
  * The dialog that asks back, and then shows the answer.
  *
- * The rule this file keeps: one intention is one key. A double click, or a new try after the answer was
- * lost, sends the same key and cannot happen twice; and once the service has changed under the dialog,
- * it says so and offers nothing but to close.
+ * The rule this file keeps: one intention is one key. A double click, or a new try after the answer
+ * was lost, sends the same key and cannot happen twice; and once the service has changed under the
+ * dialog, it says so and offers nothing but to close.
  */
 import type { ServiceStatus } from '../control/control.ts';
 import type { Deployment } from '../control/state.ts';

@@ -1,8 +1,8 @@
 /**
  * Asks for a release and begins its deployment; what follows is told by the timeline.
  *
- * The rule this file keeps: it asks only for what the service's way of running takes, and shows what a
- * dry run would say before anything is started.
+ * The rule this file keeps: it asks only for what the service's way of running takes, and shows
+ * what a dry run would say before anything is started.
  */
 import type { Deployment } from '../control/state.ts';
 import { Said, saidIn } from './Ask.tsx';

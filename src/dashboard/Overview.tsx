@@ -1,7 +1,8 @@
 /**
  * Every service in one row each: what is live, what stands by, whether going back is possible.
  *
- * The rule this file keeps: a row reads only its own service, so that 200 of them cost what changes.
+ * The rule this file keeps: a row reads only its own service, so that 200 of them cost what
+ * changes.
  */
 import type { ServiceStatus } from '../control/control.ts';
 import { type Color, colors } from '../wire.ts';

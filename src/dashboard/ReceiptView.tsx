@@ -1,8 +1,8 @@
 /**
  * What a flip reports about itself, and what has become of the pool it left.
  *
- * The rule this file keeps: it shows the newest telling of the deployment, so that the counts of the
- * draining pool grow before one's eyes.
+ * The rule this file keeps: it shows the newest telling of the deployment, so that the counts of
+ * the draining pool grow before one's eyes.
  */
 import type { Deployment, Receipt } from '../control/state.ts';
 import { deployments } from './store.ts';

@@ -1,4 +1,6 @@
-/** One service: what is live, the way back, both pools, the deployment, the traffic, the history. */
+/**
+ * One service: what is live, the way back, both pools, the deployment, the traffic, the history.
+ */
 import { colors } from '../wire.ts';
 import { Actions } from './Actions.tsx';
 import { History } from './History.tsx';

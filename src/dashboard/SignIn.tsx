@@ -1,8 +1,8 @@
 /**
  * Asks for a token where one is required.
  *
- * The rule this file keeps: the token goes into the body of one call and is forgotten; what stays is a
- * cookie that no script can read.
+ * The rule this file keeps: the token goes into the body of one call and is forgotten; what stays
+ * is a cookie that no script can read.
  */
 import { act, newKey, Refusal } from './api.ts';
 import { takeSession } from './live.ts';

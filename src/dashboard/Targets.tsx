@@ -1,8 +1,8 @@
 /**
  * The targets of a pool in a table, in the spirit of HAProxy's statistics page.
  *
- * The rule this file keeps: a target that is not well says why in its own row, in the words of its last
- * probe; nobody has to hover or to look elsewhere.
+ * The rule this file keeps: a target that is not well says why in its own row, in the words of its
+ * last probe; nobody has to hover or to look elsewhere.
  */
 import type { PoolStatus, ProbeResult, TargetStatus } from '../control/control.ts';
 import { useRef } from './preact.ts';

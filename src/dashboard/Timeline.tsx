@@ -42,7 +42,7 @@ export function Timeline({ deployment }: { deployment: Deployment }) {
         <ol
           class="lines"
           aria-live={runs(deployment) ? 'polite' : 'off'}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it.
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so keys must reach it.
           tabIndex={0}
           aria-label="What happened"
         >

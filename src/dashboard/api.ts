@@ -1,9 +1,9 @@
 /**
  * Calls to the admin API, from the page.
  *
- * The rule this file keeps: whatever changes something names the generation the person was looking at
- * (If-Match) and carries a key of its own (Idempotency-Key), so that a second click, a second tab or a
- * retry after a lost answer can never do it twice. Nothing secret ever stands in a URL.
+ * The rule this file keeps: whatever changes something names the generation the person was looking
+ * at (If-Match) and carries a key of its own (Idempotency-Key), so that a second click, a second
+ * tab or a retry after a lost answer can never do it twice. Nothing secret ever stands in a URL.
  */
 
 /** An answer that is a refusal, or none at all; its message is meant for people. */
@@ -61,7 +61,9 @@ export function act<T>(order: Order): Promise<T> {
   return send<T>(order.path, { method: order.method, headers, body });
 }
 
-/** 128 random bits. `crypto.randomUUID` is missing where the page is not served by TLS or loopback. */
+/**
+ * 128 random bits. `crypto.randomUUID` is missing where the page is not served by TLS or loopback.
+ */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -1,8 +1,8 @@
 /**
  * What a person can ask for, and in which words they are asked back before it happens.
  *
- * The rule this file keeps: the question names both releases and says what will happen to requests, and
- * the order is pinned to what the person saw: release and generation as of the click.
+ * The rule this file keeps: the question names both releases and says what will happen to requests,
+ * and the order is pinned to what the person saw: release and generation as of the click.
  */
 import type { ServiceStatus } from '../control/control.ts';
 import { otherColor } from '../wire.ts';

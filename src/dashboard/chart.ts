@@ -1,8 +1,8 @@
 /**
  * Draws one chart. The only importer of uPlot.
  *
- * The rule this file keeps: lines differ by their stroke as well as by their color (green is dashed, p99 is
- * thick), and nothing is drawn of what is not seen.
+ * The rule this file keeps: lines differ by their stroke as well as by their color (green is
+ * dashed, p99 is thick), and nothing is drawn of what is not seen.
  */
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';

@@ -1,9 +1,9 @@
 /**
  * Keeps the page true: one event stream, and a fresh look at whatever an event says has changed.
  *
- * The rule this file keeps: the page never pretends. While the stream is down it says so, and when it is
- * back everything is read again. A tab that nobody sees holds no connection: browsers allow six to one
- * address, and the seventh tab would hang.
+ * The rule this file keeps: the page never pretends. While the stream is down it says so, and when
+ * it is back everything is read again. A tab that nobody sees holds no connection: browsers allow
+ * six to one address, and the seventh tab would hang.
  */
 import type { PointsmanEvent, ServiceStatus } from '../control/control.ts';
 import type { Sample, SamplePoint } from '../control/samples.ts';
@@ -74,7 +74,10 @@ export function start(): void {
   connect();
 }
 
-/** Says who the page is to the server now. @throws never: an unanswered question leaves things as they are. */
+/**
+ * Says who the page is to the server now.
+ * @throws never: an unanswered question leaves things as they are.
+ */
 export async function readSession(): Promise<void> {
   try {
     takeSession(await read<Session>('v1/session'));

@@ -1,7 +1,8 @@
 /**
  * The chart's data: points of two colors as the columns uPlot draws.
  *
- * The rule this file keeps: where nothing was measured there is a gap, not a zero and not a line across.
+ * The rule this file keeps: where nothing was measured there is a gap, not a zero and not a line
+ * across.
  */
 import type { ColorSample, SamplePoint } from '../control/samples.ts';
 import type { Deployment } from '../control/state.ts';

@@ -1,8 +1,8 @@
 /**
  * What the page knows: signals that its parts read, each part only its own.
  *
- * The rule this file keeps: everything in it is bounded, so that the page can stay open for weeks, and a
- * late answer never overwrites a newer one.
+ * The rule this file keeps: everything in it is bounded, so that the page can stay open for weeks,
+ * and a late answer never overwrites a newer one.
  */
 import type { PointsmanEvent, ServiceStatus } from '../control/control.ts';
 import type { Sample, SamplePoint } from '../control/samples.ts';
@@ -103,7 +103,9 @@ export function takeServices(all: readonly ServiceStatus[], ask: number): void {
   });
 }
 
-/** Puts them in, newest first; an older telling of the same deployment never replaces a newer one. */
+/**
+ * Puts them in, newest first; an older telling of the same deployment never replaces a newer one.
+ */
 export function takeDeployments(some: readonly Deployment[]): void {
   const byId = new Map(deployments.peek().map((one) => [one.id, one]));
   let changed = false;

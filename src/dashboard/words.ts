@@ -1,7 +1,8 @@
 /**
  * Values as people read them.
  *
- * The rule this file keeps: every state is a word. Color and shape repeat it, they never replace it.
+ * The rule this file keeps: every state is a word. Color and shape repeat it, they never replace
+ * it.
  */
 import type { PoolRole, PoolStatus } from '../control/control.ts';
 import type { Deployment, Phase } from '../control/state.ts';

@@ -1,8 +1,8 @@
 /**
  * The access log: one JSON line an exchange.
  *
- * The rule this file keeps: what a line says of a request is bounded in size and holds no secret: never a
- * header but the request id, and of the path nothing behind the question mark.
+ * The rule this file keeps: what a line says of a request is bounded in size and holds no secret:
+ * never a header but the request id, and of the path nothing behind the question mark.
  */
 import type { Sink } from '../log.ts';
 import type { Edge } from '../wire.ts';

@@ -1,8 +1,8 @@
 /**
  * The answers that are ours: what a client gets when a service cannot be asked, or did not answer.
  *
- * The rule this file keeps: one function for both lanes, and an answer says the code, the request's id
- * and nothing of what stands behind the proxy.
+ * The rule this file keeps: one function for both lanes, and an answer says the code, the request's
+ * id and nothing of what stands behind the proxy.
  */
 import { STATUS_CODES } from 'node:http';
 import { type FaultCode, faults } from '../errors.ts';
@@ -24,7 +24,10 @@ export interface About {
   readonly accept: string;
   /** What Retry-After says where trying again is of use. */
   readonly retryAfterSeconds: number;
-  /** The connection ends with this answer, because what follows on it cannot be told apart, or will not be read. */
+  /**
+   * The connection ends with this answer, because what follows on it cannot be told apart, or will
+   * not be read.
+   */
   readonly close: boolean;
   readonly date: Date;
 }

@@ -1,8 +1,9 @@
 /**
  * One try of a request on one target: the connection, the body upwards, and the wait for an answer.
  *
- * The rule this file keeps: the body is not read before there is a connection to send it on, so until then
- * the request can go elsewhere; and a try reports its failure once, after which nothing of it is heard.
+ * The rule this file keeps: the body is not read before there is a connection to send it on, so
+ * until then the request can go elsewhere; and a try reports its failure once, after which nothing
+ * of it is heard.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -84,7 +85,8 @@ export class Attempt implements Sender, Waiter {
       upgrade: tunnelHead !== null,
     });
     const { host, port } = this.#lease.target;
-    // We speak HTTP/1.1 to targets, and that takes a Host; an HTTP/1.0 client need not have sent one.
+    // We speak HTTP/1.1 to targets, and that takes a Host; an HTTP/1.0 client need not have sent
+    // one.
     if (exchange.host === '')
       headers.push('Host', host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
     return headers;
@@ -163,8 +165,8 @@ export class Attempt implements Sender, Waiter {
   /**
    * Something moved: silence begins anew.
    *
-   * @param onClient it is the client that has to move now. An event stream may be silent for as long as it
-   *   likes, but its client may not leave it unread.
+   * @param onClient it is the client that has to move now. An event stream may be silent for as
+   *   long as it likes, but its client may not leave it unread.
    */
   moved(onClient = false): void {
     if (this.#over) return;
@@ -172,7 +174,9 @@ export class Attempt implements Sender, Waiter {
     else this.#arm(this.#call.service.policy.idleMs);
   }
 
-  /** The request is over for the client, or goes elsewhere: nothing of this try is heard any more. */
+  /**
+   * The request is over for the client, or goes elsewhere: nothing of this try is heard any more.
+   */
   drop(): void {
     if (this.#over) return;
     this.#over = true;
@@ -234,7 +238,9 @@ export class Attempt implements Sender, Waiter {
     });
   }
 
-  /** 103 is passed on. 100 was our own affair, and 102 says nothing to a client that waits anyway. */
+  /**
+   * 103 is passed on. 100 was our own affair, and 102 says nothing to a client that waits anyway.
+   */
   #interim(info: { statusCode: number; rawHeaders: string[] }): void {
     const { res } = this.#call;
     if (this.#over || info.statusCode !== 103 || res.headersSent) return;

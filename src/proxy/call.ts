@@ -1,8 +1,9 @@
 /**
  * One request in the general lane, from its head until the client's side is over.
  *
- * The rule this file keeps: the walk is vet, match, claim, send, in this order, and once the client's side
- * closes nothing of the request goes on: no ticket, no connection to a target, no deadline.
+ * The rule this file keeps: the walk is vet, match, claim, send, in this order, and once the
+ * client's side closes nothing of the request goes on: no ticket, no connection to a target, no
+ * deadline.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault, type FaultCode } from '../errors.ts';
@@ -78,7 +79,8 @@ export class Call implements Underway {
       id: refused ? undefined : vetted.id,
     });
     this.body = !refused && vetted.bodyBytes === 0 ? 'none' : 'unread';
-    // Node 24.9 and later lose what came in one read behind an upgrade that is declined: so nothing may.
+    // Node 24.9 and later lose what came in one read behind an upgrade that is declined: so nothing
+    // may.
     if (tunnelHead === null && req.headers.upgrade !== undefined) res.shouldKeepAlive = false;
     this.owesContinue = !refused && vetted.expectsContinue && this.body === 'unread';
     res.on('error', ignore);
@@ -113,7 +115,8 @@ export class Call implements Underway {
   }
 
   /**
-   * A try failed before the client got anything: the request goes to another target, or is answered.
+   * A try failed before the client got anything: the request goes to another target, or is
+   * answered.
    *
    * @param reason null: nothing to retry.
    */
@@ -160,7 +163,9 @@ export class Call implements Underway {
     res.end(answer.body);
   }
 
-  /** Says nothing of the connection where HTTP/1.1 needs nothing said. Call it before `writeHead`. */
+  /**
+   * Says nothing of the connection where HTTP/1.1 needs nothing said. Call it before `writeHead`.
+   */
   keepAlive(headers: string[]): void {
     if (this.version === '1.0') headers.push('Connection', 'keep-alive');
     else this.res.removeHeader('connection');
@@ -239,14 +244,20 @@ export class Call implements Underway {
     this.#attempt.start();
   }
 
-  /** An interim answer is harmless to a client that waits, and is answered with a reset where nobody is. */
+  /**
+   * An interim answer is harmless to a client that waits, and is answered with a reset where nobody
+   * is.
+   */
   #ask(): void {
     if (this.#over || this.res.headersSent || this.#probe === null) return;
     this.res.writeContinue();
     this.around.deadlines.arm(this.#probe, probeEveryMs);
   }
 
-  /** The answer is complete and the request is not: what still comes is read and dropped, for a while. */
+  /**
+   * The answer is complete and the request is not: what still comes is read and dropped, for a
+   * while.
+   */
   #discard(): void {
     const { req, connection, around } = this;
     const deadline = new Deadline({ expired: () => connection.socket.destroy() });

@@ -1,9 +1,9 @@
 /**
  * One client connection of the general lane: whose turn it is on it.
  *
- * The rule this file keeps: requests of one connection are carried one after the other. Of those that a
- * client sends ahead, none is claimed before the one in front of it is over, so their order holds and one
- * connection never has more than one place in a pool.
+ * The rule this file keeps: requests of one connection are carried one after the other. Of those
+ * that a client sends ahead, none is claimed before the one in front of it is over, so their order
+ * holds and one connection never has more than one place in a pool.
  */
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../errors.ts';
@@ -24,7 +24,10 @@ export interface Underway {
   clientEnded(): void;
 }
 
-/** How long a connection that we ended is still read from, so that the client can read our last answer. */
+/**
+ * How long a connection that we ended is still read from, so that the client can read our last
+ * answer.
+ */
 const lingerMs = 2_000;
 
 export class Connection {
@@ -75,7 +78,8 @@ export class Connection {
       return;
     }
     if (this.#spoiled !== null) this.#spoiled();
-    // A client that shut its side asks for nothing more. Node forgets it where Connection is not sent.
+    // A client that shut its side asks for nothing more. Node forgets it where Connection is not
+    // sent.
     else if (this.socket.readableEnded) this.linger();
     else if (this.socket.isPaused()) this.socket.resume();
   }
@@ -84,7 +88,8 @@ export class Connection {
    * The parser gave up on this connection. An answer in progress is let finish.
    *
    * @param gone the client stopped in the middle of a request.
-   * @param answer writes the answer to what could not be read; called when its turn comes, at most once.
+   * @param answer writes the answer to what could not be read; called when its turn comes, at most
+   *   once.
    */
   spoil(code: FaultCode, gone: boolean, answer: () => void): void {
     if (this.#spoiled !== null || this.#ending) return;
@@ -100,8 +105,8 @@ export class Connection {
   }
 
   /**
-   * Ends our side now and the connection soon. Were it closed while bytes of the client are unread, the
-   * system would answer them with a reset, and the client would lose the answer it was sent.
+   * Ends our side now and the connection soon. Were it closed while bytes of the client are unread,
+   * the system would answer them with a reset, and the client would lose the answer it was sent.
    */
   linger(): void {
     if (this.#ending) return;

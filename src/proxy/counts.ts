@@ -1,8 +1,8 @@
 /**
  * The counters of one color of one service, in one worker.
  *
- * The rule this file keeps: what is counted per request costs a few additions, label values are bounded,
- * and nothing is ever reset: the controller sums over workers and over their lives.
+ * The rule this file keeps: what is counted per request costs a few additions, label values are
+ * bounded, and nothing is ever reset: the controller sums over workers and over their lives.
  */
 import { type Color, type ColorCounts, durationBounds, type HistogramCounts } from '../wire.ts';
 

@@ -1,8 +1,9 @@
 /**
- * Deadlines of exchanges, on a wheel of coarse ticks: setting one costs a few assignments, not a timer.
+ * Deadlines of exchanges, on a wheel of coarse ticks: setting one costs a few assignments, not a
+ * timer.
  *
- * The rule this file keeps: a deadline never fires early, and at most `tickMs` late (as far as the event
- * loop turns). While nothing is set, nothing ticks.
+ * The rule this file keeps: a deadline never fires early, and at most `tickMs` late (as far as the
+ * event loop turns). While nothing is set, nothing ticks.
  */
 import type { Clock } from '../clock.ts';
 

@@ -1,8 +1,8 @@
 /**
  * One exchange with a client, as it is counted and logged, whichever lane carries it.
  *
- * The rule this file keeps: an exchange is finished exactly once, when the client's side is over, and
- * `finish` is the only place that counts it, logs it and gives its lease back.
+ * The rule this file keeps: an exchange is finished exactly once, when the client's side is over,
+ * and `finish` is the only place that counts it, logs it and gives its lease back.
  */
 import { randomUUID } from 'node:crypto';
 import type { FaultCode } from '../errors.ts';
@@ -73,12 +73,12 @@ export class Exchange {
   }
 
   /**
-   * The rule of retries, for both lanes. Once, and only where the request cannot run twice: nothing of it
-   * was sent (the connection was never made), or it has no body, its method is idempotent (RFC 9110
-   * section 9.2.2), and nothing of an answer came back.
+   * The rule of retries, for both lanes. Once, and only where the request cannot run twice: nothing
+   * of it was sent (the connection was never made), or it has no body, its method is idempotent
+   * (RFC 9110 section 9.2.2), and nothing of an answer came back.
    *
-   * @param reason `connect`: no connection; `stale`: a kept connection was closed as we wrote; `reset`: a
-   *   new one was closed before an answer.
+   * @param reason `connect`: no connection; `stale`: a kept connection was closed as we wrote;
+   *   `reset`: a new one was closed before an answer.
    * @param body whether the request has a body, and whether any of it was read from the client.
    */
   mayRetry(reason: RetryReason, body: 'none' | 'unread' | 'read'): boolean {
@@ -124,5 +124,7 @@ export class Exchange {
 /** Methods that may be sent again where nothing came back: RFC 9110 section 9.2.2. */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
-/** An id from outside goes into logs and upstream headers: visible ASCII without quotes, bounded. */
+/**
+ * An id from outside goes into logs and upstream headers: visible ASCII without quotes, bounded.
+ */
 const validId = /^[A-Za-z0-9._~:/+=@-]{1,128}$/;

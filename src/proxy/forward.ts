@@ -1,12 +1,13 @@
 /**
  * The only importer of http-proxy: sends one request to one target.
  *
- * The rule this file keeps: http-proxy opens the request and nothing else. It never sees the client: what
- * it takes for the client's request and response is a guise, so that headers, bodies, timers and failures
- * are ours (it is unmaintained, and each of these it does wrong in some case: the tests name them).
+ * The rule this file keeps: http-proxy opens the request and nothing else. It never sees the
+ * client: what it takes for the client's request and response is a guise, so that headers, bodies,
+ * timers and failures are ours (it is unmaintained, and each of these it does wrong in some case:
+ * the tests name them).
  *
- * It is handed the guise as `buffer` too, the stream it pipes into the request it has made: so `pipe` is
- * the one moment, on every path, where that request exists and nothing of it was written.
+ * It is handed the guise as `buffer` too, the stream it pipes into the request it has made: so
+ * `pipe` is the one moment, on every path, where that request exists and nothing of it was written.
  */
 import {
   type Agent,
@@ -66,7 +67,8 @@ export function createForwarder(): Forwarder {
       const options = {
         target: { protocol: 'http:', host: target.host, hostname: target.host, port: target.port },
         buffer: guise,
-        // Whatever it holds becomes part of the options of `http.request`: the only way to reach them.
+        // Whatever it holds becomes part of the options of `http.request`: the only way to reach
+        // them.
         ssl: { setHost: false, insecureHTTPParser: false },
         ...(agent === false ? {} : { agent }),
       };
@@ -126,8 +128,8 @@ function guiseOf(of: unknown): Guise {
 }
 
 /**
- * http-proxy calls `util._extend`, and Node 22 and later say so once (DEP0060). It is said here, where
- * nobody hears it; any other warning passes.
+ * http-proxy calls `util._extend`, and Node 22 and later say so once (DEP0060). It is said here,
+ * where nobody hears it; any other warning passes.
  */
 function silenceExtend(): void {
   const emit = process.emitWarning;

@@ -1,8 +1,8 @@
 /**
  * Follows WebSocket frames as their bytes pass (RFC 6455 section 5.2), to know where one ends.
  *
- * The rule this file keeps: it reads lengths and nothing else. Between two frames a control frame of ours
- * may stand, in the middle of a message too; within a frame it would be garbage.
+ * The rule this file keeps: it reads lengths and nothing else. Between two frames a control frame
+ * of ours may stand, in the middle of a message too; within a frame it would be garbage.
  */
 
 const closeOpcode = 8;

@@ -1,9 +1,9 @@
 /**
- * The general lane: Node's HTTP server in front, http-proxy behind. It takes whatever the express lane
- * does not, and is the reference for what is right.
+ * The general lane: Node's HTTP server in front, http-proxy behind. It takes whatever the express
+ * lane does not, and is the reference for what is right.
  *
- * The rule this file keeps: whatever a client sends is answered or its connection is closed, and neither
- * the server nor the process is any the worse for it.
+ * The rule this file keeps: whatever a client sends is answered or its connection is closed, and
+ * neither the server nor the process is any the worse for it.
  */
 import http, { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -23,7 +23,9 @@ export interface GeneralLane {
   readonly deadlines: Deadlines;
 }
 
-/** The parser's bound; the largest that the config allows a service, and some for the request line. */
+/**
+ * The parser's bound; the largest that the config allows a service, and some for the request line.
+ */
 const headBytesMax = 272 * 1024;
 /** From the first byte of a connection, or of a request on it, to the last of its head. */
 const headMsMax = 10_000;
@@ -55,8 +57,9 @@ export function createGeneralLane(
     insecureHTTPParser: false,
     requireHostHeader: false,
     joinDuplicateHeaders: false,
-    // Node 24.9 and later ask, and then a request that may not tunnel is one like any other. (Node 26 gives
-    // the body of one that was let through apart from what follows it, so it could not be taken back.)
+    // Node 24.9 and later ask, and then a request that may not tunnel is one like any other. (Node
+    // 26 gives the body of one that was let through apart from what follows it, so it could not be
+    // taken back.)
     ...{ shouldUpgradeCallback: mayTunnel },
   });
   // 0: all headers are seen. Node would drop what is beyond 1000, silently.
@@ -119,7 +122,8 @@ function detach(
   connection: Connection,
   head: Buffer,
 ): void {
-  // First of all: Node has taken its own listeners away, and an error nobody hears ends the process.
+  // First of all: Node has taken its own listeners away, and an error nobody hears ends the
+  // process.
   socket.on('error', () => socket.destroy());
   (socket as Socket).setTimeout?.(0);
   connection.take({
@@ -145,8 +149,8 @@ function detach(
 }
 
 /**
- * A tunnel has no body before it, and h2c is an offer that may be declined (RFC 9110 section 7.8): Java
- * clients make it with every request.
+ * A tunnel has no body before it, and h2c is an offer that may be declined (RFC 9110 section 7.8):
+ * Java clients make it with every request.
  */
 function mayTunnel(req: IncomingMessage): boolean {
   const { headers } = req;
@@ -155,7 +159,10 @@ function mayTunnel(req: IncomingMessage): boolean {
   return !/(?:^|,)\s*h2c\s*(?:,|$)/i.test(headers.upgrade ?? '');
 }
 
-/** Before Node 24.9: gives the connection back to the server with the same request, only that it does not ask to upgrade. */
+/**
+ * Before Node 24.9: gives the connection back to the server with the same request, only that it
+ * does not ask to upgrade.
+ */
 function takeBack(server: http.Server, req: IncomingMessage, socket: Duplex, head: Buffer): void {
   let text = `${req.method} ${req.url} HTTP/${req.httpVersion}\r\n`;
   for (let at = 0; at < req.rawHeaders.length; at += 2) {

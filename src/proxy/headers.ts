@@ -1,20 +1,21 @@
 /**
- * Which header fields are passed on, in both directions and for both lanes: pure functions on flat lists
- * of names and values in turn.
+ * Which header fields are passed on, in both directions and for both lanes: pure functions on flat
+ * lists of names and values in turn.
  *
- * The rule this file keeps: what concerns one connection ends here (RFC 9110 section 7.6.1), what says
- * where a request came from is ours to say, and everything else passes as it came: order, case of the
- * names, repeated lines.
+ * The rule this file keeps: what concerns one connection ends here (RFC 9110 section 7.6.1), what
+ * says where a request came from is ours to say, and everything else passes as it came: order, case
+ * of the names, repeated lines.
  *
  * Decisions:
- * - From a peer that is not in `trustedProxies`, `Forwarded`, every `X-Forwarded-*` and `X-Real-IP` are
- *   dropped and the three that are common are set from the socket. From a trusted one they pass;
- *   X-Forwarded-For and Forwarded are appended to, -Proto and -Host are set where they are missing.
+ * - From a peer that is not in `trustedProxies`, `Forwarded`, every `X-Forwarded-*` and `X-Real-IP`
+ *   are dropped and the three that are common are set from the socket. From a trusted one they
+ *   pass; X-Forwarded-For and Forwarded are appended to, -Proto and -Host are set where they are
+ *   missing.
  * - X-Real-IP is never set: X-Forwarded-For says the same, and says it by one rule.
- * - A name with underscores that reads like one of these after the translation of CGI (`X_Forwarded_For`)
- *   is dropped from anybody: applications cannot tell them apart.
- * - `Connection: host` and the like nominate nothing: a client must not be able to take away what we
- *   and the application rely on.
+ * - A name with underscores that reads like one of these after the translation of CGI
+ *   (`X_Forwarded_For`) is dropped from anybody: applications cannot tell them apart.
+ * - `Connection: host` and the like nominate nothing: a client must not be able to take away what
+ *   we and the application rely on.
  * - `Trailer` passes where the message goes on in chunks, since then its trailers do.
  */
 
@@ -86,7 +87,9 @@ const responseRules = new Map<string, Rule>([
   ['via', 'via'],
 ]);
 
-/** Fields that a Connection header cannot take away; of the response only those of framing matter. */
+/**
+ * Fields that a Connection header cannot take away; of the response only those of framing matter.
+ */
 const neverNominated = new Set([
   'authorization',
   'content-length',
@@ -219,7 +222,10 @@ export function responseHeaders(
   return kept;
 }
 
-/** Fields that may not come in a trailer section, because they would have to come before (RFC 9110 section 6.5.1). */
+/**
+ * Fields that may not come in a trailer section, because they would have to come before (RFC 9110
+ * section 6.5.1).
+ */
 const notInTrailers = new Set([
   ...guardedNames,
   'authorization',

@@ -1,8 +1,8 @@
 /**
  * The two lanes behind one door: express in front, general for whatever it does not serve.
  *
- * The rule this file keeps: both share one plane and one wheel of deadlines; `lanes: general` in the
- * config is looked at for each new connection.
+ * The rule this file keeps: both share one plane and one wheel of deadlines; `lanes: general` in
+ * the config is looked at for each new connection.
  */
 import type { Socket } from 'node:net';
 import { Deadlines } from './deadlines.ts';

@@ -19,7 +19,9 @@ export class Lease {
   readonly pool: Pool;
   readonly target: Target;
   readonly generation: number;
-  /** No target was healthy: sent for want of a better one, and answered 503 if it cannot be reached. */
+  /**
+   * No target was healthy: sent for want of a better one, and answered 503 if it cannot be reached.
+   */
   readonly panic: boolean;
   #kind: Kind = 'http';
   #over = false;
@@ -55,8 +57,8 @@ export class Lease {
   }
 
   /**
-   * What to do when the lease is cut: end both sides of the exchange. A tunnel may take its time (a close
-   * frame first) and calls `release` when it is closed; an exchange counts as over at once.
+   * What to do when the lease is cut: end both sides of the exchange. A tunnel may take its time (a
+   * close frame first) and calls `release` when it is closed; an exchange counts as over at once.
    */
   onCut(end: (why: Cut) => void): void {
     this.#onCut = end;

@@ -1,8 +1,8 @@
 /**
  * Accepts client connections and gives each to the lanes.
  *
- * The rule this file keeps: connections spread over workers. Whoever accepts one while it is ahead of
- * another worker hands it over unread, and one that was handed over is kept.
+ * The rule this file keeps: connections spread over workers. Whoever accepts one while it is ahead
+ * of another worker hands it over unread, and one that was handed over is kept.
  */
 import net from 'node:net';
 import { acceptShare, backlog } from '../listener.ts';
@@ -15,7 +15,9 @@ export interface Balance {
   readonly handOver: (socket: net.Socket, to: number) => void;
 }
 
-/** While it stops, the process listens on for so long: for clients whose connection was on its way. */
+/**
+ * While it stops, the process listens on for so long: for clients whose connection was on its way.
+ */
 const lastCallMs = 300;
 const lookEveryMs = 20;
 /** The queue of connections is looked at so often before it is closed, full or not. */
@@ -75,8 +77,8 @@ export class Listener {
   }
 
   /**
-   * Ends within `limitMs`, whatever is open: answers what is in flight and, for the first half of that
-   * time, what comes meanwhile; asks clients to close, then closes what is left.
+   * Ends within `limitMs`, whatever is open: answers what is in flight and, for the first half of
+   * that time, what comes meanwhile; asks clients to close, then closes what is left.
    */
   async close(limitMs: number): Promise<void> {
     const { clock } = this.#plane;

@@ -1,9 +1,9 @@
 /**
- * The data plane inside the controller's own process (`workers: 0`): a barrier with one worker is an
- * assignment.
+ * The data plane inside the controller's own process (`workers: 0`): a barrier with one worker is
+ * an assignment.
  *
- * The rule this file keeps: it has the shape of the control plane's `DataPlane` without importing it; the
- * contract suite `test/contracts/dataplane.ts` holds both to the same behaviour.
+ * The rule this file keeps: it has the shape of the control plane's `DataPlane` without importing
+ * it; the contract suite `test/contracts/dataplane.ts` holds both to the same behaviour.
  */
 import type { Committed, Fence, Table, WorkerStats } from '../wire.ts';
 import type { Plane } from './plane.ts';

@@ -1,8 +1,9 @@
 /**
  * Who is at the other end of a client's connection, and whether what it says of others is believed.
  *
- * The rule this file keeps: an address comes from the socket and from nowhere else, and IPv4 in IPv6
- * clothing (`::ffff:10.0.0.1`) is the IPv4 address it stands for, for the lists and for the headers.
+ * The rule this file keeps: an address comes from the socket and from nowhere else, and IPv4 in
+ * IPv6 clothing (`::ffff:10.0.0.1`) is the IPv4 address it stands for, for the lists and for the
+ * headers.
  */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 

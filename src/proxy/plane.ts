@@ -1,8 +1,8 @@
 /**
  * The data plane of one process: the last table, and what an order does to it.
  *
- * The rule this file keeps: every order is carried out in one turn of the event loop, so no request ever
- * sees half of one.
+ * The rule this file keeps: every order is carried out in one turn of the event loop, so no request
+ * ever sees half of one.
  */
 import type { Clock } from '../clock.ts';
 import { Fault, type FaultCode } from '../errors.ts';

@@ -1,12 +1,13 @@
 /**
  * A pool is the live half of a color: its targets, and the requests now inside them.
  *
- * The rule this file keeps: a request is counted in the same turn of the event loop in which it chose its
- * target, so `claim()` never awaits. Were there a gap, a flip could land in it, a drain would see nobody
- * inside, and the driver would stop a container that a request is still walking towards.
+ * The rule this file keeps: a request is counted in the same turn of the event loop in which it
+ * chose its target, so `claim()` never awaits. Were there a gap, a flip could land in it, a drain
+ * would see nobody inside, and the driver would stop a container that a request is still walking
+ * towards.
  *
- * Upstream sockets belong to a pool for one stretch of being live and are closed when its drain ends: a
- * pooled socket must never carry a request to a release that is gone.
+ * Upstream sockets belong to a pool for one stretch of being live and are closed when its drain
+ * ends: a pooled socket must never carry a request to a release that is gone.
  */
 import type { Clock } from '../clock.ts';
 import type { Color, Drained, Inside, PoolEntry, PoolStats } from '../wire.ts';
@@ -15,13 +16,19 @@ import { Target } from './target.ts';
 
 /** Upstream connections that a lane keeps for a pool. */
 export interface Upstreams {
-  /** The target is down or gone: idle connections to it are of no use, or worse, reach somebody else. */
+  /**
+   * The target is down or gone: idle connections to it are of no use, or worse, reach somebody
+   * else.
+   */
   forget(target: Target): void;
   /** Closes all, those in use too. */
   close(): void;
 }
 
-/** Tunnels of a pool that retires are closed over so long, so that their clients do not come back as one. */
+/**
+ * Tunnels of a pool that retires are closed over so long, so that their clients do not come back as
+ * one.
+ */
 export const retireSpreadMs = 3_000;
 
 interface Tally {
@@ -80,7 +87,8 @@ export class Pool {
       }
       before.delete(is.id);
       if (was.healthy && !is.healthy) this.#forget(was);
-      // A target that comes back would have the fewest turns, and get every request until it caught up.
+      // A target that comes back would have the fewest turns, and get every request until it caught
+      // up.
       if (!was.healthy && is.healthy) was.turn = Math.max(was.turn, round);
       was.healthy = is.healthy;
       return was;
@@ -89,12 +97,13 @@ export class Pool {
   }
 
   /**
-   * Chooses a target and counts the request, in one breath: the next in turn of the healthy ones, the one
-   * with the fewest requests inside where several are next. Where none is healthy, one is chosen all the
-   * same and the lease says `panic`.
+   * Chooses a target and counts the request, in one breath: the next in turn of the healthy ones,
+   * the one with the fewest requests inside where several are next. Where none is healthy, one is
+   * chosen all the same and the lease says `panic`.
    *
    * @param avoid a target that just failed this request; taken only where there is no other.
-   * @returns null where every usable target has `placesMax` requests inside, or there is no target at all.
+   * @returns null where every usable target has `placesMax` requests inside, or there is no target
+   *   at all.
    */
   claim(generation: number, placesMax: number, avoid?: Target): Lease | null {
     const now = this.#clock.now();
@@ -107,8 +116,8 @@ export class Pool {
       if (chosen === null) return null;
       panic = !chosen.usable(now);
     }
-    // One that lagged behind (ejected for a while, or full) joins the round: it has nothing to make up for,
-    // or it would get every request until it had.
+    // One that lagged behind (ejected for a while, or full) joins the round: it has nothing to make
+    // up for, or it would get every request until it had.
     chosen.turn = Math.max(chosen.turn + 1, this.#round);
     this.#round = chosen.turn;
     chosen.inside++;
@@ -119,7 +128,9 @@ export class Pool {
     return lease;
   }
 
-  /** The connections that the lane named by `key` keeps for this stretch; made where there are none. */
+  /**
+   * The connections that the lane named by `key` keeps for this stretch; made where there are none.
+   */
   upstreams<T extends Upstreams>(key: symbol, make: () => T): T {
     const kept = this.#upstreams.get(key);
     if (kept !== undefined) return kept as T;
@@ -128,7 +139,9 @@ export class Pool {
     return made;
   }
 
-  /** The pool is live no more: what is inside may end, up to `limitMs`, and is counted as it does. */
+  /**
+   * The pool is live no more: what is inside may end, up to `limitMs`, and is counted as it does.
+   */
   drain(limitMs: number): void {
     this.#cancelLimit?.();
     this.#tally = { inflight: { ...this.#inside }, finished: 0, clientAborted: 0, cut: 0 };
@@ -180,7 +193,10 @@ export class Pool {
     this.#released();
   }
 
-  /** For `Lease` alone: whether this target may be taken out, so that half of the pool stays, and one at least. */
+  /**
+   * For `Lease` alone: whether this target may be taken out, so that half of the pool stays, and
+   * one at least.
+   */
   mayEject(target: Target): boolean {
     const now = this.#clock.now();
     const out = this.#targets.filter((other) => other !== target && other.ejected(now)).length;

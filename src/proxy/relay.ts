@@ -1,8 +1,8 @@
 /**
  * A target's answer on its way to the client.
  *
- * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that the
- * client does not take, no more is kept than what one write holds.
+ * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that
+ * the client does not take, no more is kept than what one write holds.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Attempt } from './attempt.ts';
@@ -69,7 +69,8 @@ export class Relay {
       this.#attempt.moved(!taken);
       if (!taken) this.#waitForClient();
     });
-    // What came with the head is written in this turn; a head that came alone must not wait for more.
+    // What came with the head is written in this turn; a head that came alone must not wait for
+    // more.
     process.nextTick(flushAlone, this.#call);
   }
 

@@ -1,16 +1,18 @@
 /**
  * Which service a request is for.
  *
- * The rule this file keeps: the most specific host that has a matching path wins (exact name, then the
- * longest `*.suffix`, then any host), and in it the longest prefix, on segment borders: `/api` is a prefix
- * of `/api` and `/api/x`, not of `/apis`. The path is compared byte for byte as it came; nothing is
- * decoded, because what is matched must be what is forwarded.
+ * The rule this file keeps: the most specific host that has a matching path wins (exact name, then
+ * the longest `*.suffix`, then any host), and in it the longest prefix, on segment borders: `/api`
+ * is a prefix of `/api` and `/api/x`, not of `/apis`. The path is compared byte for byte as it
+ * came; nothing is decoded, because what is matched must be what is forwarded.
  *
  * A look-up costs as many map reads as the path has segments, however many services there are.
  */
 import type { ServiceEntry } from '../wire.ts';
 
-/** Longest prefix, in characters, that a service may have; paths are cut there before the look-up. */
+/**
+ * Longest prefix, in characters, that a service may have; paths are cut there before the look-up.
+ */
 const prefixCharsMax = 256;
 
 type Paths<T> = Map<string, T>;
@@ -20,7 +22,9 @@ export class Routes<T> {
   readonly #suffix = new Map<string, Paths<T>>();
   readonly #any: Paths<T> = new Map();
 
-  /** @param services what each service answers for; of two that claim the same, the first keeps it. */
+  /**
+   * @param services what each service answers for; of two that claim the same, the first keeps it.
+   */
   constructor(services: Iterable<readonly [Pick<ServiceEntry, 'hosts' | 'paths'>, T]>) {
     for (const [{ hosts, paths }, service] of services) {
       for (const table of hosts.length === 0
@@ -71,7 +75,10 @@ function nameOf(host: string): string {
   return host.slice(0, end).toLowerCase();
 }
 
-/** The prefixes of a path that end on a segment border, longest first: `/a/b` gives `/a/b`, `/a/`, `/a`, `/`. */
+/**
+ * The prefixes of a path that end on a segment border, longest first: `/a/b` gives `/a/b`, `/a/`,
+ * `/a`, `/`.
+ */
 function candidates(path: string): string[] {
   const query = path.indexOf('?');
   const end = Math.min(query === -1 ? path.length : query, prefixCharsMax);

@@ -1,9 +1,10 @@
 /**
  * A service in one worker: its two pools, which of them is live, and the requests that wait.
  *
- * The rule this file keeps: new requests are claimed from the live pool of the serving generation and from
- * nothing else, and what is live changes in one assignment, in `commit`. While the service is held or
- * paused, or every place is taken, requests wait in order, up to a number and up to a time.
+ * The rule this file keeps: new requests are claimed from the live pool of the serving generation
+ * and from nothing else, and what is live changes in one assignment, in `commit`. While the service
+ * is held or paused, or every place is taken, requests wait in order, up to a number and up to a
+ * time.
  */
 import type { Clock } from '../clock.ts';
 import { Fault } from '../errors.ts';
@@ -88,8 +89,9 @@ export class Service {
   }
 
   /**
-   * Waits for a place. `taken` is called once, in the same turn of the event loop in which the request is
-   * counted, or with a Fault: POOL_EMPTY, QUEUE_FULL at once, QUEUE_TIMEOUT after `queueMs`.
+   * Waits for a place. `taken` is called once, in the same turn of the event loop in which the
+   * request is counted, or with a Fault: POOL_EMPTY, QUEUE_FULL at once, QUEUE_TIMEOUT after
+   * `queueMs`.
    *
    * @returns gives the ticket back, for a client that leaves.
    */
@@ -120,7 +122,10 @@ export class Service {
     };
   }
 
-  /** Takes an entry of the serving generation at once, and keeps one of a later generation beside it. */
+  /**
+   * Takes an entry of the serving generation at once, and keeps one of a later generation beside
+   * it.
+   */
   stage(entry: ServiceEntry): void {
     if (entry.generation < this.generation) return;
     if (entry.generation > this.generation) {
@@ -132,7 +137,10 @@ export class Service {
     this.#admit();
   }
 
-  /** New requests wait from here on. @throws Fault FLIP_FENCED where this generation is not staged. */
+  /**
+   * New requests wait from here on.
+   * @throws Fault FLIP_FENCED where this generation is not staged.
+   */
   hold(generation: number): void {
     this.#fence(generation);
     this.#hold ??= { since: this.#clock.now(), generation };
@@ -141,8 +149,8 @@ export class Service {
   /**
    * Switches to the staged generation, or drops it; then lets in what waited.
    *
-   * @throws Fault FLIP_FENCED where this generation is not staged and held. An order that was obeyed
-   *   already is answered with null.
+   * @throws Fault FLIP_FENCED where this generation is not staged and held. An order that was
+   *   obeyed already is answered with null.
    */
   commit(generation: number, go: boolean): Committed | null {
     if (go && generation === this.generation) return null;
@@ -187,7 +195,8 @@ export class Service {
       const pool = this.#pools[color];
       if (pool === null) continue;
       pool.drain(limitMs);
-      // Tunnels have no end of their own, so they begin to leave at once and are gone in half the time.
+      // Tunnels have no end of their own, so they begin to leave at once and are gone in half the
+      // time.
       pool.closeTunnels(why, limitMs / 2);
     }
   }

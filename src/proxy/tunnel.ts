@@ -4,8 +4,9 @@
  * The rule this file keeps: both sides end together, or one after the other where one only stopped
  * sending; and no error of either ever goes unheard, for it would end the process.
  *
- * A tunnel has no limit of silence. When its pool is retired a WebSocket is told so by a Close frame 1012
- * (Service Restart), between two frames, so that its client comes back to the new pool and loses nothing.
+ * A tunnel has no limit of silence. When its pool is retired a WebSocket is told so by a Close
+ * frame 1012 (Service Restart), between two frames, so that its client comes back to the new pool
+ * and loses nothing.
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';

@@ -1,16 +1,18 @@
 /**
- * The general lane's connections to the targets of one pool: an agent of Node, for one stretch of being
- * live.
+ * The general lane's connections to the targets of one pool: an agent of Node, for one stretch of
+ * being live.
  *
- * The rule this file keeps: a kept connection that says anything unasked is closed, or the next request
- * would be answered with it; and one is given up before its target gives it up.
+ * The rule this file keeps: a kept connection that says anything unasked is closed, or the next
+ * request would be answered with it; and one is given up before its target gives it up.
  */
 import { Agent } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Upstreams } from './pool.ts';
 import type { Target } from './target.ts';
 
-/** Node closes idle connections after 5 s, most others later: a connection is given up before that. */
+/**
+ * Node closes idle connections after 5 s, most others later: a connection is given up before that.
+ */
 const idleMsMax = 4_000;
 /** A target's own word (`Keep-Alive: timeout=`) is taken with so much to spare. */
 const idleMarginMs = 1_000;
@@ -47,7 +49,10 @@ class KeepingAgent extends Agent {
     super({ keepAlive: true, maxFreeSockets: idleMax, scheduling: 'lifo' });
   }
 
-  /** Called by Node when an answer is complete; not by the base, whose timeouts would be set anew each time. */
+  /**
+   * Called by Node when an answer is complete; not by the base, whose timeouts would be set anew
+   * each time.
+   */
   override keepSocketAlive(socket: Socket & { _httpMessage?: Spoken }): boolean {
     const idleMs = idleMsOf(socket._httpMessage?.res?.headers['keep-alive']);
     if (idleMs === 0) return false;

@@ -1,9 +1,9 @@
 /**
  * Whether a request head is one that may be passed on at all.
  *
- * The rule this file keeps: what could be read in two ways by two readers is refused, never repaired.
- * Node's parser has refused most of it before; what stands here is what it lets through (and, of the
- * framing, all of it once more, because smuggling is what it would cost to be wrong).
+ * The rule this file keeps: what could be read in two ways by two readers is refused, never
+ * repaired. Node's parser has refused most of it before; what stands here is what it lets through
+ * (and, of the framing, all of it once more, because smuggling is what it would cost to be wrong).
  */
 import type { FaultCode } from '../errors.ts';
 

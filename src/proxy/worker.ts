@@ -1,7 +1,8 @@
 /**
  * A worker: accepts, routes, forwards. It knows only the last table it was given.
  *
- * The rule this file keeps: it does not listen before it has a table, and it ends with the supervisor.
+ * The rule this file keeps: it does not listen before it has a table, and it ends with the
+ * supervisor.
  */
 import type { Socket } from 'node:net';
 import { systemClock } from '../clock.ts';

@@ -1,4 +1,6 @@
-/** Commands that go on looking: `status -w` and `events -f`; and what texts from elsewhere may do. */
+/**
+ * Commands that go on looking: `status -w` and `events -f`; and what texts from elsewhere may do.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

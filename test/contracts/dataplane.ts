@@ -1,8 +1,9 @@
 /**
- * What every data plane must do. A new one is done when `dataPlaneContract('mine', makeMine)` passes.
+ * What every data plane must do. A new one is done when `dataPlaneContract('mine', makeMine)`
+ * passes.
  *
- * The rule this file keeps: it looks from outside, at who serves a request; so the same suite holds a model,
- * one process and many to the same behaviour.
+ * The rule this file keeps: it looks from outside, at who serves a request; so the same suite holds
+ * a model, one process and many to the same behaviour.
  */
 import { expect, test } from 'vitest';
 import type { DataPlane } from '../../src/control/dataplane.ts';
@@ -18,8 +19,8 @@ export interface DataPlaneHarness {
   /**
    * Sends one request for the service `shop` to a worker.
    *
-   * @returns once the worker has claimed or queued it: a look at which release served it, null while it
-   *   waits, and its end.
+   * @returns once the worker has claimed or queued it: a look at which release served it, null
+   *   while it waits, and its end.
    */
   send(worker: number): Promise<Sent>;
   /** Lets what was ordered and answered arrive. */

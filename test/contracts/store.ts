@@ -5,7 +5,10 @@ import { deploymentOf, stateWith } from '../support/states.ts';
 
 export interface StoreUnderTest {
   readonly store: Store;
-  /** The same stored data, seen by a controller that has just started; `store` is not used afterwards. */
+  /**
+   * The same stored data, seen by a controller that has just started; `store` is not used
+   * afterwards.
+   */
   reopen(): Promise<Store>;
   close(): Promise<void>;
 }

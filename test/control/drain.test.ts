@@ -1,4 +1,7 @@
-/** Drains over many workers. The rule: inflight = finished + clientAborted + cut + stillOpen, always. */
+/**
+ * Drains over many workers. The rule: inflight = finished + clientAborted + cut + stillOpen,
+ * always.
+ */
 import { expect, test } from 'vitest';
 import { DrainTally } from '../../src/control/drain.ts';
 import type { Drained, WorkerStats } from '../../src/wire.ts';

@@ -1,4 +1,7 @@
-/** One probe, over real sockets. The rule: whatever the target does, it ends with a sentence to act on. */
+/**
+ * One probe, over real sockets. The rule: whatever the target does, it ends with a sentence to act
+ * on.
+ */
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTcp, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';

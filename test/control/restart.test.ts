@@ -1,4 +1,6 @@
-/** Controllers that die. The rule: the service comes back on one color, the one the state leads to. */
+/**
+ * Controllers that die. The rule: the service comes back on one color, the one the state leads to.
+ */
 import { expect, test } from 'vitest';
 import type { ServiceState } from '../../src/control/state.ts';
 import { Fault } from '../../src/errors.ts';

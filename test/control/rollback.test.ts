@@ -1,4 +1,6 @@
-/** The way back. The rule: it names where it goes, starts nothing, and waits for nothing but health. */
+/**
+ * The way back. The rule: it names where it goes, starts nothing, and waits for nothing but health.
+ */
 import { expect, test } from 'vitest';
 import { me, order, refusal, serviceConfig, World, type WorldOptions } from '../support/fleet.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The page in a real browser, before a real admin server with a fake control behind it: what a person sees
- * and does. Against the real proxy it is held in test/e2e/page.test.ts.
+ * The page in a real browser, before a real admin server with a fake control behind it: what a
+ * person sees and does. Against the real proxy it is held in real.test.ts.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -434,7 +434,9 @@ for (const [width, dark] of [
   );
 }
 
-/** Evaluated over the debugging protocol, so that the page's own policy stays as strict as it is. */
+/**
+ * Evaluated over the debugging protocol, so that the page's own policy stays as strict as it is.
+ */
 async function expectAccessible({ page }: Watched): Promise<void> {
   await page.evaluate(await readFile(axePath, 'utf8'));
   const found = (await page.evaluate('axe.run()')) as {

@@ -1,6 +1,6 @@
 /**
- * Every alert is shown to fire when it should and to be silent when it should not, by promtool, which runs
- * the very rules that Prometheus would.
+ * Every alert is shown to fire when it should and to be silent when it should not, by promtool,
+ * which runs the very rules that Prometheus would.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

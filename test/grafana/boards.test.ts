@@ -1,4 +1,6 @@
-/** The boards: every expression is valid, of metrics that exist, and every board can be provisioned. */
+/**
+ * The boards: every expression is valid, of metrics that exist, and every board can be provisioned.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

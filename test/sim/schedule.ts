@@ -1,8 +1,8 @@
 /**
  * One simulated life of Pointsman: what a seed says happens, and what must hold whatever happens.
  *
- * The rule this file keeps: a broken promise throws at the moment it is broken, with what led to it; and
- * nothing here knows how the control core works, only what it promised.
+ * The rule this file keeps: a broken promise throws at the moment it is broken, with what led to
+ * it; and nothing here knows how the control core works, only what it promised.
  */
 import type { PointsmanEvent, ServiceStatus } from '../../src/control/control.ts';
 import type { Deployment, Receipt, State } from '../../src/control/state.ts';
@@ -386,7 +386,9 @@ export class Schedule {
     }
   }
 
-  /** The pool of a deployment that failed may never be served; its name is known while it is filled. */
+  /**
+   * The pool of a deployment that failed may never be served; its name is known while it is filled.
+   */
   #remember(deployment: Deployment): void {
     if (deployment.direction === 'rollback') return;
     const { id, phase } = deployment;

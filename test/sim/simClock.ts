@@ -1,9 +1,9 @@
 /**
  * A clock for simulations: like the fake clock of the stories, but quick with many timers.
  *
- * The rule this file keeps: timers fire in the order they are due, those of one moment in the order they
- * were set; between two of them promises get some turns, not all they might want. A schedule in which a
- * continuation comes a timer later is a schedule that can happen.
+ * The rule this file keeps: timers fire in the order they are due, those of one moment in the order
+ * they were set; between two of them promises get some turns, not all they might want. A schedule
+ * in which a continuation comes a timer later is a schedule that can happen.
  */
 import type { FakeClock } from '../support/clock.ts';
 

@@ -1,6 +1,6 @@
 /**
- * A real admin server on a free port in front of a fake control, and a bare HTTP client that sends what it
- * is told: any Host, any header, any bytes.
+ * A real admin server on a free port in front of a fake control, and a bare HTTP client that sends
+ * what it is told: any Host, any header, any bytes.
  */
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect, type Socket } from 'node:net';

@@ -1,9 +1,9 @@
 /**
  * A real Chromium for the tests of the page, and the watch kept over every page in it.
  *
- * The rule this file keeps: where no browser can be had, a test is skipped by name with the reason, never
- * silently; with CI set, it fails. Every page is watched: an error on the console, an uncaught exception
- * or a request to another host fails the test that owns it.
+ * The rule this file keeps: where no browser can be had, a test is skipped by name with the reason,
+ * never silently; with CI set, it fails. Every page is watched: an error on the console, an
+ * uncaught exception or a request to another host fails the test that owns it.
  */
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -51,7 +51,9 @@ export interface Watched {
   readonly context: BrowserContext;
   /** Everything that went wrong and was not foreseen, in words. */
   readonly wrongs: readonly string[];
-  /** What the browser itself prints of a refused or lost call, such as `409` or `ERR_CONNECTION`. */
+  /**
+   * What the browser itself prints of a refused or lost call, such as `409` or `ERR_CONNECTION`.
+   */
   foresee(text: string): void;
   /** Closes it and says that nothing went wrong. */
   done(): Promise<void>;

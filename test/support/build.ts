@@ -1,7 +1,8 @@
 /**
  * Before any test: what end-to-end tests start is built from what is tested.
  *
- * The rule this file keeps: the same script that `npm start` runs, so that the tests prove it as well.
+ * The rule this file keeps: the same script that `npm start` runs, so that the tests prove it as
+ * well.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -1,8 +1,9 @@
 /**
- * Makes a TypeScript file and all it imports of ours into one that plain Node runs: for tests that kill
- * a process of ours.
+ * Makes a TypeScript file and all it imports of ours into one that plain Node runs: for tests that
+ * kill a process of ours.
  *
- * The rule this file keeps: one bundle per entry and test file, in a folder that goes with the test.
+ * The rule this file keeps: one bundle per entry and test file, in a folder that goes with the
+ * test.
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

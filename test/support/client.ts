@@ -135,7 +135,10 @@ export function keepAlive(maxSockets = Number.POSITIVE_INFINITY): http.Agent {
   return agent;
 }
 
-/** Looks again and again, a turn of the event loop apart, until it holds; fails with what was last seen. */
+/**
+ * Looks again and again, a turn of the event loop apart, until it holds; fails with what was last
+ * seen.
+ */
 export async function eventually<T>(
   look: () => T,
   holds: (seen: T) => boolean,

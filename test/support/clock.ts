@@ -1,8 +1,8 @@
 /**
  * A clock that stands still until a test lets time pass.
  *
- * The rule this file keeps: timers fire in the order they are due, those of one moment in the order they
- * were set, and `now()` inside a timer is the moment it was due.
+ * The rule this file keeps: timers fire in the order they are due, those of one moment in the order
+ * they were set, and `now()` inside a timer is the moment it was due.
  */
 import type { Clock } from '../../src/clock.ts';
 

@@ -1,8 +1,9 @@
 /**
- * A `Control` for tests of the admin API and the CLI: the rules of the real one, without anything behind.
+ * A `Control` for tests of the admin API and the CLI: the rules of the real one, without anything
+ * behind.
  *
- * The rule this file keeps: it refuses what the real one refuses, with the same codes, and does nothing by
- * itself. A deployment moves when the test says `enter`, `pass`, `fail` or `flipNow`.
+ * The rule this file keeps: it refuses what the real one refuses, with the same codes, and does
+ * nothing by itself. A deployment moves when the test says `enter`, `pass`, `fail` or `flipNow`.
  */
 import type {
   Call,

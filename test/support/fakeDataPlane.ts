@@ -1,9 +1,11 @@
 /**
- * A model of N workers and of the seam that leads to them: what the contract says, and nothing more.
+ * A model of N workers and of the seam that leads to them: what the contract says, and nothing
+ * more.
  *
- * The rule this file keeps: workers outlive controllers. A `FakeCluster` is the workers; `connect` is what
- * one controller has of them, and a controller that dies leaves its orders in their inboxes. Every claim is
- * recorded in the order in which it happened anywhere, so that the contract can be checked.
+ * The rule this file keeps: workers outlive controllers. A `FakeCluster` is the workers; `connect`
+ * is what one controller has of them, and a controller that dies leaves its orders in their
+ * inboxes. Every claim is recorded in the order in which it happened anywhere, so that the contract
+ * can be checked.
  */
 import type { Clock } from '../../src/clock.ts';
 import type { DataPlane } from '../../src/control/dataplane.ts';
@@ -33,7 +35,10 @@ export interface Claim {
 export interface FakeClusterOptions {
   readonly clock: Clock;
   readonly workers: number;
-  /** From the sending of an order to its being obeyed, and as long for the answer; 0: in the same turn. */
+  /**
+   * From the sending of an order to its being obeyed, and as long for the answer; 0: in the same
+   * turn.
+   */
   readonly delayMs?: () => number;
   readonly claimed?: (claim: Claim) => void;
 }
@@ -162,7 +167,10 @@ export class FakeWorker {
     };
   }
 
-  /** A request arrives. @returns false where the worker does not listen or knows no such service. */
+  /**
+   * A request arrives.
+   * @returns false where the worker does not listen or knows no such service.
+   */
   request(name: string): 'claimed' | 'waits' | 'empty' | 'not here' {
     const service = this.services.get(name);
     if (service === undefined || this.dead || this.hung) return 'not here';
@@ -369,7 +377,9 @@ export class FakeCluster {
     else this.clock.after(ms, work);
   }
 
-  /** Puts an order into a worker's inbox; those of one worker arrive in the order they were sent. */
+  /**
+   * Puts an order into a worker's inbox; those of one worker arrive in the order they were sent.
+   */
   post(worker: FakeWorker, work: Work): Promise<Outcome> {
     return new Promise((resolve) => {
       worker.inbox.push({ work, done: resolve });

@@ -1,8 +1,9 @@
 /**
  * A platform that runs releases as entries of a map, and does to them what a test says.
  *
- * The rule this file keeps: the platform outlives controllers; `connect` is the driver that one of them
- * has. It keeps the driver contract: what runs is kept, a stop is idempotent, an aborted start cleans up.
+ * The rule this file keeps: the platform outlives controllers; `connect` is the driver that one of
+ * them has. It keeps the driver contract: what runs is kept, a stop is idempotent, an aborted start
+ * cleans up.
  */
 import { type Clock, pause } from '../../src/clock.ts';
 import type {

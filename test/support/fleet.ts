@@ -1,8 +1,10 @@
 /**
- * A fleet over fakes: a clock that stands still, workers, a platform and a disk that outlive controllers.
+ * A fleet over fakes: a clock that stands still, workers, a platform and a disk that outlive
+ * controllers.
  *
- * The rule this file keeps: a controller that is killed does nothing any more: its timers, its answers and
- * its calls are cut off in the same moment, and what was durable then is all that its successor finds.
+ * The rule this file keeps: a controller that is killed does nothing any more: its timers, its
+ * answers and its calls are cut off in the same moment, and what was durable then is all that its
+ * successor finds.
  */
 import type { Clock } from '../../src/clock.ts';
 import type { Config, ServiceConfig } from '../../src/config/config.ts';

@@ -1,8 +1,8 @@
 /**
  * A store in memory that fails, or takes the controller down, when a test says so.
  *
- * The rule this file keeps: what is stored passed through JSON, as it does on a disk, so nothing that is
- * shared with the writer or that JSON loses can be read back.
+ * The rule this file keeps: what is stored passed through JSON, as it does on a disk, so nothing
+ * that is shared with the writer or that JSON loses can be read back.
  */
 
 import type { Deployment, State } from '../../src/control/state.ts';
@@ -10,9 +10,10 @@ import type { Store } from '../../src/control/stores/store.ts';
 import { Fault } from '../../src/errors.ts';
 
 /**
- * What becomes of a save or an append. `refuse`: STATE_NOT_WRITABLE, nothing stored. `crash before` and
- * `crash after`: nothing or everything stored, and neither this call nor any later one on this store ever
- * settles, as for a controller that is dead; `reopen` gives its successor what was stored.
+ * What becomes of a save or an append. `refuse`: STATE_NOT_WRITABLE, nothing stored. `crash before`
+ * and `crash after`: nothing or everything stored, and neither this call nor any later one on this
+ * store ever settles, as for a controller that is dead; `reopen` gives its successor what was
+ * stored.
  */
 export type Fate = 'keep' | 'refuse' | 'crash before' | 'crash after';
 

@@ -1,9 +1,9 @@
 /**
- * Data planes for the contract: the model, the real one in this process, and the real barrier over many of
- * the real ones, with messages in place of processes.
+ * Data planes for the contract: the model, the real one in this process, and the real barrier over
+ * many of the real ones, with messages in place of processes.
  *
- * The rule this file keeps: a worker here is a real `Plane` behind an inbox, so that what differs from
- * production is how an order travels and nothing else.
+ * The rule this file keeps: a worker here is a real `Plane` behind an inbox, so that what differs
+ * from production is how an order travels and nothing else.
  */
 import type { DataPlane } from '../../src/control/dataplane.ts';
 import { Workers } from '../../src/control/workers.ts';

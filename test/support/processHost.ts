@@ -1,7 +1,8 @@
 /**
  * A controller that only drives processes, to be killed: `processHost <stateDir> <order as JSON>`.
  *
- * The rule this file keeps: it writes one line once the pool runs, its targets as JSON, and then lives on.
+ * The rule this file keeps: it writes one line once the pool runs, its targets as JSON, and then
+ * lives on.
  */
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../src/clock.ts';

@@ -1,8 +1,8 @@
 /**
  * Debian's Prometheus and its promtool, for the tests of rules and boards.
  *
- * The rule this file keeps: where they cannot be had, a test is skipped by name with the reason; with CI
- * set, it fails.
+ * The rule this file keeps: where they cannot be had, a test is skipped by name with the reason;
+ * with CI set, it fails.
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,7 +1,8 @@
 /**
  * A lane in front of real origins, and clients that say exactly what a test wants them to say.
  *
- * The rule this file keeps: real sockets on port 0, and everything that was opened is closed after the test.
+ * The rule this file keeps: real sockets on port 0, and everything that was opened is closed after
+ * the test.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
@@ -147,7 +148,10 @@ export interface RawOrigin {
   readonly sockets: ReadonlySet<net.Socket>;
 }
 
-/** An upstream that says what it likes. @param react called for each read, with all that came so far. */
+/**
+ * An upstream that says what it likes.
+ * @param react called for each read, with all that came so far.
+ */
 export async function startRawOrigin(
   react: (socket: net.Socket, soFar: string, connection: number) => void,
 ): Promise<RawOrigin> {

@@ -29,9 +29,12 @@ export function read(path: string): string {
 
 /** What a file imports: specifiers as written, those of types and of `import()` included. */
 export function importsOf({ text }: Source): string[] {
-  const code = text.replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
-  const found = code.matchAll(/(?:\bfrom|\bimport\(|\bimport)\s*['"]([^'"]+)['"]/g);
-  return [...found].map((match) => match[1] ?? '');
+  const forms = [
+    /^(?:import|export)\b[^'";]*?\bfrom\s+'([^'\n]+)'/gm,
+    /^import\s+'([^'\n]+)'/gm,
+    /\bimport\(\s*'([^'\n]+)'\s*\)/g,
+  ];
+  return forms.flatMap((form) => [...text.matchAll(form)].map((match) => match[1] ?? ''));
 }
 
 /** What stands between `<!-- name -->` and `<!-- /name -->`. */

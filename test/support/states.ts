@@ -1,4 +1,7 @@
-/** States and deployments for tests of whatever keeps them. The rule: small, whole, and of the present format. */
+/**
+ * States and deployments for tests of whatever keeps them. The rule: small, whole, and of the
+ * present format.
+ */
 import type { Deployment, Release, ServiceState, State } from '../../src/control/state.ts';
 import type { Color } from '../../src/wire.ts';
 

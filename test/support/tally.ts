@@ -1,6 +1,6 @@
 /**
- * Counts tests for whoever runs several suites in a row: one line a run, `N passed, N failed`, and with
- * TALLY set, the same appended to that file.
+ * Counts tests for whoever runs several suites in a row: one line a run, `N passed, N failed`, and
+ * with TALLY set, the same appended to that file.
  *
  * The rule this file keeps: a run in which something broke outside of any test counts a failure.
  */

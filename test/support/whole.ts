@@ -25,7 +25,9 @@ import type { Deployment } from '../../src/control/state.ts';
 import { type Answered, ask, type CallOptions } from './admin.ts';
 import { endMarked, marked } from './processes.ts';
 
-export const mainFile = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+/** POINTSMAN_MAIN names another build: an older one, or one with a fault put in. */
+export const mainFile =
+  process.env.POINTSMAN_MAIN ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 export const releaseFile = fileURLToPath(new URL('release.mjs', import.meta.url));
 
 /** Generous: it only ends a test that hangs. */

@@ -1,8 +1,8 @@
 /**
  * A process that saves without end, to be killed at a bad moment: `writer <dir> [how many saves]`.
  *
- * The rule this file keeps: it tells on stdout of every save before and after it, one line each, so that
- * whoever killed it knows which states may be found.
+ * The rule this file keeps: it tells on stdout of every save before and after it, one line each, so
+ * that whoever killed it knows which states may be found.
  */
 import { writeSync } from 'node:fs';
 import { fileStore } from '../../src/control/stores/file.ts';

@@ -22,11 +22,11 @@ test('every file of the product opens with what it is', () => {
   expect(mute).toEqual([]);
 });
 
-test('no line is longer than 100 columns', () => {
-  const long = everything.flatMap(({ path, text }) =>
+test('no line of the product is longer than 100 columns', () => {
+  const long = product.flatMap(({ path, text }) =>
     text.split('\n').flatMap((line, at) => {
       // A template or a URL cannot always be broken.
-      const exempt = /[`]|https?:\/\/|'.{60,}'/.test(line);
+      const exempt = /[`]|https?:\/\/|'.{60,}'|\{' '\}$|^\s*\/.+\/[a-z]*;?$/.test(line);
       return [...line].length > 100 && !exempt ? [`${path}:${at + 1}`] : [];
     }),
   );
@@ -68,7 +68,7 @@ test('the control core reads no clock and throws no dice of its own', () => {
   const core = product.filter(({ path }) => /^src\/(control|proxy)\/[^/]+\.ts$/.test(path));
   const wrong = core
     .filter(({ text }) =>
-      /\bDate\.now\(|\bsetTimeout\(|\bsetInterval\(|\bMath\.random\(/.test(text),
+      /\bDate\.now\(|(?<![.\w])setTimeout\(|(?<![.\w])setInterval\(|\bMath\.random\b/.test(text),
     )
     .map(({ path }) => path);
 
@@ -76,7 +76,7 @@ test('the control core reads no clock and throws no dice of its own', () => {
 });
 
 /** Files where the world is let in. */
-const worldly = ['src/control/process.ts', 'src/control/controller.ts', 'src/control/probe.ts'];
+const worldly = ['src/control/controller.ts'];
 
 test('every import of a neighbour names a file that is there', () => {
   const missing = product.flatMap((source) =>

@@ -1,9 +1,9 @@
 /**
  * The shapes of what the admin API answers, for the OpenAPI document.
  *
- * The rule this file keeps: they describe the types of `control.ts` and `state.ts`, they do not filter. What
- * `Control` gives is sent whole, and a test holds real answers against these shapes, so that neither can
- * drift from the other.
+ * The rule this file keeps: they describe the types of `control.ts` and `state.ts`, they do not
+ * filter. What `Control` gives is sent whole, and a test holds real answers against these shapes,
+ * so that neither can drift from the other.
  */
 import { type FaultCode, faults } from '../../errors.ts';
 import { colors } from '../../wire.ts';

@@ -1,9 +1,10 @@
 /**
  * The HTTP side of the admin API: routes, checks and answers put on fastify.
  *
- * The rule this file keeps: it is the only importer of fastify and its plugins, and every request walks the
- * same checks in the same order before anything reads its body: Host, Origin, token. Proxies in front are
- * not believed (`trustProxy` is off), and nothing is shared with other origins (there is no CORS).
+ * The rule this file keeps: it is the only importer of fastify and its plugins, and every request
+ * walks the same checks in the same order before anything reads its body: Host, Origin, token.
+ * Proxies in front are not believed (`trustProxy` is off), and nothing is shared with other origins
+ * (there is no CORS).
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -61,7 +62,9 @@ export interface AppParts {
   readonly log: AdminLog;
   readonly sessions: Sessions;
   readonly streams: Streams;
-  /** Names that a Host header may carry; asked for at every request, since a reload may change them. */
+  /**
+   * Names that a Host header may carry; asked for at every request, since a reload may change them.
+   */
   names(): ReadonlySet<string>;
   readToken(): Promise<() => void>;
   /** Absolute path of the built page, or null. */
@@ -154,8 +157,8 @@ function addChecks(app: App, parts: AppParts): void {
 }
 
 /**
- * Closing at once would reset a connection whose client still writes, and the reset may overtake the answer.
- * Node goes on reading what is left and throws it away; whoever takes longer is cut.
+ * Closing at once would reset a connection whose client still writes, and the reset may overtake
+ * the answer. Node goes on reading what is left and throws it away; whoever takes longer is cut.
  */
 function linger(socket: Socket, clock: Clock): void {
   const cancel = clock.after(lingerMs, () => socket.destroy());

@@ -1,9 +1,10 @@
 /**
  * Who a caller is: the holder of the operator's token, of the reader's, or nobody.
  *
- * The rule this file keeps: tokens are compared in constant time, and guessing is slow. What counts as a
- * guess is a token that this address has not tried before, so a scraper that holds an old token cannot
- * lock the operator of the same machine out, while a guesser is stopped after `guessesMax`.
+ * The rule this file keeps: tokens are compared in constant time, and guessing is slow. What counts
+ * as a guess is a token that this address has not tried before, so a scraper that holds an old
+ * token cannot lock the operator of the same machine out, while a guesser is stopped after
+ * `guessesMax`.
  *
  * A cookie is another way to an `Identity`; see session.ts.
  */

@@ -1,8 +1,8 @@
 /**
  * What a request says about itself: who, why, and which generation it believes in.
  *
- * The rule this file keeps: a header that is there and wrong is refused, never ignored. A caller that sent
- * an If-Match meant it, and must not have the call done without.
+ * The rule this file keeps: a header that is there and wrong is refused, never ignored. A caller
+ * that sent an If-Match meant it, and must not have the call done without.
  */
 import { Fault } from '../../errors.ts';
 import type { Call } from '../control.ts';

@@ -1,9 +1,9 @@
 /**
  * Calls that were made once, so that the same call again is answered and not done again.
  *
- * The rule this file keeps: only what was done is remembered. A refusal changed nothing, so the same call
- * may be tried again under the same key, and may then succeed. While the first still runs, the second
- * waits and gets the same answer, whichever it is.
+ * The rule this file keeps: only what was done is remembered. A refusal changed nothing, so the
+ * same call may be tried again under the same key, and may then succeed. While the first still
+ * runs, the second waits and gets the same answer, whichever it is.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../clock.ts';

@@ -1,8 +1,9 @@
 /**
- * The OpenAPI document, made from the routes: what each call answers and every code it refuses with.
+ * The OpenAPI document, made from the routes: what each call answers and every code it refuses
+ * with.
  *
- * The rule this file keeps: nothing in the document is written twice. Titles come from the one table of
- * faults, shapes from the routes.
+ * The rule this file keeps: nothing in the document is written twice. Titles come from the one
+ * table of faults, shapes from the routes.
  */
 import { type FaultCode, faults } from '../../errors.ts';
 import { bugCode, refs } from './answers.ts';
@@ -123,7 +124,10 @@ const callHeaders = [
   header('X-Pointsman-By', 'Who calls, for history.'),
 ];
 
-/** Adds the headers that every call that changes something takes, and frees the open calls of the token. */
+/**
+ * Adds the headers that every call that changes something takes, and frees the open calls of the
+ * token.
+ */
 export function complete(document: object, open: readonly string[]): object {
   const paths = (document as { paths?: Record<string, Record<string, Operation>> }).paths ?? {};
   for (const [path, operations] of Object.entries(paths)) {

@@ -1,8 +1,9 @@
 /**
  * The shapes of what callers send: parameters, queries and bodies.
  *
- * The rule this file keeps: text that people write (`by`, `why`) carries no control characters, because it
- * is printed in terminals and logs later. What a name means is decided behind `Control`, not here.
+ * The rule this file keeps: text that people write (`by`, `why`) carries no control characters,
+ * because it is printed in terminals and logs later. What a name means is decided behind `Control`,
+ * not here.
  */
 import { closed, type Of, oneOf, Type } from './shape.ts';
 

@@ -1,10 +1,10 @@
 /**
  * Which requests a browser may have been tricked into.
  *
- * The rule this file keeps: the admin API answers only under names that the operator gave it, and obeys
- * pages only that it served itself. A page elsewhere that makes its own name point to this address (DNS
- * rebinding) is known by its Host; one that posts here across sites, by Origin and Sec-Fetch-Site. None of
- * it depends on a token. Nothing here reads X-Forwarded-*.
+ * The rule this file keeps: the admin API answers only under names that the operator gave it, and
+ * obeys pages only that it served itself. A page elsewhere that makes its own name point to this
+ * address (DNS rebinding) is known by its Host; one that posts here across sites, by Origin and
+ * Sec-Fetch-Site. None of it depends on a token. Nothing here reads X-Forwarded-*.
  */
 import { Fault } from '../../errors.ts';
 import type { Headers } from './call.ts';
@@ -23,8 +23,8 @@ export function namesOf(listenHost: string, hosts: readonly string[]): ReadonlyS
 
 /**
  * @param rawHeaders as Node gives them, since it hides a second Host.
- * @param localAddress of the connection: what the client dialled is a name we have. A page cannot forge it,
- *   since a Host that is an address was not looked up in any DNS.
+ * @param localAddress of the connection: what the client dialled is a name we have. A page cannot
+ *   forge it, since a Host that is an address was not looked up in any DNS.
  * @throws Fault HOST_FORBIDDEN
  */
 export function checkHost(

@@ -1,9 +1,10 @@
 /**
  * What the admin API answers when it refuses: problem+json (RFC 9457), from whatever was thrown.
  *
- * The rule this file keeps: a `Fault` tells the caller all it knows; anything else is a bug, and of a bug
- * the caller learns the id of the request and nothing more. What the HTTP framework itself refuses (a body
- * too large, no JSON, a wrong shape) is put into the words of the one table of faults first.
+ * The rule this file keeps: a `Fault` tells the caller all it knows; anything else is a bug, and of
+ * a bug the caller learns the id of the request and nothing more. What the HTTP framework itself
+ * refuses (a body too large, no JSON, a wrong shape) is put into the words of the one table of
+ * faults first.
  */
 import { Fault } from '../../errors.ts';
 import { bugCode } from './answers.ts';

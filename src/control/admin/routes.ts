@@ -1,9 +1,11 @@
 /**
- * Every call of the admin API, one entry each: its path, what it takes, what it answers, what it refuses with.
+ * Every call of the admin API, one entry each: its path, what it takes, what it answers, what it
+ * refuses with.
  *
- * The rule this file keeps: an entry knows nothing of HTTP libraries. It turns a request that has the right
- * shape into one call of `Control`, and what comes back into a status and a body; the OpenAPI document is
- * made from the same entries. The only addresses that any call names are the `targets` of a deployment.
+ * The rule this file keeps: an entry knows nothing of HTTP libraries. It turns a request that has
+ * the right shape into one call of `Control`, and what comes back into a status and a body; the
+ * OpenAPI document is made from the same entries. The only addresses that any call names are the
+ * `targets` of a deployment.
  */
 
 import { parseAddress } from '../../config/address.ts';

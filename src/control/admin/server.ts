@@ -1,8 +1,9 @@
 /**
  * The admin API as a whole: it listens, it can be told to read its token again, and it ends.
  *
- * The rule this file keeps: it never listens where others can reach it without a token, and closing ends
- * every stream and idle connection at once; only a call that is being answered gets a moment to finish.
+ * The rule this file keeps: it never listens where others can reach it without a token, and closing
+ * ends every stream and idle connection at once; only a call that is being answered gets a moment
+ * to finish.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,15 +27,22 @@ export interface AdminOptions {
   readonly listen: Address;
   /** A socket that was bound to that address already; null or not given: it is bound here. */
   readonly fd?: number | null;
-  /** Absolute path of the file with the operator's token, or null: then `listen` must be loopback. */
+  /**
+   * Absolute path of the file with the operator's token, or null: then `listen` must be loopback.
+   */
   readonly tokenFile: string | null;
-  /** Absolute path of a file with a token that lets its holder look and not act; null or left out: none. */
+  /**
+   * Absolute path of a file with a token that lets its holder look and not act; null or left out:
+   * none.
+   */
   readonly readTokenFile?: string | null;
   /** Names besides loopback ones and the listen address that a Host header may carry. */
   readonly hosts: readonly string[];
   /** Absolute path of the built page; one that is not there is as good as null. */
   readonly pageDir: string | null;
-  /** Called with what was thrown, after the caller had its 500, for everything that is no `Fault`. */
+  /**
+   * Called with what was thrown, after the caller had its 500, for everything that is no `Fault`.
+   */
   onBug(thrown: unknown): void;
   readonly log: AdminLog;
   readonly clock?: Clock;
@@ -44,8 +52,9 @@ export interface Admin {
   /** Where it listens, with the port the system gave. */
   readonly address: Address;
   /**
-   * Reads the token files again, and takes other names and other files where they are given. A changed
-   * token ends the streams and sessions that the old one opened. What cannot be read changes nothing.
+   * Reads the token files again, and takes other names and other files where they are given. A
+   * changed token ends the streams and sessions that the old one opened. What cannot be read
+   * changes nothing.
    *
    * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE
    */

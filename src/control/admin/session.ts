@@ -1,10 +1,11 @@
 /**
  * Signing in with a browser: a token is shown once, and a cookie stands for it from then on.
  *
- * The rules this file keeps: the cookie holds a random name of the session and nothing else, no script can
- * read it, and no other site can make a browser send it. What changes something must carry the session's
- * CSRF token besides. Sessions live in this process alone, for `sessionMs`, at most `sessionsMax` of them;
- * a changed token or a restart ends all. A reader may look and never act, however it came in.
+ * The rules this file keeps: the cookie holds a random name of the session and nothing else, no
+ * script can read it, and no other site can make a browser send it. What changes something must
+ * carry the session's CSRF token besides. Sessions live in this process alone, for `sessionMs`, at
+ * most `sessionsMax` of them; a changed token or a restart ends all. A reader may look and never
+ * act, however it came in.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
@@ -164,7 +165,9 @@ function nameOf(port: number): string {
   return `pointsman_${port}`;
 }
 
-/** Not `Secure`: the admin port speaks plain HTTP, on loopback or behind something that does TLS. */
+/**
+ * Not `Secure`: the admin port speaks plain HTTP, on loopback or behind something that does TLS.
+ */
 function cookieOf(port: number, value: string, seconds: number): string {
   return `${nameOf(port)}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
 }

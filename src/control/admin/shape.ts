@@ -1,8 +1,9 @@
 /**
  * How the shapes of calls and answers are written down, and how a call is held against them.
  *
- * The rule this file keeps: it is the only importer of typebox's provider for fastify. A shape refuses
- * keys that it does not name, in every object, so that a misspelt option is an error and not a default.
+ * The rule this file keeps: it is the only importer of typebox's provider for fastify. A shape
+ * refuses keys that it does not name, in every object, so that a misspelt option is an error and
+ * not a default.
  */
 import {
   type Static,
@@ -20,8 +21,8 @@ export type Shape = TSchema;
 export type Of<S extends Shape> = Static<S>;
 
 /**
- * Holds parameters, queries and bodies against their shapes. Parameters and queries arrive as text and are
- * converted first (`limit=5`); a body is taken as it is: `"5"` is no number there.
+ * Holds parameters, queries and bodies against their shapes. Parameters and queries arrive as text
+ * and are converted first (`limit=5`); a body is taken as it is: `"5"` is no number there.
  */
 export const validatorCompiler = TypeBoxValidatorCompiler;
 

@@ -1,10 +1,10 @@
 /**
  * What happens, as server-sent events: `GET /v1/events`.
  *
- * The rule this file keeps: a reader that does not read costs a bounded amount of memory. An event is
- * written only when the socket takes it; what waits meanwhile is counted, and a reader that falls too far
- * behind, or takes nothing for `stalledMs`, is disconnected. It comes back with Last-Event-ID and has
- * missed nothing that is still kept.
+ * The rule this file keeps: a reader that does not read costs a bounded amount of memory. An event
+ * is written only when the socket takes it; what waits meanwhile is counted, and a reader that
+ * falls too far behind, or takes nothing for `stalledMs`, is disconnected. It comes back with
+ * Last-Event-ID and has missed nothing that is still kept.
  */
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../clock.ts';
@@ -27,13 +27,15 @@ export interface Wanted {
   /** Only events of this service; null: all. */
   readonly service: string | null;
   readonly follow: boolean;
-  /** Also the live figures, as they are taken; what a slow reader misses of them is not kept for it. */
+  /**
+   * Also the live figures, as they are taken; what a slow reader misses of them is not kept for it.
+   */
   readonly samples: boolean;
 }
 
 /**
- * Where a stream begins. Last-Event-ID, which a reader sends when it comes back, comes before the query it
- * first came with.
+ * Where a stream begins. Last-Event-ID, which a reader sends when it comes back, comes before the
+ * query it first came with.
  *
  * @throws Fault CALL_INVALID
  */

@@ -1,25 +1,28 @@
 /**
  * A driver runs releases: it fills pools and empties them. Specified by `test/contracts/driver.ts`.
  *
- * The rule this file keeps: a driver touches nothing that it did not start (or was not told to adopt),
- * and every call can be made again after a crash with the same outcome.
+ * The rule this file keeps: a driver touches nothing that it did not start (or was not told to
+ * adopt), and every call can be made again after a crash with the same outcome.
  */
 import type { Color } from '../../wire.ts';
 import type { Release } from '../state.ts';
 
 export interface Driver {
   /**
-   * Makes it be so: the pool has exactly `replicas` running replicas of the release. What already runs of
-   * it is kept, so a second call starts nothing twice, and one with another number grows or shrinks the pool.
-   * Resolves when addresses are known; whether they answer is the prober's question. What dies later is
-   * started again by the driver, with backoff, until `stop`.
+   * Makes it be so: the pool has exactly `replicas` running replicas of the release. What already
+   * runs of it is kept, so a second call starts nothing twice, and one with another number grows or
+   * shrinks the pool. Resolves when addresses are known; whether they answer is the prober's
+   * question. What dies later is started again by the driver, with backoff, until `stop`.
    *
    * @throws Fault START_FAILED (with the output and exit code in the message), RELEASE_INVALID, or
-   *   DRIVER_UNAVAILABLE; what it had started of the pool by then it has stopped again, unless the pool
-   *   ran before the call.
+   *   DRIVER_UNAVAILABLE; what it had started of the pool by then it has stopped again, unless the
+   *   pool ran before the call.
    */
   start(order: StartOrder): Promise<Started>;
-  /** Stops and removes all of the pool; resolves when nothing of it runs. An unknown pool is already stopped. */
+  /**
+   * Stops and removes all of the pool; resolves when nothing of it runs. An unknown pool is already
+   * stopped.
+   */
   stop(poolId: string): Promise<void>;
   /** Everything that runs and is this driver's, whoever started the process that asks. */
   list(): Promise<readonly RunningPool[]>;
@@ -53,7 +56,10 @@ export interface RunningTarget {
   readonly id: string;
   readonly host: string;
   readonly port: number;
-  /** `down`: not running now; the driver is on it. `starting`, `unhealthy`: the platform's own check says so. */
+  /**
+   * `down`: not running now; the driver is on it. `starting`, `unhealthy`: the platform's own check
+   * says so.
+   */
   readonly state: 'running' | 'starting' | 'unhealthy' | 'down';
   /** For people: pid, container name, exit code, how it is reached. */
   readonly detail: string;
@@ -72,8 +78,17 @@ export interface RunningPool {
 
 export type DriverEvent =
   /** The targets of a pool are now these: one died, moved, came back, or changed its own health. */
-  | { readonly kind: 'targets'; readonly poolId: string; readonly targets: readonly RunningTarget[] }
+  | {
+      readonly kind: 'targets';
+      readonly poolId: string;
+      readonly targets: readonly RunningTarget[];
+    }
   /** Output of a replica, for the record of a deployment that fails. */
-  | { readonly kind: 'output'; readonly poolId: string; readonly target: string; readonly line: string }
+  | {
+      readonly kind: 'output';
+      readonly poolId: string;
+      readonly target: string;
+      readonly line: string;
+    }
   /** The platform went away, or came back: list again. */
   | { readonly kind: 'platform'; readonly available: boolean; readonly reason: string };

@@ -1,9 +1,10 @@
 /**
- * Runs releases as processes of this machine: one a replica, each on a port of its own on 127.0.0.1.
+ * Runs releases as processes of this machine: one a replica, each on a port of its own on
+ * 127.0.0.1.
  *
- * The rule this file keeps: replicas outlive the controller that started them, and the next controller
- * finds them all: by their records, and by the mark in their environment where a kill -9 fell between a
- * spawn and its record. A pid is believed only together with its start time.
+ * The rule this file keeps: replicas outlive the controller that started them, and the next
+ * controller finds them all: by their records, and by the mark in their environment where a kill -9
+ * fell between a spawn and its record. A pid is believed only together with its start time.
  */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -95,7 +96,9 @@ export class ProcessDriver implements Driver {
     };
   }
 
-  /** Looks after nothing any more, and leaves all that runs running. For the end of the controller. */
+  /**
+   * Looks after nothing any more, and leaves all that runs running. For the end of the controller.
+   */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelLook();
@@ -174,7 +177,8 @@ export class ProcessDriver implements Driver {
     const place = { owner: this.#owner, poolId, service, color, release };
     const pool = this.#pools.get(poolId) ?? this.#newPool(place);
     const one = pool.replica(replica, stopMs);
-    // A second leader of a replica that runs is a child that left the group: it ends with the replica.
+    // A second leader of a replica that runs is a child that left the group: it ends with the
+    // replica.
     if (!one.running) await one.adopt(port, found);
   }
 

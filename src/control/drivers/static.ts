@@ -1,8 +1,9 @@
 /**
  * Runs nothing: the targets come with the release, and somebody else keeps them up.
  *
- * The rule this file keeps: it opens no connection and remembers only what it was told in this life. A
- * static pool always exists, so whoever restores one calls `start` again with the stored release.
+ * The rule this file keeps: it opens no connection and remembers only what it was told in this
+ * life. A static pool always exists, so whoever restores one calls `start` again with the stored
+ * release.
  */
 import type { Address } from '../../config/config.ts';
 import { Fault } from '../../errors.ts';

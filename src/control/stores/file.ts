@@ -1,13 +1,14 @@
 /**
  * State as files: `state.json`, the good one before it as `state.previous.json`, and the history.
  *
- * The rule this file keeps: at every moment, a crash at any instruction included, one of the two state
- * files is whole and durable. The new text is written aside and synced (first fsync), the current file
- * gets its second name by a hard link, the new one takes its place by a rename, and the folder is synced
- * (second fsync). Only one process writes a directory (`lock.ts`), and its calls wait for each other.
+ * The rule this file keeps: at every moment, a crash at any instruction included, one of the two
+ * state files is whole and durable. The new text is written aside and synced (first fsync), the
+ * current file gets its second name by a hard link, the new one takes its place by a rename, and
+ * the folder is synced (second fsync). Only one process writes a directory (`lock.ts`), and its
+ * calls wait for each other.
  *
- * A file that cannot be trusted is never overwritten unseen: the first save after a recovery keeps it as
- * `state.damaged.json`.
+ * A file that cannot be trusted is never overwritten unseen: the first save after a recovery keeps
+ * it as `state.damaged.json`.
  */
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -152,7 +153,10 @@ class StateFiles {
     }
   }
 
-  /** The written file takes the place of the current one, which becomes the previous one if it was good. */
+  /**
+   * The written file takes the place of the current one, which becomes the previous one if it was
+   * good.
+   */
   async #replace(currentGood: boolean): Promise<void> {
     const kept = currentGood ? this.#previous : join(this.#dir, 'state.damaged.json');
     const hadCurrent = await alsoKnownAs(this.#current, kept);
@@ -160,7 +164,8 @@ class StateFiles {
     try {
       await syncFolder(this.#dir);
     } catch (caught) {
-      // It may or may not survive a power cut, so it must not count: what stood there stands there again.
+      // It may or may not survive a power cut, so it must not count: what stood there stands there
+      // again.
       if (hadCurrent) await alsoKnownAs(kept, this.#current);
       else await rm(this.#current, { force: true });
       throw caught;
@@ -168,7 +173,10 @@ class StateFiles {
   }
 }
 
-/** `file` gets the name `also` too, which at every moment names something whole. @returns false: no file. */
+/**
+ * `file` gets the name `also` too, which at every moment names something whole.
+ * @returns false: no file.
+ */
 async function alsoKnownAs(file: string, also: string): Promise<boolean> {
   const aside = `${also}.new`;
   await rm(aside, { force: true });

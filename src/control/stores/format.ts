@@ -1,9 +1,9 @@
 /**
  * The text of a state file: format number, revision, checksum, payload.
  *
- * The rule this file keeps: a text is either exactly what some version wrote, or it is refused with the
- * position and the reason. The checksum covers format, revision and payload, so no flipped bit can change
- * any of them unseen; it is taken over their canonical JSON, so white space is free.
+ * The rule this file keeps: a text is either exactly what some version wrote, or it is refused with
+ * the position and the reason. The checksum covers format, revision and payload, so no flipped bit
+ * can change any of them unseen; it is taken over their canonical JSON, so white space is free.
  */
 import { createHash } from 'node:crypto';
 import { reasonOf } from '../../errors.ts';
@@ -77,7 +77,10 @@ function check(file: unknown, at: (key: string) => number): Decoded {
   return { kind: 'good', state: current as unknown as State, revision };
 }
 
-/** Format 0 knew neither `paused` nor `releases`: nothing was paused, and the pools are what was deployed. */
+/**
+ * Format 0 knew neither `paused` nor `releases`: nothing was paused, and the pools are what was
+ * deployed.
+ */
 function pausedAndReleases(payload: unknown): unknown {
   if (!isRecord(payload) || !isRecord(payload.services)) return payload;
   const services: Record<string, unknown> = {};
@@ -97,7 +100,9 @@ function releasesIn(service: ServiceState): Release[] {
   return [...releases.values()];
 }
 
-/** The first byte that no UTF-8 text can have there: the longest prefix that decodes, by halving. */
+/**
+ * The first byte that no UTF-8 text can have there: the longest prefix that decodes, by halving.
+ */
 function utf8FaultAt(bytes: Uint8Array): number {
   let good = 0;
   let bad = bytes.length;

@@ -1,9 +1,11 @@
 /**
- * The ended deployments: one JSON line each in `history.jsonl`, and one older file once that is full.
+ * The ended deployments: one JSON line each in `history.jsonl`, and one older file once that is
+ * full.
  *
- * The rule this file keeps: an append is durable when it resolves, and takes nothing back. A line that a
- * crash or a full disk tore off is nobody's news: it is cut away by the next append and skipped by readers.
- * A deployment that was appended twice (a crash between the append and the save) is listed once.
+ * The rule this file keeps: an append is durable when it resolves, and takes nothing back. A line
+ * that a crash or a full disk tore off is nobody's news: it is cut away by the next append and
+ * skipped by readers. A deployment that was appended twice (a crash between the append and the
+ * save) is listed once.
  */
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +30,10 @@ export class HistoryFile {
     this.#files = [join(dir, 'history.jsonl'), join(dir, 'history.previous.jsonl')];
   }
 
-  /** Not to be called twice at once. @throws what the file system said; the file then ends where it did. */
+  /**
+   * Not to be called twice at once.
+   * @throws what the file system said; the file then ends where it did.
+   */
   async append(deployment: Deployment): Promise<void> {
     const line = Buffer.from(`${JSON.stringify(deployment)}\n`);
     const rotated = await this.#rotate(line.length);
@@ -49,7 +54,10 @@ export class HistoryFile {
     }
   }
 
-  /** @param query.limit how many at most, newest first. Lines beyond them are not read and not counted. */
+  /**
+   * @param query.limit how many at most, newest first. Lines beyond them are not read and not
+   *   counted.
+   */
   async read(query: { readonly service?: string; readonly limit: number }): Promise<History> {
     const deployments: Deployment[] = [];
     const seen = new Set<string>();

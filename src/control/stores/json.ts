@@ -1,8 +1,9 @@
 /**
  * Where a JSON text stops being one.
  *
- * The rule this file keeps: it is asked only after `JSON.parse` has refused, and only for the position;
- * the message of `JSON.parse` has none for some mistakes, and words that differ between Node versions.
+ * The rule this file keeps: it is asked only after `JSON.parse` has refused, and only for the
+ * position; the message of `JSON.parse` has none for some mistakes, and words that differ between
+ * Node versions.
  */
 
 // What may begin at a position: a whole token. A string may hold no raw control character.
@@ -12,7 +13,10 @@ const token =
 
 type Want = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or ]' | ', or }' | 'end';
 
-/** @returns the index of the first character that cannot belong to a JSON text; its length where it ends early. */
+/**
+ * @returns the index of the first character that cannot belong to a JSON text; its length where it
+ *   ends early.
+ */
 export function jsonFaultAt(text: string): number {
   const inside: ('[' | '{')[] = [];
   let want: Want = 'value';

@@ -1,10 +1,11 @@
 /**
  * One controller per state directory.
  *
- * The rule this file keeps: create, then look. Each taker first puts down a file that names it, and only
- * then looks for others, so of any two at least one sees the other and none needs to take a lock away
- * from a live one. A taker that died left a file that names nobody alive; it is swept aside, so the next
- * controller starts at once after a kill -9. Two that start in the same instant may both refuse.
+ * The rule this file keeps: create, then look. Each taker first puts down a file that names it, and
+ * only then looks for others, so of any two at least one sees the other and none needs to take a
+ * lock away from a live one. A taker that died left a file that names nobody alive; it is swept
+ * aside, so the next controller starts at once after a kill -9. Two that start in the same instant
+ * may both refuse.
  *
  * The name is pid and start time, so it holds within one pid namespace: two containers that share a
  * volume do not see each other's processes, and this lock does not keep them apart.
@@ -20,8 +21,8 @@ const pattern = /^lock-(\d+)-([0-9a-f]{16})$/;
 /**
  * @param dir an existing directory.
  * @returns gives the lock back.
- * @throws Fault STATE_NOT_WRITABLE where another process, named by its pid, has it, or the lock file
- *   cannot be written.
+ * @throws Fault STATE_NOT_WRITABLE where another process, named by its pid, has it, or the lock
+ *   file cannot be written.
  */
 export async function takeLock(dir: string): Promise<() => Promise<void>> {
   const mine = lockName(process.pid, await identityOf(process.pid));

@@ -1,16 +1,16 @@
 /**
  * A store keeps the state and the history. Specified by `test/contracts/store.ts`.
  *
- * The rule this file keeps: a save either happened wholly and will survive a power cut, or it did not
- * happen and says so. What cannot be read is never taken for empty.
+ * The rule this file keeps: a save either happened wholly and will survive a power cut, or it did
+ * not happen and says so. What cannot be read is never taken for empty.
  */
 import type { Deployment, State } from '../state.ts';
 
 export interface Store {
   /**
    * @returns the newest state and its revision; null only where no state was ever written.
-   * @throws Fault STATE_UNREADABLE with file and position, where neither the state nor its last good
-   *   copy can be read, or its format is newer than this version.
+   * @throws Fault STATE_UNREADABLE with file and position, where neither the state nor its last
+   *   good copy can be read, or its format is newer than this version.
    */
   load(): Promise<Loaded | null>;
   /**

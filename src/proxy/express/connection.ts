@@ -1,8 +1,9 @@
 /**
- * One client's connection while it is on the express lane: reads heads, and gives each request a passage.
+ * One client's connection while it is on the express lane: reads heads, and gives each request a
+ * passage.
  *
- * The rule this file keeps: one request at a time, and no byte is lost. What is not served is handed over
- * with everything that was read behind the last request that was.
+ * The rule this file keeps: one request at a time, and no byte is lost. What is not served is
+ * handed over with everything that was read behind the last request that was.
  */
 import type { Duplex } from 'node:stream';
 import type { Policy } from '../../wire.ts';
@@ -237,8 +238,8 @@ export class Connection implements Waiter {
   }
 
   /**
-   * Bytes of a request whose turn has not come go back into the socket: nothing more is read until it
-   * has, and no end of the stream is seen before them.
+   * Bytes of a request whose turn has not come go back into the socket: nothing more is read until
+   * it has, and no end of the stream is seen before them.
    */
   #keepEarly(bytes: Buffer): void {
     this.#early = true;

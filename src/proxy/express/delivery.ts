@@ -1,8 +1,8 @@
 /**
  * An answer on its way to the client: read strictly, passed on as it comes, ended where it ends.
  *
- * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that the
- * client does not take, no more is kept than what one read brought.
+ * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that
+ * the client does not take, no more is kept than what one read brought.
  */
 import type { FaultCode } from '../../errors.ts';
 import type { Exchange } from '../exchange.ts';
@@ -41,7 +41,10 @@ export interface Recipient {
 /** awaiting: no head has come; answering: it was passed on; flushing: all of it was; over. */
 type State = 'awaiting' | 'answering' | 'flushing' | 'over';
 
-/** Bodies up to there are joined to the head as text: one small write is cheaper than a gathered one. */
+/**
+ * Bodies up to there are joined to the head as text: one small write is cheaper than a gathered
+ * one.
+ */
 const joinBytesMax = 4096;
 /** A first look for the end of a head takes so much; most are shorter. */
 const headGuessBytes = 2048;
@@ -129,8 +132,8 @@ export class Delivery {
   }
 
   /**
-   * Something moved: silence begins anew. An event stream may be silent for as long as it likes, but its
-   * client may not leave it unread.
+   * Something moved: silence begins anew. An event stream may be silent for as long as it likes,
+   * but its client may not leave it unread.
    */
   moved(): void {
     const { deadline, lane, socket } = this.#connection;
@@ -180,7 +183,8 @@ export class Delivery {
       this.#interim(head);
       if (at === length) return true;
     }
-    // Of those behind interim answers nothing is remembered: what came first would have to come again.
+    // Of those behind interim answers nothing is remembered: what came first would have to come
+    // again.
     if (at === head.headBytes) heads.remember(text, method, head);
     return this.#answer(head, bytes, at, length, null);
   }
@@ -190,7 +194,10 @@ export class Delivery {
     return false;
   }
 
-  /** 103 is passed on. 100 answers an expectation nobody had; 102 says nothing to a client that waits anyway. */
+  /**
+   * 103 is passed on. 100 answers an expectation nobody had; 102 says nothing to a client that
+   * waits anyway.
+   */
   #interim(head: ResponseHead): void {
     if (head.status !== 103) return;
     const headers = responseHeaders(head.raw, head.version, {
@@ -278,7 +285,9 @@ export class Delivery {
     return !(socket.writableLength > 0 && socket.writableNeedDrain);
   }
 
-  /** A body that ends with its connection goes on in chunks: the client's connection may live on. */
+  /**
+   * A body that ends with its connection goes on in chunks: the client's connection may live on.
+   */
   #passChunk(before: string, bytes: Buffer, from: number, length: number): void {
     const { socket } = this.#connection;
     if (length === 0) {

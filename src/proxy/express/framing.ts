@@ -1,9 +1,9 @@
 /**
  * Follows the framing of an answer's body, so that its bytes can be passed on as they are.
  *
- * The rule this file keeps: it says where the message ends to the byte, and takes nothing on trust: a
- * chunk line that is not exactly `hex [;extension] CRLF` is malformed, and so is data without its CRLF
- * (RFC 9112 section 7.1).
+ * The rule this file keeps: it says where the message ends to the byte, and takes nothing on trust:
+ * a chunk line that is not exactly `hex [;extension] CRLF` is malformed, and so is data without its
+ * CRLF (RFC 9112 section 7.1).
  */
 import { CR, hexValues, LF, wideValueChars } from './grammar.ts';
 import { type Framing, framingField, parseLines } from './response.ts';
@@ -13,7 +13,9 @@ export type Followed = 'more' | 'ended' | 'malformed';
 
 /** Hexadecimal digits of a chunk's size, small enough to be exact. */
 const sizeDigitsMax = 12;
-/** A chunk line with its extension, and a trailer section: bounded, like everything that is kept. */
+/**
+ * A chunk line with its extension, and a trailer section: bounded, like everything that is kept.
+ */
 const extensionBytesMax = 1024;
 const trailerBytesMax = 16 * 1024;
 const semicolon = 0x3b;
@@ -36,8 +38,8 @@ export class BodyFollower {
   /** How many of them belong to the message; what is behind does not. */
   taken = 0;
   /**
-   * Names and values in turn behind the last chunk: the caller writes them, and the last empty line.
-   * null: there were none, and the empty line was passable.
+   * Names and values in turn behind the last chunk: the caller writes them, and the last empty
+   * line. null: there were none, and the empty line was passable.
    */
   trailers: string[] | null = null;
 

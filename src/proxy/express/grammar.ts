@@ -1,8 +1,9 @@
 /**
  * The characters that the express lane lets stand in a message head, one table look-up a character.
  *
- * The rule this file keeps: each table is at most what RFC 9110 and RFC 3986 allow, never more. What is
- * legal but seldom (octets above 0x7e in values, `"` in a path) is left to the general lane.
+ * The rule this file keeps: each table is at most what RFC 9110 and RFC 3986 allow, never more.
+ * What is legal but seldom (octets above 0x7e in values, `"` in a path) is left to the general
+ * lane.
  */
 
 export const CR = 0x0d;

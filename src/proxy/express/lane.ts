@@ -1,8 +1,9 @@
 /**
  * The express lane: plain HTTP/1.1, read and written directly on sockets.
  *
- * The rule this file keeps: a connection is here until it shows something that the strict grammar does
- * not know; then it is given to the general lane with every byte that was not served, and stays there.
+ * The rule this file keeps: a connection is here until it shows something that the strict grammar
+ * does not know; then it is given to the general lane with every byte that was not served, and
+ * stays there.
  */
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';

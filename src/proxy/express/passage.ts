@@ -1,9 +1,10 @@
 /**
  * One request's way to a target, until its client has the answer.
  *
- * The rule this file keeps: the client gets exactly one answer, whole, or sees its connection break off;
- * and the exchange is finished exactly once, when the client's side is over. Until the first byte of an
- * answer is passed on, everything that goes wrong is tried again by the shared rule, or answered.
+ * The rule this file keeps: the client gets exactly one answer, whole, or sees its connection break
+ * off; and the exchange is finished exactly once, when the client's side is over. Until the first
+ * byte of an answer is passed on, everything that goes wrong is tried again by the shared rule, or
+ * answered.
  */
 import { Fault, type FaultCode } from '../../errors.ts';
 import { ownAnswer } from '../answers.ts';
@@ -19,7 +20,10 @@ import { Delivery, flat, type Recipient, withLines } from './delivery.ts';
 import type { KnownLines, RequestHead } from './request.ts';
 import type { Receiver, Upstream } from './upstream.ts';
 
-/** waiting: for a place; connecting; asked: the request is on its way, the delivery waits or runs; over. */
+/**
+ * waiting: for a place; connecting; asked: the request is on its way, the delivery waits or runs;
+ * over.
+ */
 type Phase = 'waiting' | 'connecting' | 'asked' | 'over';
 
 /** A client that shut its side is asked so often whether it is still there. */
@@ -163,8 +167,8 @@ export class Passage implements Receiver, Recipient {
     const upstream = this.#upstream;
     this.#upstream = null;
     if (upstream === null) return;
-    // A request that was not taken whole would be read on; what answered a second try is not kept, since
-    // it was made beside the kept ones.
+    // A request that was not taken whole would be read on; what answered a second try is not kept,
+    // since it was made beside the kept ones.
     const clean = this.#connection.bodyLeft === 0 && upstream.backlogBytes === 0;
     if (reusable && clean && this.#exchange.retries === 0) upstream.giveBack(keepsForMs);
     else upstream.destroy();
@@ -310,7 +314,10 @@ export class Passage implements Receiver, Recipient {
     delivery.write(head + body);
   }
 
-  /** An interim answer is harmless to a client that waits, and is answered with a reset where nobody is. */
+  /**
+   * An interim answer is harmless to a client that waits, and is answered with a reset where nobody
+   * is.
+   */
   #ask(): void {
     if (this.#probe === null || !this.#unanswered) return;
     this.#connection.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');

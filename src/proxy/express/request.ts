@@ -1,9 +1,10 @@
 /**
  * The strict grammar of requests: what the express lane serves, and why it leaves the rest.
  *
- * The rule this file keeps: whatever passes has exactly one reading. A known method, a path, HTTP/1.1,
- * one Host, at most one Content-Length and only where a body belongs, no Transfer-Encoding. Anything
- * else, right or wrong, is named by a reason and left to the general lane, which is the reference.
+ * The rule this file keeps: whatever passes has exactly one reading. A known method, a path,
+ * HTTP/1.1, one Host, at most one Content-Length and only where a body belongs, no
+ * Transfer-Encoding. Anything else, right or wrong, is named by a reason and left to the general
+ * lane, which is the reference.
  */
 import {
   COLON,
@@ -54,8 +55,8 @@ export interface RequestHead {
 }
 
 /**
- * Header lines of a request without a body, the empty line included, and what was read in them. Clients
- * that keep a connection repeat them in request after request.
+ * Header lines of a request without a body, the empty line included, and what was read in them.
+ * Clients that keep a connection repeat them in request after request.
  */
 export class KnownLines {
   readonly lines: string;
@@ -64,7 +65,9 @@ export class KnownLines {
   readonly id: string | undefined;
   readonly close: boolean;
   readonly countedBytes: number;
-  /** What a target is sent for them, without the request's id: made when they come a second time. */
+  /**
+   * What a target is sent for them, without the request's id: made when they come a second time.
+   */
   sent: SentLines | null = null;
 
   /** Use `knownLines`. */
@@ -178,8 +181,8 @@ const version = ' HTTP/1.1\r\n';
 
 /**
  * @param head just read from `text`.
- * @returns its lines, to be known again; null where they may not be: a body belongs to that method, so
- *   they speak of its length, which is read anew each time.
+ * @returns its lines, to be known again; null where they may not be: a body belongs to that method,
+ *   so they speak of its length, which is read anew each time.
  */
 export function knownLines(text: string, head: RequestHead): KnownLines | null {
   if (withBody.get(head.method) !== false || head.headBytes !== text.length) return null;

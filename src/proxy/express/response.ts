@@ -1,9 +1,9 @@
 /**
  * The strict grammar of answers: their head, and the framing that follows from it.
  *
- * The rule this file keeps: an answer that could be read in two ways is `malformed`, is answered with 502,
- * and its connection is closed. Nothing is repaired: what a lenient reader behind us would see is what
- * we saw (RFC 9112 section 6.3).
+ * The rule this file keeps: an answer that could be read in two ways is `malformed`, is answered
+ * with 502, and its connection is closed. Nothing is repaired: what a lenient reader behind us
+ * would see is what we saw (RFC 9112 section 6.3).
  */
 import { COLON, CR, HTAB, LF, lengthForm, SP, tokenChars, wideValueChars } from './grammar.ts';
 

@@ -2,8 +2,8 @@
  * Connections to the targets of one pool, kept for reuse.
  *
  * The rule this file keeps: a connection is kept only where the last answer ended exactly where its
- * framing said and nothing followed; one that says anything unasked, or ends, is closed. The one used
- * last is used next, so that those nobody needs grow old and go.
+ * framing said and nothing followed; one that says anything unasked, or ends, is closed. The one
+ * used last is used next, so that those nobody needs grow old and go.
  */
 import net from 'node:net';
 import type { Clock } from '../../clock.ts';
@@ -24,7 +24,9 @@ export interface Receiver {
   closed(error: Error | null): void;
 }
 
-/** Node closes idle connections after 5 s, most others later: a connection is given up before that. */
+/**
+ * Node closes idle connections after 5 s, most others later: a connection is given up before that.
+ */
 const idleMsMax = 4_000;
 /** A target's own word is taken with so much to spare. */
 const idleMarginMs = 1_000;
@@ -120,7 +122,10 @@ export class Upstream {
     this.reused = true;
   }
 
-  /** The message ended exactly: it may be used again. @param keepsForMs what the target said; 0: nothing. */
+  /**
+   * The message ended exactly: it may be used again.
+   * @param keepsForMs what the target said; 0: nothing.
+   */
   giveBack(keepsForMs: number): void {
     this.#receiver = null;
     this.idleForMs = keepsForMs === 0 ? idleMsMax : Math.min(idleMsMax, keepsForMs - idleMarginMs);
@@ -147,7 +152,8 @@ export class Upstream {
   }
 
   #read(length: number, buffer: Buffer): boolean {
-    // Bytes that nobody asked for: the connection is no use to the next request, and a danger to it.
+    // Bytes that nobody asked for: the connection is no use to the next request, and a danger to
+    // it.
     if (this.#receiver === null) {
       this.#drop();
       return false;

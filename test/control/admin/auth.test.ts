@@ -1,4 +1,6 @@
-/** The token: who has it may act, who guesses is slowed, and what guards it is read again on demand. */
+/**
+ * The token: who has it may act, who guesses is slowed, and what guards it is read again on demand.
+ */
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

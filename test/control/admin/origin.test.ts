@@ -1,4 +1,7 @@
-/** Pages that try to use the browser of an operator: other names for this address, and posts across sites. */
+/**
+ * Pages that try to use the browser of an operator: other names for this address, and posts across
+ * sites.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { dial, type Served, serveAdmin } from '../../support/admin.ts';
 

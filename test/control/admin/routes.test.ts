@@ -1,4 +1,6 @@
-/** Every call of the admin API over a real socket: what it asks of `Control`, and what it answers. */
+/**
+ * Every call of the admin API over a real socket: what it asks of `Control`, and what it answers.
+ */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {

@@ -1,4 +1,7 @@
-/** Signing in: a cookie stands for the token, acts only with its CSRF token, and ends when it should. */
+/**
+ * Signing in: a cookie stands for the token, acts only with its CSRF token, and ends when it
+ * should.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,6 @@
-/** State on a disk: damage, migrations, locks. What kills the writer stands in `fileCrash.test.ts`. */
+/**
+ * State on a disk: damage, migrations, locks. What kills the writer stands in `fileCrash.test.ts`.
+ */
 import { createHash } from 'node:crypto';
 import {
   chmod,

@@ -1,4 +1,7 @@
-/** What kills the writer of the state, or fills its disk: the state file is the old one or the new one. */
+/**
+ * What kills the writer of the state, or fills its disk: the state file is the old one or the new
+ * one.
+ */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -27,7 +30,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-/** Runs a writer and kills it some lines and milliseconds after it began to save. @returns its lines. */
+/**
+ * Runs a writer and kills it some lines and milliseconds after it began to save.
+ * @returns its lines.
+ */
 async function killed(lines: number, delayMs: number): Promise<string[]> {
   const child = spawn(process.execPath, [writer, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
   const gone = once(child, 'exit');

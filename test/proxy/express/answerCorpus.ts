@@ -1,8 +1,9 @@
 /**
  * Answers of targets, right and wrong, as bytes in latin1.
  *
- * `fate` is what becomes of it on the express lane: `passed`: whole to the client; `kept`: that, and the
- * connection may carry another; `refused`: 502; `broken`: the client's connection is broken off.
+ * `fate` is what becomes of it on the express lane: `passed`: whole to the client; `kept`: that,
+ * and the connection may carry another; `refused`: 502; `broken`: the client's connection is broken
+ * off.
  */
 export type Fate = 'kept' | 'passed' | 'refused' | 'broken';
 

@@ -1,6 +1,6 @@
 /**
- * What targets answer, through both lanes: the client gets the same, or the difference is named in the
- * corpus with its reason; a malformed answer is a 502, and its connection is never used again.
+ * What targets answer, through both lanes: the client gets the same, or the difference is named in
+ * the corpus with its reason; a malformed answer is a 502, and its connection is never used again.
  *
  * `ANSWER_CASES` says how many mutations are sent besides, `DIFFERENTIAL_SEED` which.
  */
@@ -196,7 +196,8 @@ test(`what is made of ${count} spoiled answers is never taken for whole by one l
     expect(mine.length, what).toBeLessThanOrEqual(1);
     const [got] = mine;
     const [wanted] = reference;
-    // Stricter is allowed: 502, or broken off. What passes as whole must be what the reference passes.
+    // Stricter is allowed: 502, or broken off. What passes as whole must be what the reference
+    // passes.
     if (got === undefined || !got.whole || got.status === 502) continue;
     expect({ ...got, headers: [] }, what).toEqual({ ...wanted, headers: [] });
   }

@@ -1,8 +1,8 @@
 /**
  * Requests for the differential test: the corpus, and as many as are wanted made from a seed.
  *
- * The rule this file keeps: a case is its bytes and where they are cut, nothing else, so that one that
- * fails can be printed and sent again.
+ * The rule this file keeps: a case is its bytes and where they are cut, nothing else, so that one
+ * that fails can be printed and sent again.
  */
 import { emptyRequestHead, parseRequest } from '../../../src/proxy/express/request.ts';
 import { seeded } from '../../support/random.ts';

@@ -1,8 +1,10 @@
 /**
- * Requests that were used, or could be, to make two readers of one stream disagree, beside plain ones.
+ * Requests that were used, or could be, to make two readers of one stream disagree, beside plain
+ * ones.
  *
- * `served` says whether the express lane carries it; everything else is the general lane's to judge.
- * Texts are bytes as latin1. Beside each trick stands where it comes from, where it has a name.
+ * `served` says whether the express lane carries it; everything else is the general lane's to
+ * judge. Texts are bytes as latin1. Beside each trick stands where it comes from, where it has a
+ * name.
  */
 export interface RequestCase {
   readonly name: string;

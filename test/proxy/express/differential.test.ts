@@ -1,7 +1,7 @@
 /**
- * The two lanes, side by side: whatever a client sends, the origin receives the same and the client gets
- * the same, or the difference is named below, with its reason. And whatever it is, no reader behind the
- * proxy sees more requests in it than were sent.
+ * The two lanes, side by side: whatever a client sends, the origin receives the same and the client
+ * gets the same, or the difference is named below, with its reason. And whatever it is, no reader
+ * behind the proxy sees more requests in it than were sent.
  *
  * `DIFFERENTIAL_CASES` says how many (100,000 in CI), `DIFFERENTIAL_SEED` which.
  */
@@ -111,9 +111,9 @@ function judge(tried: Case, express: Outcome, general: Outcome): string[] {
 /**
  * What may differ in what the origin receives:
  *
- * - Several Cookie lines. Node's client writes them as one, joined by `; `; the express lane leaves them as
- *   they came. RFC 6265 section 5.4 wants one line, RFC 9113 section 8.2.3 joins them by the same rule, and
- *   every server reads both as the same cookies.
+ * - Several Cookie lines. Node's client writes them as one, joined by `; `; the express lane leaves
+ *   them as they came. RFC 6265 section 5.4 wants one line, RFC 9113 section 8.2.3 joins them by
+ *   the same rule, and every server reads both as the same cookies.
  */
 function allowed(received: Received): Received {
   const cookies = received.headers.filter((field) => field.startsWith('cookie: '));

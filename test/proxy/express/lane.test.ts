@@ -1,6 +1,6 @@
 /**
- * What is the express lane's own: which requests it serves and why it leaves the others, what it counts,
- * and how it keeps connections to targets.
+ * What is the express lane's own: which requests it serves and why it leaves the others, what it
+ * counts, and how it keeps connections to targets.
  */
 import net, { type AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -170,7 +170,8 @@ describe('which lane', () => {
     );
     client.send('GET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n');
     client.socket.end();
-    // The requests sent ahead are with the proxy when a request behind them, on another connection, is done.
+    // The requests sent ahead are with the proxy when a request behind them, on another connection,
+    // is done.
     await ask(proxy.port, { path: '/other' });
     for (const go of answer) go();
 

@@ -1,9 +1,9 @@
 /**
- * Readers of HTTP that are made by hand: a lenient one of requests, as the worst application might read
- * them, and one of answers, as a client reads them.
+ * Readers of HTTP that are made by hand: a lenient one of requests, as the worst application might
+ * read them, and one of answers, as a client reads them.
  *
- * The rule this file keeps: the lenient one forgives whatever anybody ever forgave; if even it sees one
- * request where one was sent, nothing was smuggled.
+ * The rule this file keeps: the lenient one forgives whatever anybody ever forgave; if even it sees
+ * one request where one was sent, nothing was smuggled.
  */
 
 /** How many requests a forgiving reader sees in a stream: the last may be cut off. */

@@ -1,6 +1,6 @@
 /**
- * What the lane remembers of heads that come again: it may make a difference to nobody. A request on a
- * connection that has a past is served as on one that has none, and so is an answer.
+ * What the lane remembers of heads that come again: it may make a difference to nobody. A request
+ * on a connection that has a past is served as on one that has none, and so is an answer.
  *
  * `REPEATS` says how many requests, `DIFFERENTIAL_SEED` which.
  */

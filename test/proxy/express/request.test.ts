@@ -146,7 +146,10 @@ function mutate(text: string, at: number, how: string, piece: string): string {
   return text.slice(0, at) + text.slice(Math.max(0, at - 8));
 }
 
-/** RFC 9112 section 2.1, with the narrower choices of this lane, written once more as one expression. */
+/**
+ * RFC 9112 section 2.1, with the narrower choices of this lane, written once more as one
+ * expression.
+ */
 const strictHead =
   /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \/[\x21-\x7e]* HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e]*\r\n)+\r\n$/;
 

@@ -1,6 +1,6 @@
 /**
- * The answer grammar of the express lane, and its reader of bodies: where a message ends is known to the
- * byte, however it was cut, and what could end in two places is malformed.
+ * The answer grammar of the express lane, and its reader of bodies: where a message ends is known
+ * to the byte, however it was cut, and what could end in two places is malformed.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

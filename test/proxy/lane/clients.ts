@@ -1,4 +1,6 @@
-/** Clients that leave, stall, read slowly or say only half of what they should. Part of `laneSuite`. */
+/**
+ * Clients that leave, stall, read slowly or say only half of what they should. Part of `laneSuite`.
+ */
 import { expect, test } from 'vitest';
 import { ask, eventually, exchangeRaw, keepAlive, rawClient } from '../../support/client.ts';
 import {

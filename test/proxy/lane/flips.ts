@@ -96,7 +96,8 @@ export function flipSuite(name: string, makeLane: MakeLane): void {
       () => proxy.plane.stats().services[0]?.pools[0]?.drained,
       (drained) => drained?.done === true && drained.finished === 1,
     );
-    // Its connections are closed with the drain: none may carry a request to whoever takes the port next.
+    // Its connections are closed with the drain: none may carry a request to whoever takes the port
+    // next.
     await eventually(
       () => blueOrigin.sockets.size,
       (open) => open === 0,

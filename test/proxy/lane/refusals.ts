@@ -96,7 +96,10 @@ const refused: readonly (readonly [string, string, number])[] = [
   ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
 ];
 
-/** What Node's parser takes, or not, from version to version: a refusal or one request, nothing else. */
+/**
+ * What Node's parser takes, or not, from version to version: a refusal or one request, nothing
+ * else.
+ */
 const chunkedBody = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 const doubtful: readonly (readonly [string, string])[] = [
   ['bare LF between lines', 'GET / HTTP/1.1\nHost: a\n\nGET /smuggled HTTP/1.1\nHost: a\n\n'],

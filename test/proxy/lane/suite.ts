@@ -1,5 +1,6 @@
 /**
- * What every lane must do, with real sockets. A lane is done when `laneSuite('mine', makeMine)` passes.
+ * What every lane must do, with real sockets. A lane is done when `laneSuite('mine', makeMine)`
+ * passes.
  *
  * The rule this file keeps: no test knows which lane it runs against.
  */

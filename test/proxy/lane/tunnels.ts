@@ -1,4 +1,7 @@
-/** Upgraded connections: passing, refusing, breaking, and leaving in good order. Part of `laneSuite`. */
+/**
+ * Upgraded connections: passing, refusing, breaking, and leaving in good order. Part of
+ * `laneSuite`.
+ */
 import type { Duplex } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';

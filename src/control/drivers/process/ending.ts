@@ -1,9 +1,9 @@
 /**
  * Ends processes, surely and no others.
  *
- * The rule this file keeps: what is signalled was ours when it was found (marked, or in the group of a
- * leader whose identity is known) and has the same identity still. It resolves when all of them have
- * ended, children that left the group included.
+ * The rule this file keeps: what is signalled was ours when it was found (marked, or in the group
+ * of a leader whose identity is known) and has the same identity still. It resolves when all of
+ * them have ended, children that left the group included.
  */
 import { type Clock, pause } from '../../../clock.ts';
 import { Fault } from '../../../errors.ts';

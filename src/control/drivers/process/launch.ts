@@ -1,9 +1,9 @@
 /**
  * From a release to what is spawned: command, folder and environment of one replica.
  *
- * The rule this file keeps: all of it comes from the release, so a restart or a rollback runs what ran
- * before. What Pointsman says (PORT, RELEASE, POINTSMAN_*) stands above what the release says, which
- * stands above what Pointsman's own environment says.
+ * The rule this file keeps: all of it comes from the release, so a restart or a rollback runs what
+ * ran before. What Pointsman says (PORT, RELEASE, POINTSMAN_*) stands above what the release says,
+ * which stands above what Pointsman's own environment says.
  */
 import { stat } from 'node:fs/promises';
 import type { ProcessRun } from '../../../config/config.ts';
@@ -17,7 +17,9 @@ export interface Launch {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** @param base the environment the replica starts from; what is Pointsman's own in it is left out. */
+/**
+ * @param base the environment the replica starts from; what is Pointsman's own in it is left out.
+ */
 export function launchOf(run: ProcessRun, mark: Mark, base: NodeJS.ProcessEnv): Launch {
   const fill = (text: string): string => text.replaceAll('{release}', () => mark.release);
   const [program = '', ...args] = run.command.map(fill);
@@ -41,7 +43,10 @@ export function launchOf(run: ProcessRun, mark: Mark, base: NodeJS.ProcessEnv): 
   };
 }
 
-/** A missing folder and a missing program are the same ENOENT to `spawn`, so the folder is looked at first. */
+/**
+ * A missing folder and a missing program are the same ENOENT to `spawn`, so the folder is looked at
+ * first.
+ */
 export async function checkFolder(launch: Launch, release: string): Promise<void> {
   const folder = await stat(launch.cwd).then(
     (found) => (found.isDirectory() ? null : 'is no directory'),
@@ -72,7 +77,9 @@ export function spawnFault(cause: unknown, launch: Launch, release: string): Fau
   );
 }
 
-/** Variables by which Node's own children talk to their parent would make the replica one of them. */
+/**
+ * Variables by which Node's own children talk to their parent would make the replica one of them.
+ */
 function inherited(base: NodeJS.ProcessEnv): Record<string, string> {
   const kept: Record<string, string> = {};
   for (const [key, value] of Object.entries(base)) {

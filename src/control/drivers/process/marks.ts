@@ -1,11 +1,12 @@
 /**
- * The mark that every process of a replica carries in its environment, and the search for those that do.
+ * The mark that every process of a replica carries in its environment, and the search for those
+ * that do.
  *
- * The rule this file keeps: a process is ours from its first instruction on, because the mark comes with
- * the spawn itself. So there is no moment between a spawn and its record in which a kill -9 of the
- * controller loses a process. Children inherit the mark, also those that left their process group. (For
- * the instant between its fork and its exec a process is a copy of the controller: who looks just then
- * sees no mark. Such a one is not adopted, and ended with its pool.)
+ * The rule this file keeps: a process is ours from its first instruction on, because the mark comes
+ * with the spawn itself. So there is no moment between a spawn and its record in which a kill -9 of
+ * the controller loses a process. Children inherit the mark, also those that left their process
+ * group. (For the instant between its fork and its exec a process is a copy of the controller: who
+ * looks just then sees no mark. Such a one is not adopted, and ended with its pool.)
  */
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
@@ -41,12 +42,14 @@ export interface Found {
 const variable = 'POINTSMAN_MARK';
 // So many files are open at once while /proc is read: descriptors are for traffic.
 const readsAtOnce = 16;
-// An exec takes the kernel a millisecond or so, more where the program comes from the disk. It is the
-// kernel's time, so it is no matter for a Clock.
+// An exec takes the kernel a millisecond or so, more where the program comes from the disk. It is
+// the kernel's time, so it is no matter for a Clock.
 const emptyReadsMax = 5;
 const emptyWaitMs = 2;
 
-/** One word of letters, digits, `-` and `_`, so that it is found in any listing of an environment. */
+/**
+ * One word of letters, digits, `-` and `_`, so that it is found in any listing of an environment.
+ */
 export function markVariable(mark: Mark): Record<string, string> {
   return { [variable]: Buffer.from(JSON.stringify(mark)).toString('base64url') };
 }
@@ -83,7 +86,8 @@ async function environmentOf(pid: number, group: number): Promise<string> {
   for (let tries = 1; ; tries++) {
     const text = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => null);
     if (text === null) return '';
-    // A process in the middle of an exec shows none for an instant; kernel threads (group 0) never do.
+    // A process in the middle of an exec shows none for an instant; kernel threads (group 0) never
+    // do.
     if (text !== '' || group === 0 || tries === emptyReadsMax) return text;
     await setTimeout(emptyWaitMs);
   }

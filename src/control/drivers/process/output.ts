@@ -1,10 +1,10 @@
 /**
- * What a replica writes to stdout and stderr: a file, because a pipe would break the replica (SIGPIPE)
- * when the controller that reads it dies.
+ * What a replica writes to stdout and stderr: a file, because a pipe would break the replica
+ * (SIGPIPE) when the controller that reads it dies.
  *
- * The rule this file keeps: the file is bounded. Above `logBytesMax` it is copied to `<name>.1`, over the
- * copy before, and cut to nothing; the replica appends, so it goes on at the beginning. What it writes
- * between the copy and the cut is lost.
+ * The rule this file keeps: the file is bounded. Above `logBytesMax` it is copied to `<name>.1`,
+ * over the copy before, and cut to nothing; the replica appends, so it goes on at the beginning.
+ * What it writes between the copy and the cut is lost.
  */
 import { copyFile, type FileHandle, open, stat, truncate } from 'node:fs/promises';
 

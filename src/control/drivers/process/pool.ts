@@ -1,8 +1,8 @@
 /**
  * The replicas of one pool, made as many as wanted.
  *
- * The rule this file keeps: one call at a time changes a pool. A start that fails leaves what ran before
- * it as it was, and nothing of what it began.
+ * The rule this file keeps: one call at a time changes a pool. A start that fails leaves what ran
+ * before it as it was, and nothing of what it began.
  */
 import type { ProcessRun } from '../../../config/config.ts';
 import { Fault } from '../../../errors.ts';

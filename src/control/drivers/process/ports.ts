@@ -1,11 +1,12 @@
 /**
  * Free ports for replicas.
  *
- * The rule this file keeps: one driver never hands out a port twice at once, and hands out only what
- * could be bound a moment ago. Between that moment and the bind of the application somebody else may take
- * the port; nothing can hold it for a process that does not know of it. So ports are drawn from below the
- * range from which systems number outgoing connections (Linux from 32768, macOS from 49152): there a
- * busy proxy would take them itself, and could even connect to itself on a port whose owner is down.
+ * The rule this file keeps: one driver never hands out a port twice at once, and hands out only
+ * what could be bound a moment ago. Between that moment and the bind of the application somebody
+ * else may take the port; nothing can hold it for a process that does not know of it. So ports are
+ * drawn from below the range from which systems number outgoing connections (Linux from 32768,
+ * macOS from 49152): there a busy proxy would take them itself, and could even connect to itself on
+ * a port whose owner is down.
  */
 import { createServer } from 'node:net';
 import { Fault } from '../../../errors.ts';
@@ -67,7 +68,8 @@ function bindable(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));
-    // `exclusive`: in a cluster's worker, listening would otherwise be done, and kept, by the primary.
+    // `exclusive`: in a cluster's worker, listening would otherwise be done, and kept, by the
+    // primary.
     server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
       server.close(() => resolve(true));
     });

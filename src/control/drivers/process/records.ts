@@ -1,10 +1,11 @@
 /**
- * What is written down of each replica, so that the next controller finds it: one small file a replica,
- * `processes/<pool>/<replica>.json` in the state directory, its output beside it.
+ * What is written down of each replica, so that the next controller finds it: one small file a
+ * replica, `processes/<pool>/<replica>.json` in the state directory, its output beside it.
  *
- * The rule this file keeps: a record is a claim to be checked against the pid's identity, never an order
- * to kill. It is replaced whole but not synced: what a power cut loses, it has also ended. A record that
- * cannot be read is no record; the mark of the process (`marks.ts`) finds it all the same.
+ * The rule this file keeps: a record is a claim to be checked against the pid's identity, never an
+ * order to kill. It is replaced whole but not synced: what a power cut loses, it has also ended. A
+ * record that cannot be read is no record; the mark of the process (`marks.ts`) finds it all the
+ * same.
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,9 +1,9 @@
 /**
  * One replica: a process in a group of its own, started again when it ends by itself.
  *
- * The rule this file keeps: at most one process of a replica runs, and it is known by pid and start time.
- * An adopted one (started by a controller that has gone) is nobody's child here, so its end is seen by
- * looking, and its exit code by nobody.
+ * The rule this file keeps: at most one process of a replica runs, and it is known by pid and start
+ * time. An adopted one (started by a controller that has gone) is nobody's child here, so its end
+ * is seen by looking, and its exit code by nobody.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -115,7 +115,10 @@ export class Replica {
     };
   }
 
-  /** Takes over what an earlier controller started; `process` null: it has ended, its port is remembered. */
+  /**
+   * Takes over what an earlier controller started; `process` null: it has ended, its port is
+   * remembered.
+   */
   async adopt(port: number, process: { pid: number; identity: string } | null): Promise<void> {
     this.#port = port;
     if (process === null) {
@@ -130,7 +133,8 @@ export class Replica {
   /**
    * Resolves once it runs: it accepts connections, or has lived for a moment.
    *
-   * @throws Fault START_FAILED, RELEASE_INVALID, DRIVER_UNAVAILABLE; ABORTED. It may then still run.
+   * @throws Fault START_FAILED, RELEASE_INVALID, DRIVER_UNAVAILABLE; ABORTED. It may then still
+   *   run.
    */
   async start(run: ProcessRun, abort: AbortSignal): Promise<void> {
     await this.#restarting;
@@ -150,7 +154,10 @@ export class Replica {
     if (!this.#life) this.#restartLater();
   }
 
-  /** Looks after it: whether an adopted one lives, what it wrote, how much. To be called every second. */
+  /**
+   * Looks after it: whether an adopted one lives, what it wrote, how much. To be called every
+   * second.
+   */
   async look(): Promise<void> {
     const life = this.#life;
     if (life?.adopted && (await identityOf(life.pid)) !== life.identity) {
@@ -160,7 +167,10 @@ export class Replica {
     await this.#output.bound();
   }
 
-  /** Resolves when nothing of it runs. @throws Fault DRIVER_UNAVAILABLE where it cannot be ended. */
+  /**
+   * Resolves when nothing of it runs.
+   * @throws Fault DRIVER_UNAVAILABLE where it cannot be ended.
+   */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.leave();
@@ -197,7 +207,8 @@ export class Replica {
     const { pid, identity } = life;
     const command = [launch.program, ...launch.args];
     const written = records.write({ ...mark, pid, identity, command });
-    // On a full disk a restart goes on without its record: the mark says the same, and traffic needs it.
+    // On a full disk a restart goes on without its record: the mark says the same, and traffic
+    // needs it.
     await (recordMust ? written : written.catch(() => {}));
     return life;
   }

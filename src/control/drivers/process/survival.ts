@@ -1,15 +1,15 @@
 /**
  * Whether a process that was just started is there to stay.
  *
- * The rule this file keeps: it answers the cheap question only (did it fall over at once?); whether the
- * application works is the prober's.
+ * The rule this file keeps: it answers the cheap question only (did it fall over at once?); whether
+ * the application works is the prober's.
  */
 import { connect } from 'node:net';
 import { type Clock, pause } from '../../../clock.ts';
 
-// A process that lives so long was started. A wrong argument, a missing module or a port in use shows
-// sooner, also on a busy machine; whoever listens sooner waits less, and whoever is slower is waited for
-// by the prober anyway.
+// A process that lives so long was started. A wrong argument, a missing module or a port in use
+// shows sooner, also on a busy machine; whoever listens sooner waits less, and whoever is slower is
+// waited for by the prober anyway.
 const graceMs = 1_000;
 
 const knockEveryMs = 20;
