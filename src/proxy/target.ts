@@ -42,6 +42,8 @@ export class Target {
   stats(now: number): TargetStats {
     return {
       id: this.id,
+      host: this.host,
+      port: this.port,
       healthy: this.healthy,
       ejected: this.ejected(now),
       inside: this.inside,

@@ -4,5 +4,5 @@
 import { dataPlaneContract } from '../contracts/dataplane.ts';
 import { localHarness, modelHarness } from '../support/planes.ts';
 
-dataPlaneContract('the model', modelHarness);
-dataPlaneContract('one process', localHarness);
+dataPlaneContract('the model', modelHarness, 'many');
+dataPlaneContract('one process', localHarness, 'one');

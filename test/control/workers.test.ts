@@ -5,4 +5,4 @@
 import { dataPlaneContract } from '../contracts/dataplane.ts';
 import { workersHarness } from '../support/planes.ts';
 
-dataPlaneContract('the barrier over workers', workersHarness);
+dataPlaneContract('the barrier over workers', workersHarness, 'many');
