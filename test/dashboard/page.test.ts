@@ -253,6 +253,8 @@ browserTest(
     tab.foresee('ERR_CONNECTION');
     tab.foresee('ERR_INCOMPLETE_CHUNKED');
     tab.foresee('ERR_EMPTY_RESPONSE');
+    // What a server that is about to close says to whoever is quick.
+    tab.foresee('503 (Service Unavailable)');
     await sees(tab, /^live$/);
 
     await served.close();
