@@ -45,14 +45,30 @@ interface ServerHandle {
 
 type CreateServerHandle = (host: string, port: number, family: 4 | 6) => ServerHandle | number;
 
+/** After a kill -9 the children of a supervisor have it so long to let go of its sockets. */
+export const letGoMs = 2_000;
+export const letGoLookMs = 50;
+
 /**
- * Binds, and does not accept.
+ * Binds, and does not accept. A port that is taken is tried again for `letGoMs`: whoever had it before
+ * may be ending.
  *
  * @param wanted port 0 asks the system for a free one.
  * @throws Fault PORT_IN_USE naming the address, what is wrong with it, and what to do.
  */
 export async function holdListener(wanted: Address): Promise<HeldListener> {
-  const { address: host, family } = await resolve(wanted);
+  const { address, family } = await resolve(wanted);
+  const untilMs = performance.now() + letGoMs;
+  for (;;) {
+    const held = tryToHold(wanted, address, family);
+    if (held !== null) return held;
+    if (performance.now() > untilMs) throw refused(wanted, 'another process listens on it');
+    await new Promise((resolve) => setTimeout(resolve, letGoLookMs));
+  }
+}
+
+/** @returns null where it is taken. */
+function tryToHold(wanted: Address, host: string, family: number): HeldListener | null {
   const create = (net as unknown as { _createServerHandle: CreateServerHandle })
     ._createServerHandle;
   const handle = create(host, wanted.port, family === 6 ? 6 : 4);
@@ -62,7 +78,7 @@ export async function holdListener(wanted: Address): Promise<HeldListener> {
   const failed = handle.getsockname(bound) !== 0 || bound.port === undefined || bound.port === 0;
   if (failed || (wanted.port !== 0 && bound.port !== wanted.port)) {
     handle.close();
-    throw refused(wanted, 'another process listens on it');
+    return null;
   }
   return {
     fd: handle.fd,

@@ -7,11 +7,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Clock } from '../clock.ts';
+import { type Clock, pause } from '../clock.ts';
 import type { Address, Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { WorkerInfo } from '../ipc.ts';
+import { letGoLookMs, letGoMs } from '../listener.ts';
 import type { Log } from '../log.ts';
 import type { WorkerStats } from '../wire.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
@@ -94,7 +95,7 @@ export class Controller {
    */
   static async start(options: ControllerOptions): Promise<Controller> {
     const { config, clock } = options;
-    const controller = new Controller(options, await fileStore(config.stateDir));
+    const controller = new Controller(options, await openStore(config.stateDir, clock));
     try {
       controller.#admin = await startAdmin({
         control: controller.#control(),
@@ -279,4 +280,18 @@ export class Controller {
   readonly #log: Seams['log'] = (level, message, detail = {}) => {
     this.#options.log[level](detail, message);
   };
+}
+
+/** A controller whose supervisor was killed ends by itself, and may have the directory until then. */
+async function openStore(dir: string, clock: Clock): Promise<FileStore> {
+  const untilMs = clock.now() + letGoMs;
+  for (;;) {
+    try {
+      return await fileStore(dir);
+    } catch (thrown) {
+      const held = thrown instanceof Fault && thrown.detail.pid !== undefined;
+      if (!held || clock.now() > untilMs) throw thrown;
+      await pause(clock, letGoLookMs);
+    }
+  }
 }

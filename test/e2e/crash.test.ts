@@ -24,7 +24,7 @@ const deploymentMs = 700;
 /** Of a rollback. */
 const rollbackMs = 25;
 
-const victims = ['controller', 'worker', 'everything'] as const;
+const victims = ['controller', 'worker', 'supervisor', 'everything'] as const;
 type Victim = (typeof victims)[number];
 
 test(
@@ -118,8 +118,11 @@ async function strike(
   victim: Victim,
   load: Load,
 ): Promise<ReadonlySet<number> | null> {
-  if (victim === 'everything') {
-    await pointsman.crash();
+  if (victim === 'everything' || victim === 'supervisor') {
+    if (victim === 'everything') await pointsman.crash();
+    // Its children see that it has gone, and end by themselves.
+    else pointsman.signal('SIGKILL');
+    await pointsman.ended;
     const began = performance.now();
     pointsman.launch();
     await until('it serves again', () => who(pointsman.port));
@@ -159,7 +162,7 @@ function settle(pointsman: Pointsman, told: string): Promise<ServiceStatus> {
 }
 
 function checkClients(load: Load, victim: Victim, dead: ReadonlySet<number> | null): void {
-  if (victim === 'everything' || dead === null) return;
+  if (dead === null) return;
   if (victim === 'controller') expect([load.errors, load.closed]).toEqual([[], []]);
   // Every connection of the worker ended, and no other.
   const mine = load.closed.filter(({ port }) => dead.has(port)).map(({ client }) => client);

@@ -11,6 +11,7 @@ import { download, Load, listen, type Stream, type Talk, talk } from '../support
 import { seeded } from '../support/random.ts';
 import { type FlipSeen, strays } from '../support/verdict.ts';
 import {
+  kill,
   type Pointsman,
   releaseFile,
   type ShopOptions,
@@ -82,6 +83,7 @@ async function soak(
   const random = seeded(flipsMin * 31 + options.workers);
   const pointsman = await startPointsman(options);
   const load = new Load(pointsman.port, mix);
+  const { workers } = pointsman.pids();
   let live = nth(0);
   let warm: Next | null = null;
   const lodgers: Lodgers[] = [];
@@ -99,7 +101,9 @@ async function soak(
 
     const rollbacks = 5 + Math.floor(random() * 2);
     for (let nth = 0; nth < rollbacks; nth++) {
+      const stumble = workers.length > 1 ? stumbles(workers, random) : null;
       const flip = await rolledBack(pointsman, warm);
+      await stumble;
       if (flip === null) {
         undone++;
         nth--;
@@ -126,6 +130,22 @@ async function soak(
   const { code, output } = await pointsman.stop();
   expect({ code, bug: output.includes('bug:') }).toEqual({ code: 0, bug: false });
   await pointsman.nothingLeft();
+}
+
+/**
+ * One worker stands still for a moment around the flip: the others switch without it, and a request
+ * that waits for it finds out whether it serves the old pool once more.
+ */
+async function stumbles(workers: readonly number[], random: () => number): Promise<void> {
+  const worker = workers[Math.floor(random() * workers.length)] ?? 0;
+  await wait(random() * 8);
+  kill(worker, 'SIGSTOP');
+  await wait(10 + random() * 30);
+  kill(worker, 'SIGCONT');
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function deployed(pointsman: Pointsman, next: Next): Promise<FlipSeen> {
