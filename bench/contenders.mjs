@@ -57,7 +57,7 @@ export async function start(name, originPort) {
   await accepting(port);
   const stop = () => {
     contender.child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   };
   return { name, port, pid: contender.child.pid, admin: contender.admin, stop };
 }
@@ -86,7 +86,8 @@ export async function pointsman({ folder, port, originPort }, options) {
   };
   // JSON is YAML.
   writeFileSync(join(folder, 'pointsman.yaml'), JSON.stringify(config));
-  const child = launch(process.execPath, [main, 'run', '-c', join(folder, 'pointsman.yaml')]);
+  const command = [main, 'run', '-c', join(folder, 'pointsman.yaml')];
+  const child = launch(process.execPath, command, process.env, options.pinned ?? true);
   await accepting(port);
   await ready(admin);
   return { child, admin };
@@ -102,7 +103,7 @@ async function haproxy({ folder, port, originPort }) {
     file,
     `global
   nbthread 1
-  maxconn 20000
+  maxconn 9000
 defaults
   mode http
   timeout connect 2s
@@ -124,8 +125,8 @@ async function nginx({ folder, port, originPort }) {
   const file = join(folder, 'nginx.conf');
   writeFileSync(
     file,
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log /dev/null;
-events { worker_connections 20000; }
+    `daemon off; user root; worker_processes 1; pid ${folder}/pid; error_log /dev/null;
+events { worker_connections 18000; }
 http {
   access_log off; client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
   fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
@@ -181,11 +182,11 @@ async function kamal({ folder, port, originPort }) {
   return { child };
 }
 
-/** On core 0, where there are two: the load and the origin run on the other. */
-function launch(command, args, env = process.env) {
+/** On core 0, where it is pinned: the load and the origin run on the other. */
+function launch(command, args, env = process.env, pinned = true) {
   const words = [command, ...args.map(String)];
-  const pinned = onPath('taskset') ? ['taskset', '-c', '0', ...words] : words;
-  return spawn(pinned[0], pinned.slice(1), { stdio: ['ignore', 'ignore', 'inherit'], env });
+  const all = pinned && onPath('taskset') ? ['taskset', '-c', '0', ...words] : words;
+  return spawn(all[0], all.slice(1), { stdio: 'ignore', env });
 }
 
 export function freePort() {

@@ -54,7 +54,7 @@ export async function scaleBench({ rounds, seconds }) {
 
 /** Resident memory: idle, and what an idle keep-alive connection adds. */
 export async function memoryBench({ seconds, names }) {
-  const connections = seconds < 1 ? 1000 : 10_000;
+  const connections = seconds < 1 ? 1000 : 8_000;
   const origin = await startOrigin();
   const rows = [];
   const alone = await launch(origin.port, { workers: 0 });
@@ -120,7 +120,7 @@ async function launch(originPort, options) {
   const { child, admin } = await pointsman({ folder, port, originPort }, options);
   const stop = () => {
     child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   };
   return { child, port, admin, stop };
 }
