@@ -9,4 +9,6 @@ const [port, origin] = process.argv.slice(2);
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 const proxy = httpProxy.createProxyServer({ target: `http://127.0.0.1:${origin}`, agent });
 proxy.on('error', (_error, _req, res) => res.destroy?.());
-createServer((req, res) => proxy.web(req, res)).listen(Number(port), '127.0.0.1');
+const server = createServer((req, res) => proxy.web(req, res));
+server.on('upgrade', (req, socket, head) => proxy.ws(req, socket, head));
+server.listen(Number(port), '127.0.0.1');

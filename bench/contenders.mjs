@@ -103,7 +103,7 @@ async function haproxy({ folder, port, originPort }) {
     file,
     `global
   nbthread 1
-  maxconn 9000
+  maxconn 9900
 defaults
   mode http
   timeout connect 2s
@@ -126,17 +126,18 @@ async function nginx({ folder, port, originPort }) {
   writeFileSync(
     file,
     `daemon off; user root; worker_processes 1; pid ${folder}/pid; error_log /dev/null;
-events { worker_connections 18000; }
+events { worker_connections 19800; }
 http {
   access_log off; client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
   fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
   keepalive_requests 1000000000;
+  map $http_upgrade $wish { default upgrade; '' ''; }
   upstream o { server 127.0.0.1:${originPort}; keepalive 256; keepalive_requests 1000000000; }
   server {
     listen 127.0.0.1:${port};
     location / {
-      proxy_pass http://o; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_pass http://o; proxy_http_version 1.1; proxy_set_header Connection $wish;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     }
   }
 }

@@ -13,9 +13,18 @@ export async function startOrigin() {
   return { port, pid: child.pid, stop: () => child.kill('SIGKILL') };
 }
 
-/** @returns {{ run(order: object): Promise<object>, stop(): void }} */
+/** @returns {{ run(order: object): Promise<object>, stop(): void }} HTTP clients */
 export function startLoad() {
-  const child = forkAside('load.mjs');
+  return startClient('load.mjs');
+}
+
+/** @returns {{ run(order: object): Promise<object>, stop(): void }} WebSocket clients */
+export function startChatter() {
+  return startClient('chatter.mjs');
+}
+
+function startClient(file) {
+  const child = forkAside(file);
   const run = (order) =>
     new Promise((resolve) => {
       child.once('message', resolve);

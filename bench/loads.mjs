@@ -42,7 +42,18 @@ export async function latencyBench({ rounds, seconds, names }) {
   return ours(results);
 }
 
-const head = ['', 'CPU µs', '× bare', '× haproxy', 'req/s', 'p50 ms', 'p99 ms', 'RSS MB', 'errors'];
+const head = [
+  '',
+  'CPU µs',
+  '× bare',
+  '× haproxy',
+  '× caddy',
+  'req/s',
+  'p50 ms',
+  'p99 ms',
+  'RSS MB',
+  'errors',
+];
 
 function rows(results) {
   const cpu = (name) => median((results.get(name) ?? []).map((one) => one.cpuUs));
@@ -54,6 +65,7 @@ function rows(results) {
       direct ? '-' : digits(cpu(name)),
       direct ? '-' : digits(cpu(name) / cpu('bare http-proxy')),
       direct ? '-' : digits(cpu(name) / cpu('haproxy')),
+      direct ? '-' : digits(cpu(name) / cpu('caddy')),
       digits(of('perSecond')),
       digits(of('p50Ms')),
       digits(of('p99Ms')),

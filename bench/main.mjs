@@ -2,8 +2,7 @@
  * `npm run bench`: what Pointsman costs beside what it is built on and every peer on PATH.
  *
  *   npm run bench                     the loads, the flip, and memory
- * npm run bench -- loads flip       only these parts: loads, latency, flip, scale, memory, scrape,
- * deploy
+ *   npm run bench -- loads flip       only these parts; a name that is none is answered with all
  *   npm run bench -- --brief          two short rounds: is it alive? (what .ci/run does)
  *   npm run bench -- --rounds 7 --seconds 4 --only pointsman,haproxy
  *
@@ -14,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { kinds, onPath, versionOf } from './contenders.mjs';
 import { flipBench } from './flip.mjs';
 import { latencyBench, loadBench } from './loads.mjs';
-import { memoryBench, scaleBench, scrapeBench } from './scale.mjs';
+import { memoryBench, scaleBench, scrapeBench, socketsBench } from './scale.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,8 +30,15 @@ const options = {
   seconds: values.brief ? 0.5 : Number(values.seconds),
   names: contenders(values.only),
 };
-const parts = { loads: loadBench, latency: latencyBench, flip: flipBench, scale: scaleBench };
-Object.assign(parts, { memory: memoryBench, scrape: scrapeBench });
+const parts = {
+  loads: loadBench,
+  latency: latencyBench,
+  flip: flipBench,
+  scale: scaleBench,
+  memory: memoryBench,
+  sockets: socketsBench,
+  scrape: scrapeBench,
+};
 const wanted = positionals.length > 0 ? positionals : ['loads', 'flip', 'memory'];
 const unknown = wanted.filter((part) => !(part in parts));
 if (unknown.length > 0) {

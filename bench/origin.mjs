@@ -1,7 +1,8 @@
 /**
  * The origin that every contender stands before: as little work as possible, so that it is never
  * what is measured. It reads heads and Content-Length bodies, keeps connections, and answers by
- * path: `/small` 12 bytes, `/64k` 64 KiB, anything else 12 bytes.
+ * path: `/small` 12 bytes, `/64k` 64 KiB, anything else 12 bytes. An upgrade is accepted, and every
+ * frame of `chatter.mjs` answered with one of the same text.
  */
 import { createServer } from 'node:net';
 
@@ -10,6 +11,13 @@ const answers = new Map([
   ['/', answer(Buffer.from('hello world\n'))],
 ]);
 const closing = answer(Buffer.from('hello world\n'), 'connection: close\r\n');
+
+const accepted =
+  'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n' +
+  'sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n';
+/** From the client: 2 bytes of head, 4 of mask, 16 letters. */
+const frameBytes = 22;
+const echo = Buffer.from([0x81, 16, ...Buffer.from('abcdefghijklmnop')]);
 
 const server = createServer({ noDelay: true }, (socket) => {
   let pending = Buffer.alloc(0);
@@ -32,6 +40,7 @@ const server = createServer({ noDelay: true }, (socket) => {
       pending = pending.subarray(end + 4);
       const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
       if (/\r\nexpect: *100/i.test(head)) socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+      if (/\r\nupgrade: *websocket/i.test(head)) return converse(socket, pending);
       if (length > 0) bodyLeft = length;
       else if (/\r\nconnection: *close/i.test(head)) socket.end(closing);
       else respond(socket, head.slice(head.indexOf(' ') + 1, head.indexOf(' HTTP/')));
@@ -43,6 +52,15 @@ server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () =>
   process.send?.(server.address().port),
 );
 process.on('disconnect', () => process.exit(0));
+
+function converse(socket, early) {
+  let bytes = early.length;
+  socket.removeAllListeners('data');
+  socket.on('data', (chunk) => {
+    for (bytes += chunk.length; bytes >= frameBytes; bytes -= frameBytes) socket.write(echo);
+  });
+  socket.write(accepted);
+}
 
 function respond(socket, path) {
   socket.write(answers.get(path) ?? answers.get('/'));

@@ -1,11 +1,12 @@
 /** What grows with what: services, targets, idle connections, WebSockets, scrapes. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, kinds, pointsman, start } from './contenders.mjs';
 import { cpuNs, rssBytes } from './cpu.mjs';
-import { startLoad, startOrigin } from './helpers.mjs';
+import { startChatter, startLoad, startOrigin } from './helpers.mjs';
 import { loads } from './loads.mjs';
 import { digits, median, print } from './table.mjs';
 
@@ -54,7 +55,7 @@ export async function scaleBench({ rounds, seconds }) {
 
 /** Resident memory: idle, and what an idle keep-alive connection adds. */
 export async function memoryBench({ seconds, names }) {
-  const connections = seconds < 1 ? 1000 : 8_000;
+  const connections = seconds < 1 ? 1000 : connectionsMax();
   const origin = await startOrigin();
   const rows = [];
   const alone = await launch(origin.port, { workers: 0 });
@@ -72,6 +73,39 @@ export async function memoryBench({ seconds, names }) {
   origin.stop();
   print(`Memory, and ${connections} idle keep-alive connections`, ['', 'RSS MB', 'KiB each'], rows);
   return 0;
+}
+
+/** Many WebSockets through every contender: memory for each, CPU and latency of small frames. */
+export async function socketsBench({ seconds, names }) {
+  const brief = seconds < 1;
+  const order = { rate: brief ? 1_000 : 5_000, seconds: brief ? 1 : seconds };
+  const origin = await startOrigin();
+  const rows = [];
+  let lost = 0;
+  for (const name of names.filter((one) => one in kinds && one !== 'pointsman general')) {
+    const contender = await start(name, origin.port);
+    const client = startChatter();
+    const before = rssBytes(contender.pid);
+    const up = await client.run({ port: contender.port, count: brief ? 200 : 2_000 });
+    const each = (rssBytes(contender.pid) - before) / up.open / 1024;
+    await client.run(order);
+    const cpu = cpuNs(contender.pid);
+    const chat = await client.run(order);
+    const cpuUs = (cpuNs(contender.pid) - cpu) / 1000 / chat.frames;
+    const errors = up.errors + chat.errors;
+    const figures = [each, cpuUs, chat.p50Ms, chat.p99Ms].map(digits);
+    rows.push([name, up.open, ...figures, errors]);
+    if (name === 'pointsman') lost += errors;
+    client.stop();
+    contender.stop();
+  }
+  origin.stop();
+  print(
+    `WebSockets: ${order.rate} frames/s there and back`,
+    ['', 'open', 'KiB each', 'CPU µs a frame', 'p50 ms', 'p99 ms', 'errors'],
+    rows,
+  );
+  return lost;
 }
 
 /** What a scrape costs with 1,000 services and 4 workers, and what traffic feels of it. */
@@ -112,6 +146,12 @@ export async function scrapeBench({ rounds, seconds }) {
   client.stop();
   origin.stop();
   return 0;
+}
+
+/** 10,000, or as many as the limit of descriptors allows a proxy that reckons with two for each. */
+function connectionsMax() {
+  const descriptors = Number(execFileSync('sh', ['-c', 'ulimit -n']));
+  return Math.min(10_000, Math.floor((descriptors - 200) / 2));
 }
 
 async function launch(originPort, options) {
