@@ -14,7 +14,7 @@ import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from 'node
 import { join } from 'node:path';
 import { Fault } from '../../errors.ts';
 import { type Deployment, type State, stateFormat } from '../state.ts';
-import { checksumOf, decode, encode } from './format.ts';
+import { checksumOf, decode, encode, type Texts, textsOf } from './format.ts';
 import { HistoryFile, historyBytesMax, syncFolder } from './history.ts';
 import { takeLock } from './lock.ts';
 import type { History, Loaded, Store } from './store.ts';
@@ -60,8 +60,8 @@ export async function fileStore(
     load: () => queued(() => files.load()),
     save: (state, revision) => {
       // Now, not in its turn: the caller may go on to other things with what it handed over.
-      const frozen = JSON.stringify(state);
-      return queued(() => files.save(JSON.parse(frozen) as State, revision));
+      const texts = textsOf(state);
+      return queued(() => files.save(texts, revision));
     },
     append: (deployment: Deployment) =>
       queued(() =>
@@ -114,7 +114,7 @@ class StateFiles {
     );
   }
 
-  async save(state: State, revision: string): Promise<string> {
+  async save(texts: Texts, revision: string): Promise<string> {
     if (!this.#known) await this.load();
     const known = this.#known ?? { revision: '', saves: 0, currentGood: false };
     if (known.revision !== revision) {
@@ -125,9 +125,9 @@ class StateFiles {
       );
     }
     const saves = known.saves + 1;
-    const next = `${saves}-${checksumOf(stateFormat, String(saves), state).slice(7, 15)}`;
+    const next = `${saves}-${checksumOf(stateFormat, String(saves), texts.plain).slice(7, 15)}`;
     try {
-      await this.#write(encode(state, next));
+      await this.#write(encode(texts, next));
       await this.#replace(known.currentGood);
     } catch (caught) {
       await rm(this.#temporary, { force: true }).catch(() => {});

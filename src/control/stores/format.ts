@@ -21,10 +21,20 @@ const migrations: Readonly<Record<number, (payload: unknown) => unknown>> = {
   0: pausedAndReleases,
 };
 
-export function encode(state: State, revision: string): Buffer {
-  const checksum = checksumOf(stateFormat, revision, state);
+/** A state as text, twice: what the checksum is taken over, and what people can read. */
+export interface Texts {
+  readonly plain: string;
+  readonly indented: string;
+}
+
+export function textsOf(state: State): Texts {
+  return { plain: JSON.stringify(state), indented: JSON.stringify(state, null, 1) };
+}
+
+export function encode({ plain, indented }: Texts, revision: string): Buffer {
+  const checksum = checksumOf(stateFormat, revision, plain);
   const head = JSON.stringify({ format: stateFormat, revision, checksum }).slice(0, -1);
-  return Buffer.from(`${head},\n"payload":${JSON.stringify(state, null, 1)}}\n`);
+  return Buffer.from(`${head},\n"payload":${indented}}\n`);
 }
 
 /** @param bytes all of a state file. */
@@ -49,9 +59,12 @@ export function decode(bytes: Uint8Array): Decoded {
   return check(file, at);
 }
 
-/** What a payload is known by; part of its revision. */
-export function checksumOf(format: number, revision: string, payload: unknown): string {
-  const canonical = JSON.stringify([format, revision, payload]);
+/**
+ * What a payload is known by; part of its revision.
+ * @param plain the payload as JSON without white space.
+ */
+export function checksumOf(format: number, revision: string, plain: string): string {
+  const canonical = `[${format},${JSON.stringify(revision)},${plain}]`;
   return `sha256:${createHash('sha256').update(canonical).digest('hex')}`;
 }
 
@@ -66,7 +79,7 @@ function check(file: unknown, at: (key: string) => number): Decoded {
     return { kind: 'newer', at: at('format'), why: `${why} ${stateFormat}` };
   }
   if (typeof revision !== 'string') return damaged(at('revision'), 'a revision was wanted');
-  if (checksum !== checksumOf(format, revision, payload)) {
+  if (checksum !== checksumOf(format, revision, JSON.stringify(payload))) {
     return damaged(at('checksum'), 'the checksum is not that of the content');
   }
   let current = payload;

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FileStore, fileStore } from '../../../src/control/stores/file.ts';
-import { decode, encode } from '../../../src/control/stores/format.ts';
+import { decode, encode, textsOf } from '../../../src/control/stores/format.ts';
 import { jsonFaultAt } from '../../../src/control/stores/json.ts';
 import { storeContract } from '../../contracts/store.ts';
 import { seeded } from '../../support/random.ts';
@@ -105,7 +105,7 @@ test('kill -9 while state is written, at any byte: boots empty (kamal-proxy): it
 test('a flipped bit anywhere gives the last good copy or a refusal, never another content', () => {
   const seed = Number(process.env.POINTSMAN_SEED ?? 1);
   const random = seeded(seed);
-  const good = encode(stateWith('green', 3), '7-abcd');
+  const good = encode(textsOf(stateWith('green', 3)), '7-abcd');
   const meant = { kind: 'good', state: stateWith('green', 3), revision: '7-abcd' };
   let refused = 0;
 
