@@ -96,6 +96,21 @@ export interface Table {
   readonly services: readonly ServiceEntry[];
 }
 
+/**
+ * A table as it travels: what is different in it from the one that was sent before. With a thousand
+ * services a whole one takes some ms of everybody who reads it, and each flip sends two.
+ */
+export interface TableChange {
+  readonly version: number;
+  /** The version it builds on; null: on none, it is whole. */
+  readonly base: number | null;
+  readonly edge: Edge;
+  /** Those that are new or different. */
+  readonly services: readonly ServiceEntry[];
+  /** Names of those that are in the table no more. */
+  readonly gone: readonly string[];
+}
+
 /** Names one flip; an order whose fence is not the one staged is refused (`FLIP_FENCED`). */
 export interface Fence {
   readonly service: string;
@@ -223,7 +238,7 @@ export interface WorkerStats {
 
 /** From the controller to a worker. Each is answered by exactly one `Reply` of the same `seq`. */
 export type Order =
-  | { readonly kind: 'stage'; readonly seq: number; readonly table: Table }
+  | { readonly kind: 'stage'; readonly seq: number; readonly table: TableChange }
   | { readonly kind: 'hold'; readonly seq: number; readonly fence: Fence }
   | { readonly kind: 'commit'; readonly seq: number; readonly fence: Fence; readonly go: boolean }
   | { readonly kind: 'stats'; readonly seq: number };

@@ -14,6 +14,7 @@ import type { RunningTarget } from './drivers/driver.ts';
 import { type Barrier, flipForward, receiptOf, release } from './flip.ts';
 import { type Plan, recoveryOf } from './recovery.ts';
 import { healthIn } from './running.ts';
+import { saidOf, saidOfPool } from './said.ts';
 import type { PoolState, ServiceState } from './state.ts';
 
 /**
@@ -117,9 +118,7 @@ export class Boot {
     const before = deployer.state;
     const fence = { service: deployer.name, generation: plan.generation };
     const arrived = async (): Promise<boolean> => {
-      const said = (await deployer.core.stats()).flatMap((one) =>
-        one.services.filter((service) => service.name === deployer.name),
-      );
+      const said = saidOf(await deployer.core.stats(), deployer.name);
       return said.every((service) => service.generation >= plan.generation);
     };
     const flipped = await flipForward(this.#barrier(), fence, arrived, forwardTries);
@@ -184,15 +183,12 @@ function cleared(state: ServiceState): ServiceState {
 
 /** The targets of a pool as the workers reach them now. */
 function servedBy(stats: readonly WorkerStats[], poolId: string): readonly RunningTarget[] {
-  for (const one of stats) {
-    for (const pool of one.services.flatMap((service) => service.pools)) {
-      if (pool.id !== poolId) continue;
-      const targets = pool.targets.flatMap(({ id, host, port }) => {
-        if (host === undefined || port === undefined) return [];
-        return [{ id, host, port, state: 'running' as const, detail: 'as the workers know it' }];
-      });
-      if (targets.length > 0) return targets;
-    }
+  for (const pool of saidOfPool(stats, poolId)) {
+    const targets = pool.targets.flatMap(({ id, host, port }) => {
+      if (host === undefined || port === undefined) return [];
+      return [{ id, host, port, state: 'running' as const, detail: 'as the workers know it' }];
+    });
+    if (targets.length > 0) return targets;
   }
   return [];
 }

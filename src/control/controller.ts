@@ -239,18 +239,14 @@ export class Controller {
 
   #health(): Health {
     const fleet = this.#fleet;
-    const services = fleet?.services() ?? [];
-    const beginning = fleet?.beginning ?? [];
-    const first = services.filter(
-      ({ name, generation, deployment }) =>
-        generation === 0 && (deployment?.endedAt === null || beginning.includes(name)),
-    );
     const workers = fleet?.stats() ?? [];
     const reasons = [
       ...(fleet === null ? ['The state is being read.'] : []),
       ...(this.#stopping ? ['Pointsman is stopping.'] : []),
       ...(fleet !== null && workers.length === 0 ? ['No worker answers.'] : []),
-      ...first.map(({ name }) => `The first release of ${name} is being deployed.`),
+      ...(fleet?.beginning() ?? []).map(
+        (name) => `The first release of ${name} is being deployed.`,
+      ),
     ];
     const { clock } = this.#options;
     return {

@@ -12,12 +12,15 @@ import type { Prober } from './prober.ts';
 import type { Seams } from './seams.ts';
 import type { Deployment } from './state.ts';
 import type { Publisher } from './table.ts';
+import type { Turnstile } from './turnstile.ts';
 
 export interface Core {
   readonly seams: Seams;
   readonly ledger: Ledger;
   readonly publisher: Publisher;
   readonly prober: Prober;
+  /** Flips go through it: each is to be quick, so that nobody waits who is held. */
+  readonly flips: Turnstile;
   /** Asks the workers now; those that do not answer are left out. Never rejects. */
   stats(): Promise<readonly WorkerStats[]>;
   /** Their last answers. */

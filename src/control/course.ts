@@ -20,7 +20,7 @@ import {
   standbyPool,
   withdraw,
 } from './deployment.ts';
-import { flipOver, receiptOf } from './flip.ts';
+import { type Flip, flipOver, receiptOf } from './flip.ts';
 import type { TargetView } from './prober.ts';
 import type { Deployment, Phase, Receipt, ServiceState } from './state.ts';
 
@@ -187,14 +187,15 @@ export class Course {
     const before = this.#deployer.state;
     const { intent, deployment } = before;
     if (intent === null || deployment === null) throw new Error('A flip has no intent on record.');
-    const { seams, publisher } = this.#deployer.core;
+    const { seams, publisher, flips } = this.#deployer.core;
     const barrier = { ...seams, publish: () => publisher.publish() };
-    const flipped = await flipOver(barrier, {
+    const flip: Flip = {
       fence: { service: this.#deployer.name, generation: intent.generation },
       begun: () => this.#deployer.moving(intent),
       undone: () => this.#deployer.moving(null),
       refusal: () => this.#lost(attempt, deployment),
-    });
+    };
+    const flipped = await flips.pass(() => flipOver(barrier, flip));
     const { from, to, direction } = deployment;
     const receipt = receiptOf(this.#deployer.name, intent.generation, direction, from, to, flipped);
     return this.#flipped(attempt, livePool(before)?.id ?? null, receipt);

@@ -259,6 +259,11 @@ export class Deployer {
     }
   }
 
+  /** Resolves when no deployment is on its way to a flip. */
+  async settled(): Promise<void> {
+    while (this.#course.attempt !== null) await this.#course.attempt.ended;
+  }
+
   /** The service has left the config: its requests may end, then all of it is stopped. */
   async leave(gone: () => void): Promise<void> {
     this.#leaving = true;
@@ -270,7 +275,7 @@ export class Deployer {
         new Fault('ABORTED', 'The service has left the config.'),
       );
     }
-    while (this.#course.attempt !== null) await this.#course.attempt.ended;
+    await this.settled();
     gone();
     this.#aftermath.close();
     const durable = this.note(removed);

@@ -8,6 +8,7 @@
  */
 import type { Drained, Inside, WorkerStats } from '../wire.ts';
 import { addInside, countOf, nobody } from './flip.ts';
+import { saidOfPool } from './said.ts';
 
 /** A worker that was silent for so many polls in a row is counted as gone. */
 const silentPollsMax = 5;
@@ -37,9 +38,7 @@ export class DrainTally {
     for (const one of stats) {
       const key = `${one.worker}:${one.pid}`;
       seen.add(key);
-      const pool = one.services
-        .flatMap((service) => service.pools)
-        .find((candidate) => candidate.id === this.#poolId);
+      const [pool] = saidOfPool([one], this.#poolId);
       const known = this.#known.get(key);
       if (pool?.drained) {
         this.#known.set(key, { drained: pool.drained, silent: 0, gone: false });
@@ -105,13 +104,5 @@ export class DrainTally {
 
 /** What is inside a pool now, over all workers. */
 export function insideOf(stats: readonly WorkerStats[], poolId: string): Inside {
-  let inside = nobody;
-  for (const one of stats) {
-    for (const service of one.services) {
-      for (const pool of service.pools) {
-        if (pool.id === poolId) inside = addInside(inside, pool.inside);
-      }
-    }
-  }
-  return inside;
+  return saidOfPool(stats, poolId).reduce((sum, pool) => addInside(sum, pool.inside), nobody);
 }

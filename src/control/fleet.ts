@@ -21,6 +21,7 @@ import { Prober } from './prober.ts';
 import type { Seams } from './seams.ts';
 import type { Deployment } from './state.ts';
 import { Publisher } from './table.ts';
+import { Turnstile } from './turnstile.ts';
 
 /**
  * So long the first table waits for the addresses of live pools; who comes later joins the next
@@ -34,6 +35,13 @@ const lookMs = 1_000;
  * late.
  */
 const sweepMs = 30_000;
+/**
+ * Flips of services that are under way at a time. Each holds for as long as the orders of the
+ * others stand before its own: with a thousand at once, all would be held too long, and undone.
+ */
+const flipsAtOnce = 32;
+/** How often the first release of a service is deployed where workers do not hold in time. */
+const firstTries = 5;
 
 export class Fleet {
   readonly #seams: Seams;
@@ -48,6 +56,9 @@ export class Fleet {
   readonly #journal: Journal;
   #config: Config;
   #stats: readonly WorkerStats[] = [];
+  /** The question to the workers that is on its way, and the one that is put after it. */
+  #looking: Promise<readonly WorkerStats[]> | null = null;
+  #lookingNext: Promise<readonly WorkerStats[]> | null = null;
   #closed = false;
   #booted = false;
 
@@ -62,6 +73,7 @@ export class Fleet {
         edge: () => this.#config.edge,
         entries: () => this.#entries(),
       }),
+      flips: new Turnstile(flipsAtOnce),
       prober: new Prober(seams.clock, seams.random, seams.probe, {
         changed: (pool, view, why) => {
           const { service, color, poolId } = pool;
@@ -97,9 +109,14 @@ export class Fleet {
     return fleet;
   }
 
-  /** Services whose first release is about to be deployed: their status says nothing of it yet. */
-  get beginning(): readonly string[] {
-    return [...this.#beginning];
+  /** Services whose first release is on its way: they serve nothing before it is live. */
+  beginning(): readonly string[] {
+    const all = [...this.#deployers.values()];
+    return all
+      .filter(({ name, state: { generation, deployment } }) => {
+        return generation === 0 && (deployment?.endedAt === null || this.#beginning.has(name));
+      })
+      .map(({ name }) => name);
   }
 
   services(): readonly ServiceStatus[] {
@@ -268,7 +285,10 @@ export class Fleet {
     }
   }
 
-  /** A service that never had a release gets the one its config names. */
+  /**
+   * A service that never had a release gets the one its config names. Nobody is there who would try
+   * again where a worker was too busy to hold.
+   */
   async #first(deployer: Deployer): Promise<void> {
     const { first } = deployer.config;
     if (first === null || livePool(deployer.state) !== null) return;
@@ -277,7 +297,11 @@ export class Fleet {
     const call = { by: 'pointsman', why: 'the first release, from the config', generation: null };
     this.#beginning.add(deployer.name);
     try {
-      await deployer.deploy(order, call);
+      for (let left = firstTries; left > 0 && !this.#closed; left--) {
+        await deployer.deploy(order, call);
+        await deployer.settled();
+        if (deployer.state.deployment?.error?.code !== 'HOLD_TIMEOUT') break;
+      }
     } catch (thrown) {
       deployer.trouble(`The first release cannot be deployed: ${reasonOf(thrown)}`);
       this.#seams.log('error', `${deployer.name}: ${reasonOf(thrown)}`);
@@ -306,6 +330,8 @@ export class Fleet {
       for (const { name, staged } of services) {
         const deployer = this.#deployers.get(name);
         if (staged === null || deployer === undefined || deployer.flipping) continue;
+        // It has been switched since it said so.
+        if (deployer.state.generation >= staged) continue;
         const fence = { service: name, generation: staged };
         this.#seams.log('warn', `A worker held ${name} for a flip that is over.`, fence);
         this.#seams.plane.commit(fence, false).catch(() => undefined);
@@ -355,7 +381,25 @@ export class Fleet {
     void this.#sweep(kind);
   }
 
-  async #look(): Promise<readonly WorkerStats[]> {
+  /**
+   * One look at a time: an answer is as long as there are services, and everything that drains
+   * asks. Who comes while one is on its way shares the next, which sees all that happened before.
+   */
+  #look(): Promise<readonly WorkerStats[]> {
+    if (this.#looking === null) {
+      this.#looking = this.#ask().finally(() => {
+        this.#looking = null;
+      });
+      return this.#looking;
+    }
+    this.#lookingNext ??= this.#looking.then(() => {
+      this.#lookingNext = null;
+      return this.#look();
+    });
+    return this.#lookingNext;
+  }
+
+  async #ask(): Promise<readonly WorkerStats[]> {
     try {
       this.#stats = await this.#seams.plane.stats();
       this.#core.publisher.seen(Math.max(0, ...this.#stats.map((one) => one.tableVersion)));

@@ -9,6 +9,7 @@
  * forward. That costs nothing: the pool had passed its gate.
  */
 import type { Color, WorkerStats } from '../wire.ts';
+import { saidOf } from './said.ts';
 import type { ServiceState } from './state.ts';
 
 export type Plan =
@@ -37,7 +38,7 @@ export function recoveryOf(
   stats: readonly WorkerStats[],
   workers: number,
 ): Plan {
-  const said = stats.flatMap((one) => one.services.filter((service) => service.name === name));
+  const said = saidOf(stats, name);
   const { intent } = state;
   const highest = Math.max(0, ...said.map((service) => service.generation));
   const wanted = intent !== null && state.pools[intent.live] !== null ? intent : state;

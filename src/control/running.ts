@@ -14,6 +14,7 @@ import { insideOf } from './drain.ts';
 import type { Driver, RunningTarget, Started } from './drivers/driver.ts';
 import { countOf } from './flip.ts';
 import { sizeOf } from './release.ts';
+import { saidOfPool } from './said.ts';
 import type { PoolState, Release } from './state.ts';
 
 /**
@@ -252,11 +253,8 @@ export function healthIn(
   poolId: string,
 ): ReadonlyMap<string, boolean> | null {
   const health = new Map<string, boolean>();
-  for (const one of stats) {
-    for (const pool of one.services.flatMap((service) => service.pools)) {
-      if (pool.id !== poolId) continue;
-      for (const target of pool.targets) health.set(target.id, target.healthy);
-    }
+  for (const pool of saidOfPool(stats, poolId)) {
+    for (const target of pool.targets) health.set(target.id, target.healthy);
   }
   return health.size === 0 ? null : health;
 }

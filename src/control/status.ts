@@ -14,6 +14,7 @@ import { insideOf } from './drain.ts';
 import type { Prober, TargetView } from './prober.ts';
 import { sourceOf } from './release.ts';
 import type { Pools, Running } from './running.ts';
+import { saidOf, saidOfPool } from './said.ts';
 import type { PoolState, ServiceState } from './state.ts';
 
 /** How a service stands, as its deployer knows it. */
@@ -60,7 +61,7 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
     standby !== null && wasLive(standby)
       ? { color: otherColor(state.live), release: standby.release.name }
       : null;
-  const mine = stats.flatMap((one) => one.services.filter(({ name }) => name === config.name));
+  const mine = saidOf(stats, config.name);
   return {
     name: config.name,
     hosts: config.hosts,
@@ -133,10 +134,9 @@ function targetStatus(
   stats: readonly WorkerStats[],
 ): TargetStatus {
   const { target } = view;
-  const said = stats
-    .flatMap((one) => one.services.flatMap((service) => service.pools))
-    .filter((pool) => pool.id === poolId)
-    .flatMap((pool) => pool.targets.filter((one) => one.id === target.id));
+  const said = saidOfPool(stats, poolId).flatMap((pool) =>
+    pool.targets.filter((one) => one.id === target.id),
+  );
   const sum = (of: (one: (typeof said)[number]) => number): number =>
     said.reduce((total, one) => total + of(one), 0);
   const cost = {

@@ -8,15 +8,32 @@
 import type { Clock } from '../clock.ts';
 import { Fault, type FaultCode, faults } from '../errors.ts';
 import type { FromController, WorkerInfo } from '../ipc.ts';
-import type { Committed, Fence, Order, Reply, ServiceEntry, Table, WorkerStats } from '../wire.ts';
+import type {
+  Committed,
+  Fence,
+  Order,
+  Reply,
+  ServiceEntry,
+  Table,
+  TableChange,
+  WorkerStats,
+} from '../wire.ts';
 import type { DataPlane } from './dataplane.ts';
 
 /** By when a worker must have taken a table, or committed: beyond that it is ended and replaced. */
 const obeyMs = 5_000;
 /** Workers that do not answer a question by then are left out of the answer. */
 const statsMs = 1_000;
+/** The last part of every limit. */
+const lastLookMs = 10;
 
 type Outcome = Reply | 'gone' | 'late';
+
+interface Sent {
+  readonly version: number;
+  /** The entries as JSON, by name. */
+  readonly texts: ReadonlyMap<string, string>;
+}
 
 export interface WorkerListener {
   up(worker: WorkerInfo): void;
@@ -42,6 +59,8 @@ export class Workers implements DataPlane {
    */
   readonly #found = new Map<string, number>();
   #table: Table | null = null;
+  /** What every worker that has joined was sent last: the next table travels as a change of it. */
+  #sent: Sent | null = null;
   #seq: number;
 
   /**
@@ -95,8 +114,29 @@ export class Workers implements DataPlane {
         this.#serving.set(entry.name, entry);
       }
     }
-    if (this.#staged.size === 0) for (const worker of this.#alive.keys()) this.#joined.add(worker);
-    await this.#obeyed([...this.#joined], { kind: 'stage', seq: this.#next(), table });
+    const texts = new Map(table.services.map((entry) => [entry.name, JSON.stringify(entry)]));
+    const change = changeOf(table, texts, this.#sent);
+    const settled = [...this.#joined];
+    this.#sent = { version: table.version, texts };
+    const taken = this.#stageAt(settled, change);
+    if (this.#staged.size === 0) {
+      const late = this.#late();
+      for (const worker of late) this.#joined.add(worker);
+      await this.#stageAt(late, whole(table));
+    }
+    await taken;
+  }
+
+  /** A worker that has not the table a change builds on is given the whole of it. */
+  async #stageAt(workers: readonly number[], table: TableChange): Promise<void> {
+    if (workers.length === 0) return;
+    const outcomes = await this.#obeyed(workers, { kind: 'stage', seq: this.#next(), table });
+    const lost = workers.filter((_, at) => {
+      const outcome = outcomes[at];
+      return typeof outcome === 'object' && outcome.error !== undefined;
+    });
+    if (lost.length === 0 || this.#table === null || table.base === null) return;
+    await this.#stageAt(lost, whole(this.#table));
   }
 
   async hold(fence: Fence, limitMs: number): Promise<number> {
@@ -147,13 +187,19 @@ export class Workers implements DataPlane {
   /** Gives their first table to workers that came while a flip was under way. */
   #admit(): void {
     if (this.#table === null || this.#staged.size > 0) return;
-    const late = [...this.#alive.keys()].filter((worker) => !this.#joined.has(worker));
+    const late = this.#late();
     if (late.length === 0) return;
     for (const worker of late) this.#joined.add(worker);
     // A generation that was staged and dropped must not reach a worker that starts later.
     const services = this.#table.services.map((entry) => this.#serving.get(entry.name) ?? entry);
-    const table = { ...this.#table, services };
-    void this.#obeyed(late, { kind: 'stage', seq: this.#next(), table });
+    void this.#stageAt(late, whole({ ...this.#table, services }));
+    // They were given something else than the others: a change would not mean the same to both.
+    this.#sent = null;
+  }
+
+  /** Workers that have no table of ours. */
+  #late(): readonly number[] {
+    return [...this.#alive.keys()].filter((worker) => !this.#joined.has(worker));
   }
 
   /** Waits for an order that cannot be refused; who does not obey in time is ended. */
@@ -176,9 +222,14 @@ export class Workers implements DataPlane {
     const waiting = this.#waiting.get(worker) ?? new Map();
     this.#waiting.set(worker, waiting);
     return new Promise((resolve) => {
-      const cancel = this.#clock.after(limitMs, () => {
+      const late = (): void => {
         waiting.delete(seq);
         resolve('late');
+      };
+      // In two steps: where this process was busy until the limit, answers that have come in time
+      // are read between the two, and count.
+      let cancel = this.#clock.after(limitMs - lastLookMs, () => {
+        cancel = this.#clock.after(lastLookMs, late);
       });
       waiting.set(seq, (outcome: Reply | 'gone') => {
         cancel();
@@ -191,6 +242,27 @@ export class Workers implements DataPlane {
     this.#seq++;
     return this.#seq;
   }
+}
+
+/** @param texts the entries of `table` as JSON, by name. */
+function changeOf(
+  table: Table,
+  texts: ReadonlyMap<string, string>,
+  sent: Sent | null,
+): TableChange {
+  if (sent === null) return whole(table);
+  const { version, edge, services } = table;
+  return {
+    version,
+    base: sent.version,
+    edge,
+    services: services.filter(({ name }) => texts.get(name) !== sent.texts.get(name)),
+    gone: [...sent.texts.keys()].filter((name) => !texts.has(name)),
+  };
+}
+
+function whole({ version, edge, services }: Table): TableChange {
+  return { version, base: null, edge, services, gone: [] };
 }
 
 /** @throws Fault with the code the worker refused with. */

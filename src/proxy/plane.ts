@@ -15,6 +15,7 @@ import type {
   Reply,
   ServiceEntry,
   Table,
+  TableChange,
   WorkerStats,
 } from '../wire.ts';
 import { AccessLog } from './accessLog.ts';
@@ -39,6 +40,8 @@ export class Plane {
   #closing = false;
   #services = new Map<string, Service>();
   #routes = new Routes<Service>([]);
+  /** The last table that came over a wire; the next may come as a change of it. */
+  readonly #entries = new Map<string, ServiceEntry>();
   /** Services that a table no longer names, until nothing is inside. */
   readonly #leaving = new Set<Service>();
   readonly #unrouted = new Map<FaultCode, number>();
@@ -176,10 +179,23 @@ export class Plane {
   }
 
   #carryOut(order: Order): unknown {
-    if (order.kind === 'stage') return this.stage(order.table);
+    if (order.kind === 'stage') return this.#change(order.table);
     if (order.kind === 'hold') return this.hold(order.fence);
     if (order.kind === 'commit') return this.commit(order.fence, order.go);
     return this.stats();
+  }
+
+  /** @throws Fault FLIP_FENCED where the change builds on a table that is not the last one here. */
+  #change({ version, base, edge, services, gone }: TableChange): void {
+    if (version <= this.#version) return;
+    if (base !== null && base !== this.#version) {
+      const text = `Table ${version} builds on table ${base}; this worker has table ${this.#version}.`;
+      throw new Fault('FLIP_FENCED', text);
+    }
+    if (base === null) this.#entries.clear();
+    for (const name of gone) this.#entries.delete(name);
+    for (const entry of services) this.#entries.set(entry.name, entry);
+    this.stage({ version, edge, services: [...this.#entries.values()] });
   }
 
   #fenced(fence: Fence): Service {
