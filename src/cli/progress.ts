@@ -25,12 +25,17 @@ export function progressOf(context: Context): Progress {
   return live ? new LiveProgress(context) : new PlainProgress(context);
 }
 
+/** Of probes that fail in the same way, one line for so many. */
+const tellAgainAfter = 20;
+
 /** One line for everything that is news. */
 class PlainProgress implements Progress {
   readonly #context: Context;
   #phase: Phase | null = null;
   #away = false;
   #id = '';
+  /** How the last probe of a target ended, and how many in a row did so. */
+  readonly #probes = new Map<string, { readonly outcome: string; readonly times: number }>();
 
   constructor(context: Context) {
     this.#context = context;
@@ -47,8 +52,20 @@ class PlainProgress implements Progress {
   }
 
   event(event: PointsmanEvent): void {
-    const line = lineOf(event);
+    const line = event.type === 'probe' ? this.#probeLine(event) : lineOf(event);
     if (line !== null) this.#context.note(`${this.#id} ${line}`);
+  }
+
+  /** A probe that ends as the one before is no news; that it goes on so is, now and then. */
+  #probeLine(event: Extract<PointsmanEvent, { type: 'probe' }>): string | null {
+    const { target, result, passes, rise } = event;
+    const outcome = result.passed ? String(Math.min(passes, rise)) : probeText(result);
+    const before = this.#probes.get(target);
+    const times = before?.outcome === outcome ? before.times + 1 : 1;
+    this.#probes.set(target, { outcome, times });
+    if (times === 1) return lineOf(event);
+    if (result.passed || times % tellAgainAfter !== 0) return null;
+    return `${lineOf(event)} (${times} times)`;
   }
 
   away(why: string): void {

@@ -239,3 +239,24 @@ function bare(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it takes out what steers a terminal.
   return text.replaceAll(/\u001b\[[0-9;]*[A-Za-z]|\r/g, '');
 }
+
+test('a target that fails in the same way again and again is told of once, and now and then', async () => {
+  const deploy = start();
+  await deploy.until('shop-1 starting');
+  served.control.enter('shop-1', 'probing');
+  for (let times = 1; times <= 25; times++) {
+    served.control.miss('shop-1', '127.0.0.1:4001', 'connect ECONNREFUSED');
+  }
+  served.control.miss('shop-1', '127.0.0.1:4001', 'a status of 503');
+  served.control.pass('shop-1', '127.0.0.1:4001', 2);
+  served.control.flipNow('shop-1', false);
+  const ran = await deploy.ended;
+
+  const probes = ran.stderr.split('\n').filter((line) => line.includes(' probe '));
+  expect(probes.map((line) => line.replace(/^.* probe /, ''))).toEqual([
+    'failed: connect ECONNREFUSED: "migrations are running"',
+    'failed: connect ECONNREFUSED: "migrations are running" (20 times)',
+    'failed: a status of 503: "migrations are running"',
+    'passed 2 of 2: 200 in 1.5 ms',
+  ]);
+});
