@@ -10,9 +10,11 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { tree } from './cpu.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const main = join(here, '..', 'dist', 'main.js');
+const launched = new Set();
 
 /**
  * @typedef {{ name: string, version: string, port: number, pid: number, admin?: number, stop():
@@ -56,7 +58,7 @@ export async function start(name, originPort) {
   const contender = await kinds[name].start({ folder, port, originPort });
   await accepting(port);
   const stop = () => {
-    contender.child.kill('SIGKILL');
+    endTree(contender.child.pid);
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   };
   return { name, port, pid: contender.child.pid, admin: contender.admin, stop };
@@ -65,7 +67,10 @@ export async function start(name, originPort) {
 /** Pointsman with static pools; `services` and `targets` for the questions of scale. */
 export async function pointsman({ folder, port, originPort }, options) {
   const admin = await freePort();
-  const targets = Array.from({ length: options.targets ?? 1 }, () => `127.0.0.1:${originPort}`);
+  const targets = Array.from(
+    { length: options.targets ?? 1 },
+    (_, at) => `127.0.0.${at + 1}:${originPort}`,
+  );
   const service = (hosts) => ({
     ...(hosts ? { hosts } : {}),
     run: { static: {} },
@@ -183,11 +188,32 @@ async function kamal({ folder, port, originPort }) {
   return { child };
 }
 
+/** Ends a proxy and all that it started: nginx and Pointsman are several processes each. */
+export function endTree(pid) {
+  for (const one of tree(pid)) endOne(one);
+}
+
+/** Whatever a bench that failed half-way leaves behind ends with it. */
+process.on('exit', () => {
+  for (const pid of launched) endTree(pid);
+});
+
+function endOne(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
 /** On core 0, where it is pinned: the load and the origin run on the other. */
 function launch(command, args, env = process.env, pinned = true) {
   const words = [command, ...args.map(String)];
   const all = pinned && onPath('taskset') ? ['taskset', '-c', '0', ...words] : words;
-  return spawn(all[0], all.slice(1), { stdio: 'ignore', env });
+  const child = spawn(all[0], all.slice(1), { stdio: 'ignore', env });
+  launched.add(child.pid);
+  child.once('exit', () => launched.delete(child.pid));
+  return child;
 }
 
 export function freePort() {
@@ -215,7 +241,7 @@ export async function accepting(port) {
 }
 
 async function ready(admin) {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 1_200; tries++) {
     const answer = await fetch(`http://127.0.0.1:${admin}/readyz`).catch(() => null);
     if (answer?.ok) return;
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, pointsman } from './contenders.mjs';
+import { endTree, freePort, pointsman } from './contenders.mjs';
 import { startLoad, startOrigin } from './helpers.mjs';
 import { digits, median, print } from './table.mjs';
 
@@ -76,7 +76,7 @@ async function measure(workers, rounds, seconds) {
     result.errors += result.flipping.errors;
   }
   client.stop();
-  child.kill('SIGKILL');
+  endTree(child.pid);
   origin.stop();
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   return result;

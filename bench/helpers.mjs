@@ -7,8 +7,9 @@ import { onPath } from './contenders.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** @returns {Promise<{ port: number, pid: number, stop(): void }>} */
-export async function startOrigin() {
-  const child = forkAside('origin.mjs');
+/** @param addresses so many of 127.0.0.1, 127.0.0.2 and so on it listens on. */
+export async function startOrigin(addresses = 1) {
+  const child = forkAside('origin.mjs', [String(addresses)]);
   const port = await new Promise((resolve) => child.once('message', resolve));
   return { port, pid: child.pid, stop: () => child.kill('SIGKILL') };
 }
@@ -33,8 +34,8 @@ function startClient(file) {
   return { run, stop: () => child.kill('SIGKILL') };
 }
 
-function forkAside(file) {
-  const child = fork(join(here, file), [], { execArgv: ['--max-semi-space-size=64'] });
+function forkAside(file, args = []) {
+  const child = fork(join(here, file), args, { execArgv: ['--max-semi-space-size=64'] });
   if (onPath('taskset')) execFileSync('taskset', ['-pc', '1', String(child.pid)]);
   return child;
 }

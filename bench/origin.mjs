@@ -19,7 +19,7 @@ const accepted =
 const frameBytes = 22;
 const echo = Buffer.from([0x81, 16, ...Buffer.from('abcdefghijklmnop')]);
 
-const server = createServer({ noDelay: true }, (socket) => {
+const serve = (socket) => {
   let pending = Buffer.alloc(0);
   let bodyLeft = 0;
   socket.on('error', () => {});
@@ -46,11 +46,18 @@ const server = createServer({ noDelay: true }, (socket) => {
       else respond(socket, head.slice(head.indexOf(' ') + 1, head.indexOf(' HTTP/')));
     }
   });
-});
+};
 
-server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () =>
-  process.send?.(server.address().port),
-);
+/** On as many addresses of the loopback network as a service has targets: the same port on each. */
+const addresses = Number(process.argv[2] ?? 1);
+const listen = (host, port) =>
+  new Promise((resolve) => {
+    const server = createServer({ noDelay: true }, serve);
+    server.listen(port, host, () => resolve(server.address().port));
+  });
+const port = await listen('127.0.0.1', 0);
+for (let at = 2; at <= addresses; at++) await listen(`127.0.0.${at}`, port);
+process.send?.(port);
 process.on('disconnect', () => process.exit(0));
 
 function converse(socket, early) {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, kinds, pointsman, start } from './contenders.mjs';
+import { endTree, freePort, kinds, pointsman, start } from './contenders.mjs';
 import { cpuNs, rssBytes } from './cpu.mjs';
 import { startChatter, startLoad, startOrigin } from './helpers.mjs';
 import { loads } from './loads.mjs';
@@ -19,7 +19,7 @@ export async function scaleBench({ rounds, seconds }) {
     { targets: 100 },
     { workers: 2 },
   ];
-  const origin = await startOrigin();
+  const origin = await startOrigin(100);
   const client = startLoad();
   const up = [];
   for (const variant of variants) up.push(await launch(origin.port, { workers: 1, ...variant }));
@@ -159,7 +159,7 @@ async function launch(originPort, options) {
   const port = await freePort();
   const { child, admin } = await pointsman({ folder, port, originPort }, options);
   const stop = () => {
-    child.kill('SIGKILL');
+    endTree(child.pid);
     rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   };
   return { child, port, admin, stop };
