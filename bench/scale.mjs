@@ -112,7 +112,11 @@ export async function socketsBench({ seconds, names }) {
 export async function scrapeBench({ rounds, seconds }) {
   const origin = await startOrigin();
   const client = startLoad();
-  const { child, port, admin, stop } = await launch(origin.port, { workers: 4, services: 1000 });
+  const { child, port, admin, stop } = await launch(origin.port, {
+    workers: 4,
+    services: 1000,
+    pinned: false,
+  });
   const load = { ...loads['small GET'], port, rate: 1000, seconds };
   await client.run(load);
   const quiet = [];

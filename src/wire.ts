@@ -193,7 +193,7 @@ export interface ColorCounts {
 
 /**
  * Seconds. `buckets[i]` counts what was at most `bounds[i]` and over the bound before it; the last
- * has no bound.
+ * has no bound. Empty where nothing was counted yet.
  */
 export interface HistogramCounts {
   readonly buckets: readonly number[];
@@ -248,5 +248,10 @@ export interface Reply {
   readonly kind: 'reply';
   readonly seq: number;
   readonly value?: unknown;
+  /**
+   * The value as JSON, where it is long: who passes it on has one string to copy, and not all of
+   * its parts to read and write.
+   */
+  readonly text?: string;
   readonly error?: { readonly code: string; readonly message: string };
 }

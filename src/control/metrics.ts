@@ -5,26 +5,18 @@
  * never a path), a counter never falls while the controller lives, and a scrape costs the data
  * plane one message.
  */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import {
-  Counter,
-  collectDefaultMetrics,
-  Gauge,
-  Histogram,
-  type Metric,
-  Registry,
-} from 'prom-client';
-import { colors, durationBounds, type HistogramCounts, type WorkerStats } from '../wire.ts';
+  type Color,
+  colors,
+  durationBounds,
+  type HistogramCounts,
+  type WorkerStats,
+} from '../wire.ts';
 import type { ServiceStatus } from './control.ts';
+import { type Line, labelText, type Series, seriesText } from './series.ts';
 import type { Direction, Phase, Receipt } from './state.ts';
 import type { Totals } from './totals.ts';
-
-type Labels = Readonly<Record<string, string>>;
-interface Value {
-  readonly labels: Labels;
-  readonly value: number;
-  /** Of a histogram's series: its name with `_bucket`, `_sum` or `_count`. */
-  readonly metricName?: string;
-}
 
 /** What the page is made from, asked for once a scrape. */
 export interface MetricsSource {
@@ -55,6 +47,10 @@ export class Metrics {
   readonly #flips: Counter;
   readonly #hold: Histogram;
   readonly #restarts: Counter;
+  readonly #series: Series[] = [];
+  /** Labels that many lines begin with. */
+  readonly #labels = new Map<string, string>();
+  readonly #begun = new Set<string>();
   #workers: readonly WorkerStats[] = [];
   #services: readonly ServiceStatus[] = [];
 
@@ -108,12 +104,16 @@ export class Metrics {
     this.#workers = await this.#source.stats();
     this.#services = this.#source.services();
     this.#beginAtZero();
-    return { type: this.#registry.contentType, text: await this.#registry.metrics() };
+    const few = await this.#registry.metrics();
+    const text = few + this.#series.map(seriesText).join('');
+    return { type: this.#registry.contentType, text };
   }
 
   /** A counter that begins at 1 hides its first event from `rate` and `increase`. */
   #beginAtZero(): void {
     for (const { name: service } of this.#services) {
+      if (this.#begun.has(service)) continue;
+      this.#begun.add(service);
       for (const direction of ['deploy', 'rollback']) {
         for (const result of ['committed', 'aborted']) {
           this.#flips.inc({ service, direction, result }, 0);
@@ -122,16 +122,27 @@ export class Metrics {
     }
   }
 
+  #of(service: string, color?: Color): string {
+    const key = color === undefined ? service : `${service} ${color}`;
+    let labels = this.#labels.get(key);
+    if (labels === undefined) {
+      labels = labelText('service', service);
+      if (color !== undefined) labels += `,${labelText('color', color)}`;
+      this.#labels.set(key, labels);
+    }
+    return labels;
+  }
+
   #countersOfRequests(): void {
     const { totals } = this.#source;
-    this.#series('requests_total', 'counter', 'Requests, by the color that served them', () =>
-      totals.colors().flatMap(({ service, color, requests }) =>
-        Object.entries(requests).map(([key, value]) => {
+    this.#counter('requests_total', 'Requests, by the color that served them', (line) => {
+      for (const { service, color, requests } of totals.colors()) {
+        for (const [key, value] of Object.entries(requests)) {
           const [method = '', code = ''] = key.split(' ');
-          return { labels: { service, color, method, code }, value };
-        }),
-      ),
-    );
+          line(`${this.#of(service, color)},method="${method}",code="${code}"`, value);
+        }
+      }
+    });
     this.#histogram(
       'request_duration_seconds',
       'From the request to the end of its answer',
@@ -142,226 +153,179 @@ export class Metrics {
       'From sending to the head of the answer',
       'upstream',
     );
-    this.#series(
-      'client_aborts_total',
-      'counter',
-      'Requests whose client left before the end',
-      () =>
-        totals.colors().map(({ service, color, clientAborts: value }) => ({
-          labels: { service, color },
-          value,
-        })),
-    );
-    this.#series(
-      'retries_total',
-      'counter',
-      'Requests that were sent a second time, by reason',
-      () =>
-        totals.colors().flatMap(({ service, color, retries }) =>
-          Object.entries(retries).map(([reason, value]) => ({
-            labels: { service, color, reason },
-            value,
-          })),
-        ),
-    );
-    this.#series(
+    this.#counter('client_aborts_total', 'Requests whose client left before the end', (line) => {
+      for (const { service, color, clientAborts } of totals.colors()) {
+        line(this.#of(service, color), clientAborts);
+      }
+    });
+    this.#counter('retries_total', 'Requests that were sent a second time, by reason', (line) => {
+      for (const { service, color, retries } of totals.colors()) {
+        for (const [reason, value] of Object.entries(retries)) {
+          line(`${this.#of(service, color)},${labelText('reason', reason)}`, value);
+        }
+      }
+    });
+    this.#counter(
       'panic_requests_total',
-      'counter',
       'Requests sent to a pool without a healthy target',
-      () =>
-        totals.colors().map(({ service, color, panics: value }) => ({
-          labels: { service, color },
-          value,
-        })),
+      (line) => {
+        for (const { service, color, panics } of totals.colors()) {
+          line(this.#of(service, color), panics);
+        }
+      },
     );
-    this.#series(
+    this.#counter(
       'held_requests_total',
-      'counter',
       'Requests that waited: for a flip, a pause, or a free place',
-      () => labelled('service', totals.globals().held),
+      labelled('service', () => totals.globals().held),
     );
-    this.#series(
+    this.#counter(
       'unrouted_requests_total',
-      'counter',
       'Requests that reached no service, by error',
-      () => labelled('code', totals.globals().unrouted),
+      labelled('code', () => totals.globals().unrouted),
     );
-    this.#series('lane_requests_total', 'counter', 'Requests by the lane that carried them', () =>
-      labelled('lane', totals.globals().lanes),
+    this.#counter(
+      'lane_requests_total',
+      'Requests by the lane that carried them',
+      labelled('lane', () => totals.globals().lanes),
     );
-    this.#series(
+    this.#counter(
       'handovers_total',
-      'counter',
       'Connections that left the express lane, by reason',
-      () => labelled('reason', totals.globals().handovers),
+      labelled('reason', () => totals.globals().handovers),
     );
-    this.#series('log_lines_dropped_total', 'counter', 'Log lines that nobody took in time', () => [
-      { labels: {}, value: totals.globals().logLinesDropped },
-    ]);
+    this.#counter('log_lines_dropped_total', 'Log lines that nobody took in time', (line) =>
+      line('', totals.globals().logLinesDropped),
+    );
   }
 
   #gaugesOfServices(): void {
-    const each = (of: (service: ServiceStatus) => readonly Value[]) => () =>
-      this.#services.flatMap(of);
-    this.#series(
-      'live',
-      'gauge',
-      '1 for the color that gets new requests',
-      each(({ name: service, generation, live }) =>
-        colors.map((color) => ({
-          labels: { service, color },
-          value: generation > 0 && color === live ? 1 : 0,
-        })),
-      ),
+    this.#ofServices('live', '1 for the color that gets new requests', (line, one) => {
+      for (const color of colors) {
+        const live = one.generation > 0 && color === one.live;
+        line(this.#of(one.name, color), Number(live));
+      }
+    });
+    this.#ofServices('generation', 'Flips of the service so far', (line, { name, generation }) =>
+      line(this.#of(name), generation),
     );
-    this.#series(
-      'generation',
-      'gauge',
-      'Flips of the service so far',
-      each(({ name: service, generation: value }) => [{ labels: { service }, value }]),
-    );
-    this.#series(
-      'inflight',
-      'gauge',
-      'Requests inside a pool, by kind',
-      each(({ name: service, pools }) =>
-        colors.flatMap((color) =>
-          Object.entries(pools[color]?.inside ?? {}).map(([kind, value]) => ({
-            labels: { service, color, kind },
-            value,
-          })),
-        ),
-      ),
-    );
-    this.#series(
+    this.#ofServices('inflight', 'Requests inside a pool, by kind', (line, { name, pools }) => {
+      for (const color of colors) {
+        for (const [kind, value] of Object.entries(pools[color]?.inside ?? {})) {
+          line(`${this.#of(name, color)},${labelText('kind', kind)}`, value);
+        }
+      }
+    });
+    this.#ofServices(
       'target_up',
-      'gauge',
       '1 where probes say that the target works',
-      each(({ name: service, pools }) =>
-        colors.flatMap((color) =>
-          (pools[color]?.targets ?? []).map(({ id, healthy }) => ({
-            labels: { service, color, target: id },
-            value: Number(healthy),
-          })),
-        ),
-      ),
+      (line, { name, pools }) => {
+        for (const color of colors) {
+          for (const { id, healthy } of pools[color]?.targets ?? []) {
+            line(`${this.#of(name, color)},${labelText('target', id)}`, Number(healthy));
+          }
+        }
+      },
     );
-    this.#series(
+    this.#ofServices(
       'rollback_ready',
-      'gauge',
       '1 where the warm pool could take the traffic now',
-      each(({ name: service, rollback }) => [
-        { labels: { service }, value: Number(rollback.ready) },
-      ]),
+      (line, { name, rollback }) => line(this.#of(name), Number(rollback.ready)),
     );
-    this.#series(
+    this.#ofServices(
       'deployment_phase',
-      'gauge',
       '1 for the phase of the last deployment',
-      each(({ name: service, deployment }) =>
-        deployment === null
-          ? []
-          : phases.map((phase) => ({
-              labels: { service, phase },
-              value: Number(phase === deployment.phase),
-            })),
-      ),
+      (line, { name, deployment }) => {
+        if (deployment === null) return;
+        for (const phase of phases) {
+          line(`${this.#of(name)},phase="${phase}"`, Number(phase === deployment.phase));
+        }
+      },
     );
-    this.#series(
+    this.#ofServices(
       'waiting_requests',
-      'gauge',
       'Requests that wait for a place now',
-      each(({ name: service, waiting: value }) => [{ labels: { service }, value }]),
+      (line, { name, waiting }) => line(this.#of(name), waiting),
     );
-    this.#series(
+    this.#ofServices(
       'paused',
-      'gauge',
       '1 where new requests wait until somebody resumes',
-      each(({ name: service, paused }) => [{ labels: { service }, value: Number(paused) }]),
+      (line, { name, paused }) => line(this.#of(name), Number(paused)),
     );
   }
 
   #gaugesOfProcesses(): void {
-    const each = (of: (worker: WorkerStats) => number) => () =>
-      this.#workers.map((worker) => ({
-        labels: { worker: String(worker.worker) },
-        value: of(worker),
-      }));
-    this.#series(
+    const each =
+      (of: (worker: WorkerStats) => number): Series['collect'] =>
+      (line) => {
+        for (const worker of this.#workers) line(`worker="${worker.worker}"`, of(worker));
+      };
+    this.#gauge(
       'connections',
-      'gauge',
       'Client connections',
       each(({ connections }) => connections),
     );
-    this.#series(
+    this.#gauge(
       'worker_rss_bytes',
-      'gauge',
       'Memory of a worker',
       each(({ rssBytes }) => rssBytes),
     );
-    this.#series(
+    this.#gauge(
       'worker_up',
-      'gauge',
       '1 for each worker that answers',
       each(() => 1),
     );
-    this.#series('state_writable', 'gauge', '1 where the last save of the state went well', () => [
-      { labels: {}, value: Number(this.#source.stateWritable()) },
-    ]);
-    this.#series(
-      'config_last_reload_successful',
-      'gauge',
-      '1 where the config on disk is active',
-      () => [{ labels: {}, value: Number(this.#source.configLoaded()) }],
+    this.#gauge('state_writable', '1 where the last save of the state went well', (line) =>
+      line('', Number(this.#source.stateWritable())),
+    );
+    this.#gauge('config_last_reload_successful', '1 where the config on disk is active', (line) =>
+      line('', Number(this.#source.configLoaded())),
     );
   }
 
   #histogram(name: string, help: string, of: 'duration' | 'upstream'): void {
-    this.#series(name, 'histogram', help, () =>
-      this.#source.totals
-        .colors()
-        .flatMap((total) =>
-          histogramValues(
-            `pointsman_${name}`,
-            { service: total.service, color: total.color },
-            total[of],
-          ),
-        ),
-    );
-  }
-
-  /**
-   * A metric whose values are made when it is asked for: prom-client's own kinds can only be added
-   * to.
-   */
-  #series(name: string, type: string, help: string, collect: () => readonly Value[]): void {
-    const metric = {
-      name: `pointsman_${name}`,
-      help,
-      type,
-      aggregator: 'sum',
-      get: async () => ({ name: metric.name, help, type, aggregator: 'sum', values: collect() }),
-      reset: () => {},
+    const collect = (line: Line): void => {
+      for (const total of this.#source.totals.colors()) {
+        histogramLines(line, this.#of(total.service, total.color), total[of]);
+      }
     };
-    this.#registry.registerMetric(metric as unknown as Metric);
+    this.#series.push({ name: `pointsman_${name}`, type: 'histogram', help, collect });
+  }
+
+  #counter(name: string, help: string, collect: Series['collect']): void {
+    this.#series.push({ name: `pointsman_${name}`, type: 'counter', help, collect });
+  }
+
+  #gauge(name: string, help: string, collect: Series['collect']): void {
+    this.#series.push({ name: `pointsman_${name}`, type: 'gauge', help, collect });
+  }
+
+  #ofServices(name: string, help: string, tell: (line: Line, one: ServiceStatus) => void): void {
+    this.#gauge(name, help, (line) => {
+      for (const one of this.#services) tell(line, one);
+    });
   }
 }
 
-function labelled(label: string, counts: Readonly<Record<string, number>>): readonly Value[] {
-  return Object.entries(counts).map(([key, value]) => ({ labels: { [label]: key }, value }));
+function labelled(
+  label: string,
+  counts: () => Readonly<Record<string, number>>,
+): Series['collect'] {
+  return (line) => {
+    for (const [key, value] of Object.entries(counts())) line(labelText(label, key), value);
+  };
 }
 
-function histogramValues(name: string, labels: Labels, counts: HistogramCounts): readonly Value[] {
+/** Nothing where nothing was counted yet. */
+function histogramLines(line: Line, labels: string, { buckets, sum }: HistogramCounts): void {
+  if (buckets.every((count) => count === 0)) return;
   let below = 0;
-  const buckets = counts.buckets.map((count, at) => {
-    below += count;
-    const le = at < durationBounds.length ? String(durationBounds[at]) : '+Inf';
-    return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: below };
-  });
-  if (below === 0) return [];
-  return [
-    ...buckets,
-    { metricName: `${name}_sum`, labels, value: counts.sum },
-    { metricName: `${name}_count`, labels, value: below },
-  ];
+  for (const [at, bound] of bounds.entries()) {
+    below += buckets[at] ?? 0;
+    line(`${labels},le="${bound}"`, below, '_bucket');
+  }
+  line(labels, sum, '_sum');
+  line(labels, below, '_count');
 }
+
+const bounds: readonly string[] = [...durationBounds.map(String), '+Inf'];

@@ -37,11 +37,13 @@ export class Totals {
    * The last word of every worker process, by pid; those of ended ones stay until they are folded.
    */
   readonly #last = new Map<number, WorkerStats>();
-  #ended: Sum = emptySum();
+  readonly #ended: Sum = emptySum();
+  #summed: Sum | null = null;
 
   /** Takes in what the workers say now. */
   update(stats: readonly WorkerStats[]): void {
     for (const worker of stats) this.#last.set(worker.pid, worker);
+    this.#summed = null;
   }
 
   /** A worker process has ended: its counts are kept, and its place is freed. */
@@ -50,6 +52,7 @@ export class Totals {
     if (last === undefined) return;
     this.#last.delete(pid);
     add(this.#ended, last);
+    this.#summed = null;
   }
 
   colors(): readonly ColorTotals[] {
@@ -61,10 +64,13 @@ export class Totals {
     return { held, unrouted, logLinesDropped, lanes, handovers };
   }
 
+  /** Made once for all that a scrape reads: with a thousand services it is long. */
   #sum(): Sum {
-    const sum = structuredClone(this.#ended);
-    for (const worker of this.#last.values()) add(sum, worker);
-    return sum;
+    if (this.#summed === null) {
+      this.#summed = structuredClone(this.#ended);
+      for (const worker of this.#last.values()) add(this.#summed, worker);
+    }
+    return this.#summed;
   }
 }
 
@@ -123,6 +129,7 @@ function addColor(sum: Sum, service: string, counts: ColorCounts): void {
 }
 
 function addHistogram(one: HistogramCounts, other: HistogramCounts): HistogramCounts {
+  if (other.buckets.length === 0) return one;
   const buckets = Array.from(
     { length: durationBounds.length + 1 },
     (_, at) => (one.buckets[at] ?? 0) + (other.buckets[at] ?? 0),

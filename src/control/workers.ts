@@ -171,7 +171,9 @@ export class Workers implements DataPlane {
     const asked: Order = { kind: 'stats', seq: this.#next() };
     const answers = await this.#ask([...this.#alive.keys()], asked, statsMs);
     const stats = answers.flatMap((answer) =>
-      typeof answer === 'string' || answer.value === undefined ? [] : [answer.value as WorkerStats],
+      typeof answer === 'string' || answer.text === undefined
+        ? []
+        : [JSON.parse(answer.text) as WorkerStats],
     );
     if (this.#table !== null) return stats;
     // Those have a table of an earlier controller: they are in any flip that it began.

@@ -52,6 +52,7 @@ export class Counts {
 export class Histogram {
   readonly #buckets: number[] = new Array(durationBounds.length + 1).fill(0);
   #sum = 0;
+  #empty = true;
 
   observe(ms: number): void {
     const seconds = ms / 1000;
@@ -59,9 +60,10 @@ export class Histogram {
     while (at < durationBounds.length && seconds > (durationBounds[at] ?? 0)) at++;
     this.#buckets[at] = (this.#buckets[at] ?? 0) + 1;
     this.#sum += seconds;
+    this.#empty = false;
   }
 
   stats(): HistogramCounts {
-    return { buckets: [...this.#buckets], sum: this.#sum };
+    return { buckets: this.#empty ? [] : [...this.#buckets], sum: this.#sum };
   }
 }

@@ -94,6 +94,7 @@ export class Plane {
   obey(order: Order): Reply {
     const { seq } = order;
     try {
+      if (order.kind === 'stats') return { kind: 'reply', seq, text: JSON.stringify(this.stats()) };
       return { kind: 'reply', seq, value: this.#carryOut(order) };
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;
@@ -178,11 +179,10 @@ export class Plane {
     this.#accessLog.write(this.#edge.accessLog, exchange, ms, upstreamMs, ending);
   }
 
-  #carryOut(order: Order): unknown {
+  #carryOut(order: Exclude<Order, { kind: 'stats' }>): unknown {
     if (order.kind === 'stage') return this.#change(order.table);
     if (order.kind === 'hold') return this.hold(order.fence);
-    if (order.kind === 'commit') return this.commit(order.fence, order.go);
-    return this.stats();
+    return this.commit(order.fence, order.go);
   }
 
   /** @throws Fault FLIP_FENCED where the change builds on a table that is not the last one here. */
