@@ -216,6 +216,7 @@ export interface ServiceStats {
   /** Requests that ever waited for a flip, a pause or a free place. */
   readonly held: number;
   readonly pools: readonly PoolStats[];
+  /** Of the colors for which anything was counted. */
   readonly counts: readonly ColorCounts[];
 }
 

@@ -16,7 +16,7 @@ import {
 import type { ServiceStatus } from './control.ts';
 import { type Line, labelText, type Series, seriesText } from './series.ts';
 import type { Direction, Phase, Receipt } from './state.ts';
-import type { Totals } from './totals.ts';
+import type { ColorTotals, Totals } from './totals.ts';
 
 /** What the page is made from, asked for once a scrape. */
 export interface MetricsSource {
@@ -153,11 +153,9 @@ export class Metrics {
       'From sending to the head of the answer',
       'upstream',
     );
-    this.#counter('client_aborts_total', 'Requests whose client left before the end', (line) => {
-      for (const { service, color, clientAborts } of totals.colors()) {
-        line(this.#of(service, color), clientAborts);
-      }
-    });
+    this.#counter('client_aborts_total', 'Requests whose client left before the end', (line) =>
+      this.#fromZero(line, ({ clientAborts }) => clientAborts),
+    );
     this.#counter('retries_total', 'Requests that were sent a second time, by reason', (line) => {
       for (const { service, color, retries } of totals.colors()) {
         for (const [reason, value] of Object.entries(retries)) {
@@ -168,11 +166,7 @@ export class Metrics {
     this.#counter(
       'panic_requests_total',
       'Requests sent to a pool without a healthy target',
-      (line) => {
-        for (const { service, color, panics } of totals.colors()) {
-          line(this.#of(service, color), panics);
-        }
-      },
+      (line) => this.#fromZero(line, ({ panics }) => panics),
     );
     this.#counter(
       'held_requests_total',
@@ -281,6 +275,17 @@ export class Metrics {
     this.#gauge('config_last_reload_successful', '1 where the config on disk is active', (line) =>
       line('', Number(this.#source.configLoaded())),
     );
+  }
+
+  /** Every color of every service has a line, so that its first event is seen to be one more. */
+  #fromZero(line: Line, of: (total: ColorTotals) => number): void {
+    const { totals } = this.#source;
+    for (const { name } of this.#services) {
+      for (const color of colors) {
+        const total = totals.color(name, color);
+        line(this.#of(name, color), total === undefined ? 0 : of(total));
+      }
+    }
   }
 
   #histogram(name: string, help: string, of: 'duration' | 'upstream'): void {

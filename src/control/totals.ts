@@ -59,6 +59,11 @@ export class Totals {
     return [...this.#sum().colors.values()];
   }
 
+  /** @returns undefined: nothing was counted for that color. */
+  color(service: string, color: Color): ColorTotals | undefined {
+    return this.#sum().colors.get(`${service} ${color}`);
+  }
+
   globals(): GlobalTotals {
     const { held, unrouted, logLinesDropped, lanes, handovers } = this.#sum();
     return { held, unrouted, logLinesDropped, lanes, handovers };

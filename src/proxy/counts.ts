@@ -24,6 +24,12 @@ export class Counts {
     this.#color = color;
   }
 
+  /** Nothing was counted yet. */
+  get untouched(): boolean {
+    const events = this.#requests.size + this.#retries.size + this.clientAborts + this.panics;
+    return events === 0;
+  }
+
   /** @param status what the client got; 0 where it left before an answer, counted as 499. */
   request(method: string, status: number): void {
     const label = methods.has(method) ? method : 'OTHER';

@@ -212,7 +212,9 @@ export class Service {
       waiting: this.#queue.size,
       held: this.#heldTotal,
       pools: pools.filter((pool) => pool !== null).map((pool) => pool.stats()),
-      counts: [this.counts.blue.stats(), this.counts.green.stats()],
+      counts: colors
+        .filter((color) => !this.counts[color].untouched)
+        .map((color) => this.counts[color].stats()),
     };
   }
 
