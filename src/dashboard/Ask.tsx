@@ -26,18 +26,24 @@ import { statusOf, takeDeployments } from './store.ts';
 
 export function AskDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
+  const shown = useRef<Asking | null>(null);
   const now = asking.value;
   useEffect(() => {
     const node = dialog.current;
     if (!node) return;
+    if (now) shown.current = now;
     if (now && !node.open) node.showModal();
     if (!now && node.open) node.close();
   }, [now]);
   const close = (): void => {
     asking.value = null;
   };
+  // The browser tells of Escape some time after it: by then the next question may have been asked.
+  const closed = (): void => {
+    if (!dialog.current?.open && asking.value === shown.current) close();
+  };
   return (
-    <dialog ref={dialog} onClose={close} aria-labelledby="ask-title">
+    <dialog ref={dialog} onClose={closed} aria-labelledby="ask-title">
       {now &&
         (now.wish === 'deploy' ? (
           <DeployForm key={now.key} from={now} close={close} />
