@@ -7,15 +7,20 @@
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { build } from 'vite';
 
-/** @returns the path of an ES module. @param entry absolute path. */
-export async function bundle(entry: string): Promise<string> {
+/**
+ * @param entry absolute path.
+ * @param whole with the packages it imports, for a place that has none.
+ * @returns the path of an ES module.
+ */
+export async function bundle(entry: string, whole = false): Promise<string> {
   const outDir = await mkdtemp(join(tmpdir(), 'pointsman-bundle-'));
   await build({
     configFile: false,
     logLevel: 'silent',
+    ...(whole ? { ssr: { noExternal: true } } : {}),
     build: {
       ssr: entry,
       outDir,
@@ -25,5 +30,5 @@ export async function bundle(entry: string): Promise<string> {
       rolldownOptions: { output: { entryFileNames: '[name].mjs' } },
     },
   });
-  return join(outDir, `${basename(entry, '.ts')}.mjs`);
+  return join(outDir, `${basename(entry, extname(entry))}.mjs`);
 }

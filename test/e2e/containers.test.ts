@@ -1,0 +1,227 @@
+/**
+ * Releases as images, end to end: a real Docker Engine, a real Pointsman, clients that never retry.
+ *
+ * The rule this file keeps: what runs is asked of the engine by its own CLI, and what clients saw
+ * of the clients.
+ */
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Phase } from '../../src/control/state.ts';
+import { bundle } from '../support/bundle.ts';
+import { download, Load, listen, talk } from '../support/clients.ts';
+import { describeWithEngine, type TestEngine } from '../support/engine.ts';
+import { type FlipSeen, strays } from '../support/verdict.ts';
+import { type Pointsman, preparePointsman, releaseFile, until } from '../support/whole.ts';
+
+const mix = { get: 12, post: 4, slow: 4 };
+const testMs = 120_000;
+
+describeWithEngine('containers behind a Pointsman', (engine) => {
+  let app = '';
+  beforeAll(async () => {
+    app = await bundle(releaseFile, true);
+  });
+  afterAll(() => rm(dirname(app), { recursive: true, force: true }));
+  afterEach(() => engine().clear());
+
+  test(
+    'v1, v2, rollback, v3 under load: no error, nobody strays, and a tag that moves moves nothing',
+    async () => {
+      for (const name of ['v1', 'v2', 'v3']) await makeImage(engine(), app, `shop:${name}`, name);
+      const pointsman = await start(engine(), {});
+      const load = new Load(pointsman.port, mix);
+      const flips: FlipSeen[] = [{ to: 'v1', asked: 0, answered: performance.now() }];
+      const lodgers = [await talk(pointsman.port)];
+      const events = await listen(pointsman.port);
+      const file = await download(pointsman.port, 20, 15);
+      await load.answered('v1', mix.get);
+
+      flips.push(await deployed(pointsman, 'v2'));
+      await load.answered('v2', mix.get);
+      flips.push(await rolledBack(pointsman, 'v1'));
+      await load.answered('v1', mix.get);
+      // From here on the tag is another release: nothing that was pinned may follow it.
+      await makeImage(engine(), app, 'shop:v2', 'impostor');
+      const [lostId] = (await running(engine())).filter((one) => one.includes('shop-green-v2-0'));
+      await engine().docker('kill', 'shop-green-v2-0');
+      await until('the warm replica that was killed is back', async () => {
+        const { rollback } = await pointsman.status();
+        const all = await running(engine());
+        return rollback.ready && all.length === 4 && !all.includes(lostId ?? '');
+      });
+      flips.push(await rolledBack(pointsman, 'v2'));
+      await load.answered('v2', mix.get);
+      expect(await file.over).toBeNull();
+      const [said, heard] = [lodgers[0]?.said ?? 0, events.count];
+      await until('both still get on', () => {
+        return (lodgers[0]?.said ?? 0) > said && events.count > heard;
+      });
+      events.leave();
+      flips.push(await deployed(pointsman, 'v3'));
+      await load.answered('v3', mix.get);
+      await load.stop();
+
+      expect(load.errors).toEqual([]);
+      expect(load.closed).toEqual([]);
+      expect(strays(flips, load.exchanges)).toEqual([]);
+      expect(new Set(load.exchanges.map(({ by }) => by))).toEqual(new Set(['v1', 'v2', 'v3']));
+      // v1 left for v3, and its WebSocket was told to come back.
+      expect(await lodgers[0]?.closed).toBe(1012);
+      await agrees(engine(), pointsman);
+    },
+    testMs,
+  );
+
+  test(
+    'kill -9 of a live container under load: only what may not be sent twice is lost, with a 502',
+    async () => {
+      await makeImage(engine(), app, 'shop:v1', 'v1');
+      await makeImage(engine(), app, 'shop:v2', 'v2');
+      const pointsman = await start(engine(), { health: { interval: '30s', rise: 1 } });
+      const load = new Load(pointsman.port, mix);
+      await load.answered('v1', mix.get * 4);
+      const [, kept] = await running(engine());
+
+      await engine().docker('kill', '--signal', 'KILL', 'shop-blue-v1-0');
+
+      // By event: the next probe is half a minute away.
+      await until('it is seen to be down', async () => {
+        return (await pointsman.status()).pools.blue?.targets.some(({ healthy }) => !healthy);
+      });
+      await until('it runs again', async () => (await running(engine())).length === 2);
+      await load.answered('v1', mix.get * 4);
+      await load.stop();
+      const posts = load.errors.filter(({ status, error }) => {
+        return status === 502 && error?.startsWith('POST ');
+      });
+      expect(load.errors).toEqual(posts);
+      expect(load.closed).toEqual([]);
+      expect(await running(engine())).toContain(kept);
+    },
+    testMs,
+  );
+
+  test.each<{ phase: Phase; flip: 'auto' | 'manual'; slow: boolean }>([
+    { phase: 'starting', flip: 'auto', slow: false },
+    { phase: 'probing', flip: 'auto', slow: true },
+    { phase: 'ready', flip: 'manual', slow: false },
+    { phase: 'draining', flip: 'auto', slow: false },
+  ])(
+    'kill -9 of Pointsman while a deployment is $phase: nothing leaks, nothing twice, live untouched',
+    async ({ phase, flip, slow }) => {
+      await makeImage(engine(), app, 'shop:v1', 'v1');
+      await makeImage(engine(), app, 'shop:v2', slow ? 'broken' : 'v2');
+      const pointsman = await start(engine(), { deploy: { timeout: '60s', flip } });
+      const before = await running(engine());
+      // In flight when it flips, so that there is something to drain.
+      const file = phase === 'draining' ? await download(pointsman.port, 200, 50) : null;
+
+      const { json } = await pointsman.deploy('v2', { image: 'shop:v2' });
+      await until(`it is ${phase}`, async () => {
+        return (await pointsman.call('GET', `/v1/deployments/${json.id}`)).json.phase === phase;
+      });
+      await pointsman.crash();
+      void file?.over.catch(() => {});
+      await pointsman.start({ env: envOf(engine()) });
+
+      const live = phase === 'draining' ? 'v2' : 'v1';
+      const settled = await until('it has settled', async () => {
+        const status = await pointsman.status();
+        const all = await running(engine());
+        const pools = Object.values(status.pools).flatMap((pool) => pool ?? []);
+        const targets = pools.reduce((sum, { targets }) => sum + targets.length, 0);
+        const over = status.deployment?.endedAt !== null;
+        return over && targets === all.length && pools.every(({ role }) => role !== 'retiring')
+          ? status
+          : null;
+      });
+      expect(settled.pools[settled.live]?.release).toBe(live);
+      const phases = phase === 'draining' ? ['live'] : ['failed'];
+      expect(phases).toContain(settled.deployment?.phase);
+      // Same containers, started when they were.
+      const after = await running(engine());
+      for (const one of before) expect(after).toContainEqual(one);
+      expect(after).toHaveLength(phase === 'draining' ? 4 : 2);
+      await agrees(engine(), pointsman);
+    },
+    testMs,
+  );
+});
+
+async function start(engine: TestEngine, service: object): Promise<Pointsman> {
+  const pointsman = await preparePointsman({
+    workers: 2,
+    run: { docker: { port: 3000, replicas: 2, pull: 'missing', stopTimeout: '2s' } },
+    first: { release: 'v1', image: 'shop:v1' },
+    service,
+  });
+  await pointsman.start({ env: envOf(engine) });
+  return pointsman;
+}
+
+function envOf(engine: TestEngine): Record<string, string> {
+  return { DOCKER_HOST: engine.host, DOCKER_CONFIG: '/nonexistent' };
+}
+
+/** The app of the end-to-end tests as an image that calls itself `release`. */
+async function makeImage(
+  { docker }: TestEngine,
+  app: string,
+  tag: string,
+  release: string,
+): Promise<void> {
+  const scratch = `made-${release}`;
+  await docker('create', '--name', scratch, 'base', '/never');
+  await docker('cp', app, `${scratch}:/release.mjs`);
+  const changes = [
+    `ENV RELEASE=${release} PORT=3000 HOST=0.0.0.0`,
+    `CMD ["${process.execPath}", "/release.mjs"]`,
+  ];
+  await docker('commit', ...changes.flatMap((one) => ['--change', one]), scratch, tag);
+  await docker('rm', scratch);
+}
+
+/** Each container as the engine has it: which, since when, and what it says of itself. */
+async function running({ docker }: TestEngine): Promise<readonly string[]> {
+  const ids = (await docker('ps', '-q', '--no-trunc')).split('\n').filter(Boolean);
+  if (ids.length === 0) return [];
+  const format = '{{.Id}} {{.State.StartedAt}} {{.Name}} {{.Image}}';
+  return (await docker('inspect', '--format', format, ...ids)).split('\n').sort();
+}
+
+/** What `status` tells of the pools is what `docker ps` tells. */
+async function agrees({ docker }: TestEngine, pointsman: Pointsman): Promise<void> {
+  await until('status and docker ps agree', async () => {
+    const { pools } = await pointsman.status();
+    const told = Object.values(pools).flatMap((pool) =>
+      (pool?.targets ?? []).map(({ id }) => `${id} ${pool?.color} ${pool?.release}`),
+    );
+    const format = '{{.Names}} {{.Label "pointsman.color"}} {{.Label "pointsman.release"}}';
+    const seen = (await docker('ps', '--format', format)).split('\n').filter(Boolean);
+    return told.length > 0 && told.sort().join('\n') === seen.sort().join('\n');
+  });
+}
+
+async function deployed(pointsman: Pointsman, release: string): Promise<FlipSeen> {
+  for (;;) {
+    const asked = performance.now();
+    const { json, status, text } = await pointsman.deploy(release, { image: `shop:${release}` });
+    expect({ status, text }).toMatchObject({ status: 202 });
+    const { error } = await pointsman.flipped(json.id);
+    // On a machine that stands still for 250 ms a flip is undone, and nobody sees it.
+    if (error?.code === 'HOLD_TIMEOUT') continue;
+    expect(error).toBeNull();
+    return { to: release, asked, answered: performance.now() };
+  }
+}
+
+async function rolledBack(pointsman: Pointsman, to: string): Promise<FlipSeen> {
+  for (;;) {
+    const asked = performance.now();
+    const { status, json, text } = await pointsman.rollback(to);
+    if (json?.code === 'HOLD_TIMEOUT') continue;
+    expect({ status, text }).toMatchObject({ status: 200 });
+    return { to, asked, answered: performance.now() };
+  }
+}
