@@ -102,6 +102,41 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     testMs,
   );
 
+  test(
+    'the engine restarts in mid-deployment: refused with the reason meanwhile, nothing twice afterwards',
+    async () => {
+      await makeImage(engine(), app, 'shop:v1', 'v1');
+      await makeImage(engine(), app, 'shop:v2', 'v2');
+      await makeImage(engine(), app, 'shop:broken', 'broken');
+      const pointsman = await start(engine(), { deploy: { timeout: '60s' } });
+      const { json } = await pointsman.deploy('broken', { image: 'shop:broken' });
+      await until('it is probed', async () => (await running(engine())).length === 4);
+
+      await engine().stop();
+      const refusal = await until('a deployment is refused for want of an engine', async () => {
+        await pointsman.call('DELETE', `/v1/deployments/${json.id}`);
+        const { status, text } = await pointsman.deploy('v2', { image: 'shop:v2' });
+        return status === 503 ? text : null;
+      });
+      await engine().start();
+      await until('the live pool is back, and only that', async () => {
+        const { pools, live } = await pointsman.status();
+        return pools[live]?.healthy === 2 && (await running(engine())).length === 2;
+      });
+
+      expect(refusal).toContain('docker.sock');
+      const flip = await deployed(pointsman, 'v2');
+      expect(flip.to).toBe('v2');
+      const load = new Load(pointsman.port, mix);
+      await load.answered('v2', mix.get);
+      await load.stop();
+      expect(load.errors).toEqual([]);
+      expect(await running(engine())).toHaveLength(4);
+      await agrees(engine(), pointsman);
+    },
+    testMs,
+  );
+
   test.each<{ phase: Phase; flip: 'auto' | 'manual'; slow: boolean }>([
     { phase: 'starting', flip: 'auto', slow: false },
     { phase: 'probing', flip: 'auto', slow: true },

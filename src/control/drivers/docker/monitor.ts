@@ -6,7 +6,7 @@
  */
 import type { Readable } from 'node:stream';
 import { type Clock, pause } from '../../../clock.ts';
-import { reasonOf } from '../../../errors.ts';
+import { Fault, reasonOf } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
 import type { DriverEvent } from '../driver.ts';
 import type { Engine } from './engine.ts';
@@ -105,8 +105,13 @@ export class Monitor {
       for await (const line of linesOf(stream)) this.#heard(line);
       return `The Docker Engine at ${engine.where} hung up.`;
     } catch (thrown) {
-      log.warn({ where: engine.where }, reasonOf(thrown));
-      return reasonOf(thrown);
+      // A stream that breaks says no more than "aborted".
+      const why =
+        thrown instanceof Fault
+          ? thrown.message
+          : `The Docker Engine at ${engine.where} hung up: ${reasonOf(thrown)}.`;
+      log.warn({ where: engine.where }, why);
+      return why;
     } finally {
       cancelLook();
       this.#stream?.destroy();
