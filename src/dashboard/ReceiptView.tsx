@@ -42,7 +42,8 @@ export function ReceiptView({ of }: { of: Deployment }) {
 
 /** How those ended that were inside the old pool. */
 export function drainWord(receipt: Receipt): string {
-  const { drained } = receipt;
+  const { drained, from } = receipt;
+  if (from === null) return 'nothing was live before';
   if (!drained) return 'all are still draining';
   const { finished, clientAborted, cut, stillOpen } = drained;
   const open =

@@ -242,11 +242,11 @@ if (process.env.SCREENSHOTS) {
       const load = startLoad(url, 8);
       const looks = [360, 1280].flatMap((width) => [false, true].map((dark) => ({ width, dark })));
       const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-      await wait(25_000);
+      await wait(12_000);
       const order = { release: 'v2', by: 'ada', why: 'the new cart' };
       await call('POST', '/v1/services/shop/deployments', order);
       await settled();
-      await wait(20_000);
+      await wait(12_000);
       for (const { width, dark } of looks) {
         const tab = await openPage(adminUrl, { width, dark });
         await ready(tab, 'rollback');

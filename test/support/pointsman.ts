@@ -36,7 +36,7 @@ export async function startPointsman(options: PointsmanOptions = {}): Promise<Po
   const shop = {
     workers,
     run: {
-      process: { command: [process.execPath, join(import.meta.dirname, 'shop.mjs')], replicas: 2 },
+      process: { command: ['node', 'shop.mjs'], cwd: import.meta.dirname, replicas: 2 },
     },
     first: { color: 'blue', release: 'v1' },
     service: { deploy: { timeout: '6s' } },
