@@ -15,7 +15,12 @@ const counted = (service: ServiceState): ServiceState => ({
 
 async function ledgerOn(onSave: (save: number, state: State) => Fate = () => 'keep') {
   let saves = 0;
-  const store = memoryStore({ onSave: (save, state) => onSave((saves = save), state) });
+  const store = memoryStore({
+    onSave: (save, state) => {
+      saves = save;
+      return onSave(save, state);
+    },
+  });
   const ledger = await Ledger.open(store, fakeClock(), () => {});
   return { ledger, store, saves: () => saves };
 }
