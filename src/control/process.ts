@@ -26,7 +26,8 @@ const seqApart = 2 ** 30;
 export async function runController(): Promise<void> {
   const log = openLog('controller');
   const send = (message: FromController): void => {
-    process.send?.(message);
+    // A supervisor that is gone is told of by 'disconnect'.
+    process.send?.(message, undefined, undefined, () => {});
   };
   const end = (code: number): void => void log.written().then(() => process.exit(code));
   process.on('disconnect', () => end(0));

@@ -24,7 +24,8 @@ export function runWorker(): void {
   let stopping = false;
 
   const send = (message: FromWorker): void => {
-    process.send?.(message);
+    // A supervisor that is gone is told of by 'disconnect'.
+    process.send?.(message, undefined, undefined, () => {});
   };
   const end = (): void => void sink.written().then(() => process.exit(0));
   const stop = async (limitMs: number): Promise<void> => {
