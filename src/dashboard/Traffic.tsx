@@ -30,7 +30,7 @@ function Plot({ service, one }: { service: string; one: (typeof charts)[number] 
   const chart = useRef<Chart | null>(null);
   useEffect(() => {
     if (!host.current) return;
-    chart.current = makeChart(host.current, one.lines, one.unit);
+    chart.current = makeChart(host.current, one.lines);
     return () => chart.current?.end();
   }, [one]);
   const data = points.value;

@@ -17,7 +17,7 @@ export interface Chart {
 }
 
 /** @param host gets the canvas; its width is the chart's. */
-export function makeChart(host: HTMLElement, lines: readonly Line[], unit: string): Chart {
+export function makeChart(host: HTMLElement, lines: readonly Line[]): Chart {
   let marks: readonly Mark[] = [];
   let columns: Columns = [[], ...lines.map(() => [])];
   let plot: uPlot | null = null;
@@ -25,7 +25,7 @@ export function makeChart(host: HTMLElement, lines: readonly Line[], unit: strin
   const draw = (): void => {
     plot?.destroy();
     plot = new uPlot(
-      optionsOf(host, lines, unit, () => marks),
+      optionsOf(host, lines, () => marks),
       columns as uPlot.AlignedData,
       host,
     );
@@ -59,7 +59,6 @@ function widthOf(host: HTMLElement): number {
 function optionsOf(
   host: HTMLElement,
   lines: readonly Line[],
-  unit: string,
   marks: () => readonly Mark[],
 ): uPlot.Options {
   const ink = (name: string): string => getComputedStyle(host).getPropertyValue(name).trim();
@@ -73,14 +72,13 @@ function optionsOf(
     padding: [14, 8, 0, 0],
     scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, topOf(max)] } },
     axes: [
-      { ...axis, ticks: { show: false }, space: 70, values: '{HH}:{mm}' },
+      { ...axis, ticks: { show: false }, space: 70, values: '{HH}:{mm}:{ss}' },
       {
         ...axis,
         ticks: { show: false },
         size: 52,
         space: 32,
-        values: (_plot, splits) =>
-          splits.map((value) => `${figures(value)}${unit === 'ms' ? '' : ''}`),
+        values: (_plot, splits) => splits.map((value) => figures(value)),
       },
     ],
     series: [
