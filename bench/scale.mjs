@@ -154,7 +154,7 @@ export async function scrapeBench({ rounds, seconds }) {
 
 /** 10,000, or as many as the limit of descriptors allows a proxy that reckons with two for each. */
 function connectionsMax() {
-  const descriptors = Number(execFileSync('sh', ['-c', 'ulimit -n']));
+  const descriptors = Number(execFileSync('sh', ['-c', 'ulimit -n'])) || Number.POSITIVE_INFINITY;
   return Math.min(10_000, Math.floor((descriptors - 200) / 2));
 }
 
