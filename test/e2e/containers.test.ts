@@ -6,13 +6,14 @@
  */
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Phase } from '../../src/control/state.ts';
 import { bundle } from '../support/bundle.ts';
 import { download, Load, listen, talk } from '../support/clients.ts';
-import { describeWithEngine, type TestEngine } from '../support/engine.ts';
+import { agrees, envOf, makeImage, running, startWithEngine } from '../support/containers.ts';
+import { describeWithEngine } from '../support/engine.ts';
 import { type FlipSeen, strays } from '../support/verdict.ts';
-import { type Pointsman, preparePointsman, releaseFile, until } from '../support/whole.ts';
+import { type Pointsman, releaseFile, until } from '../support/whole.ts';
 
 const mix = { get: 12, post: 4, slow: 4 };
 const testMs = 120_000;
@@ -23,13 +24,12 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     app = await bundle(releaseFile, true);
   });
   afterAll(() => rm(dirname(app), { recursive: true, force: true }));
-  afterEach(() => engine().clear());
 
   test(
     'v1, v2, rollback, v3 under load: no error, nobody strays, and a tag that moves moves nothing',
     async () => {
       for (const name of ['v1', 'v2', 'v3']) await makeImage(engine(), app, `shop:${name}`, name);
-      const pointsman = await start(engine(), {});
+      const pointsman = await startWithEngine(engine(), {});
       const load = new Load(pointsman.port, mix);
       const flips: FlipSeen[] = [{ to: 'v1', asked: 0, answered: performance.now() }];
       const lodgers = [await talk(pointsman.port)];
@@ -78,7 +78,7 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     async () => {
       await makeImage(engine(), app, 'shop:v1', 'v1');
       await makeImage(engine(), app, 'shop:v2', 'v2');
-      const pointsman = await start(engine(), { health: { interval: '30s', rise: 1 } });
+      const pointsman = await startWithEngine(engine(), { health: { interval: '30s', rise: 1 } });
       const load = new Load(pointsman.port, mix);
       await load.answered('v1', mix.get * 4);
       const kept = (await running(engine())).find((one) => one.includes('shop-blue-v1-1'));
@@ -108,7 +108,7 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
       await makeImage(engine(), app, 'shop:v1', 'v1');
       await makeImage(engine(), app, 'shop:v2', 'v2');
       await makeImage(engine(), app, 'shop:broken', 'broken');
-      const pointsman = await start(engine(), { deploy: { timeout: '60s' } });
+      const pointsman = await startWithEngine(engine(), { deploy: { timeout: '60s' } });
       const { json } = await pointsman.deploy('broken', { image: 'shop:broken' });
       await until('it is probed', async () => (await running(engine())).length === 4);
 
@@ -147,7 +147,7 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     async ({ phase, flip, slow }) => {
       await makeImage(engine(), app, 'shop:v1', 'v1');
       await makeImage(engine(), app, 'shop:v2', slow ? 'broken' : 'v2');
-      const pointsman = await start(engine(), { deploy: { timeout: '60s', flip } });
+      const pointsman = await startWithEngine(engine(), { deploy: { timeout: '60s', flip } });
       const before = await running(engine());
       // In flight when it flips, so that there is something to drain.
       const file = phase === 'draining' ? await download(pointsman.port, 200, 50) : null;
@@ -183,60 +183,6 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     testMs,
   );
 });
-
-async function start(engine: TestEngine, service: object): Promise<Pointsman> {
-  const pointsman = await preparePointsman({
-    workers: 2,
-    run: { docker: { port: 3000, replicas: 2, pull: 'missing', stopTimeout: '2s' } },
-    first: { release: 'v1', image: 'shop:v1' },
-    service,
-  });
-  await pointsman.start({ env: envOf(engine) });
-  return pointsman;
-}
-
-function envOf(engine: TestEngine): Record<string, string> {
-  return { DOCKER_HOST: engine.host, DOCKER_CONFIG: '/nonexistent' };
-}
-
-/** The app of the end-to-end tests as an image that calls itself `release`. */
-async function makeImage(
-  { docker }: TestEngine,
-  app: string,
-  tag: string,
-  release: string,
-): Promise<void> {
-  const scratch = `made-${release}`;
-  await docker('create', '--name', scratch, 'base', '/never');
-  await docker('cp', app, `${scratch}:/release.mjs`);
-  const changes = [
-    `ENV RELEASE=${release} PORT=3000 HOST=0.0.0.0`,
-    `CMD ["${process.execPath}", "/release.mjs"]`,
-  ];
-  await docker('commit', ...changes.flatMap((one) => ['--change', one]), scratch, tag);
-  await docker('rm', scratch);
-}
-
-/** Each container as the engine has it: which, since when, and what it says of itself. */
-async function running({ docker }: TestEngine): Promise<readonly string[]> {
-  const ids = (await docker('ps', '-q', '--no-trunc')).split('\n').filter(Boolean);
-  if (ids.length === 0) return [];
-  const format = '{{.Id}} {{.State.StartedAt}} {{.Name}} {{.Image}}';
-  return (await docker('inspect', '--format', format, ...ids)).split('\n').sort();
-}
-
-/** What `status` tells of the pools is what `docker ps` tells. */
-async function agrees({ docker }: TestEngine, pointsman: Pointsman): Promise<void> {
-  await until('status and docker ps agree', async () => {
-    const { pools } = await pointsman.status();
-    const told = Object.values(pools).flatMap((pool) =>
-      (pool?.targets ?? []).map(({ id }) => `${id} ${pool?.color} ${pool?.release}`),
-    );
-    const format = '{{.Names}} {{.Label "pointsman.color"}} {{.Label "pointsman.release"}}';
-    const seen = (await docker('ps', '--format', format)).split('\n').filter(Boolean);
-    return told.length > 0 && told.sort().join('\n') === seen.sort().join('\n');
-  });
-}
 
 async function deployed(pointsman: Pointsman, release: string): Promise<FlipSeen> {
   for (;;) {

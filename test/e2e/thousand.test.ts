@@ -4,7 +4,7 @@ import type { Deployment } from '../../src/control/state.ts';
 import { preparePointsman, startReleases, until } from '../support/whole.ts';
 
 const services = 1_000;
-const testMs = 60_000;
+const testMs = 180_000;
 
 interface Seen {
   readonly services: readonly {

@@ -35,8 +35,8 @@ export interface TestEngine {
   stop(): Promise<void>;
   /** SIGKILL: the engine is gone in mid-sentence. */
   crash(): Promise<void>;
-  /** Starts it again on the same data. */
-  start(): Promise<void>;
+  /** Starts it again on the same data. @param more of dockerd's options, such as --live-restore */
+  start(...more: readonly string[]): Promise<void>;
   /**
    * Makes an image of the app with these variables, and HEALTHCHECK where asked; once per content.
    */
@@ -61,7 +61,9 @@ export function describeWithEngine(name: string, body: (engine: () => TestEngine
     return;
   }
   const skipped = engineMissing === null ? '' : ` (skipped: ${engineMissing})`;
-  describe.skipIf(engineMissing !== null)(`${name}${skipped}`, () => {
+  // An engine shares the machine's two cores with whatever else runs.
+  const options = { timeout: 60_000 };
+  describe.skipIf(engineMissing !== null)(`${name}${skipped}`, options, () => {
     let engine: TestEngine | undefined;
     beforeAll(async () => {
       engine = await openTestEngine();
@@ -109,8 +111,8 @@ async function openTestEngine(): Promise<TestEngine> {
     },
     stop: () => endProcess(daemon, 'SIGTERM'),
     crash: () => endProcess(daemon, 'SIGKILL'),
-    start: async () => {
-      daemon = await startDaemon(folder, host, bridge);
+    start: async (...more) => {
+      daemon = await startDaemon(folder, host, bridge, more);
     },
     image: async (name, variables, healthcheck = false) => {
       const key = JSON.stringify([name, variables, healthcheck]);
@@ -144,11 +146,17 @@ async function openTestEngine(): Promise<TestEngine> {
   return engine;
 }
 
-async function startDaemon(folder: string, host: string, bridge: string): Promise<ChildProcess> {
+async function startDaemon(
+  folder: string,
+  host: string,
+  bridge: string,
+  more: readonly string[] = [],
+): Promise<ChildProcess> {
   const log = await open(join(folder, 'dockerd.log'), 'a');
   const args = [
     ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
     ...['-p', join(folder, 'docker.pid'), '-H', host, '--bridge', bridge, '--iptables=false'],
+    ...more,
   ];
   // One that was killed leaves pid files behind, of itself and of its containerd: where nobody
   // reaps the dead, its successor takes them for alive.

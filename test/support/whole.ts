@@ -33,6 +33,9 @@ export const releaseFile = fileURLToPath(new URL('release.mjs', import.meta.url)
 /** Generous: it only ends a test that hangs. */
 const patienceMs = 30_000;
 const lookEveryMs = 10;
+/** At least how many test files run at a time. */
+const portStep = 4;
+const given = new Set<number>();
 
 export interface Ended {
   readonly code: number | null;
@@ -62,6 +65,8 @@ export interface ShopOptions {
   readonly first: object;
   readonly service?: object;
   readonly top?: object;
+  /** Services beside `shop`, by name. */
+  readonly others?: Readonly<Record<string, object>>;
 }
 
 /**
@@ -113,7 +118,14 @@ export class Pointsman {
     return this.#ended;
   }
 
-  config({ workers, run, first, service = {}, top = {} }: ShopOptions): object {
+  config({ workers, run, first, service = {}, top = {}, others = {} }: ShopOptions): object {
+    const common = {
+      // Quick to become healthy, slow to stop being it: the machine is shared.
+      health: { interval: '250ms', rise: 1, fall: 20 },
+      deploy: { timeout: '20s' },
+      drain: '10s',
+    };
+    const beside = Object.entries(others).map(([name, one]) => [name, { ...common, ...one }]);
     return {
       listen: `127.0.0.1:${this.port}`,
       workers,
@@ -121,15 +133,8 @@ export class Pointsman {
       admin: { listen: `127.0.0.1:${this.adminPort}` },
       shutdown: '5s',
       services: {
-        shop: {
-          // Quick to become healthy, slow to stop being it: the machine is shared.
-          health: { interval: '250ms', rise: 1, fall: 20 },
-          deploy: { timeout: '20s' },
-          drain: '10s',
-          run,
-          first,
-          ...service,
-        },
+        shop: { ...common, run, first, ...service },
+        ...Object.fromEntries(beside),
       },
       ...top,
     };
@@ -342,10 +347,16 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A port that is free now, below the range that the system takes for outgoing connections. */
+/**
+ * A port that is free now, below the range that the system takes for outgoing connections; never
+ * the same twice, nor one of a test file that runs beside this one.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const place = Number(process.env.VITEST_POOL_ID ?? 1) % portStep;
+    const port = 20_000 + Math.floor((Math.random() * 12_000) / portStep) * portStep + place;
+    if (given.has(port)) continue;
+    given.add(port);
     const free = await new Promise<boolean>((resolve) => {
       const server = createServer();
       server.once('error', () => resolve(false));

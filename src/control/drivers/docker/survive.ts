@@ -17,7 +17,7 @@ import { lastOutput } from './output.ts';
 import { reach } from './reach.ts';
 
 /** What neither listens nor dies by then is slow; the prober and the events take over. */
-const limitMs = 2_000;
+const limitMs = 3_000;
 const stepMs = 40;
 /** The engine's own proxy accepts for an app that does not listen, and hangs up at once. */
 const holdMs = 30;
@@ -35,12 +35,15 @@ export async function surviveStart(
   const { engine, fleet, clock } = seams;
   const here = await fleet.here();
   const until = clock.now() + limitMs;
-  while (true) {
+  const look = async (): Promise<ContainerFacts> => {
     const facts = await inspect(engine, begun.id);
     if (facts === null) throw new Fault('START_FAILED', `${begun.name} was removed at its start.`);
     if (!facts.running) throw await failure(engine, facts);
-    const address = reach(here, facts, run.port);
-    if (address !== null && (await listens(address.host, address.port, clock))) return;
+    return facts;
+  };
+  while (true) {
+    const address = reach(here, await look(), run.port);
+    if (address !== null && (await listens(address, clock, look))) return;
     if (clock.now() >= until) return;
     await pause(clock, stepMs, signal);
     if (signal.aborted) throw new Fault('ABORTED');
@@ -58,9 +61,18 @@ async function failure(engine: Engine, facts: ContainerFacts): Promise<Fault> {
   });
 }
 
-/** Whether a connection is taken, and kept for a moment. */
-function listens(host: string, port: number, clock: Clock): Promise<boolean> {
-  return new Promise((resolve) => {
+/**
+ * Whether a connection is taken, and kept for a moment and one more look: on a busy machine the
+ * engine is as late with its answer as its proxy is with hanging up.
+ *
+ * @throws what `look` throws.
+ */
+function listens(
+  { host, port }: { readonly host: string; readonly port: number },
+  clock: Clock,
+  look: () => Promise<unknown>,
+): Promise<boolean> {
+  return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
     let cancel = clock.after(limitMs, () => finish(false));
     const finish = (answer: boolean): void => {
@@ -68,9 +80,18 @@ function listens(host: string, port: number, clock: Clock): Promise<boolean> {
       socket.destroy();
       resolve(answer);
     };
+    const lookAgain = (): void => {
+      look().then(
+        () => finish(true),
+        (thrown: unknown) => {
+          reject(thrown);
+          finish(false);
+        },
+      );
+    };
     socket.once('connect', () => {
       cancel();
-      cancel = clock.after(holdMs, () => finish(true));
+      cancel = clock.after(holdMs, lookAgain);
     });
     // An app may greet first; it listens.
     socket.once('data', () => finish(true));
