@@ -1,16 +1,20 @@
 /**
- * The commands that change something and end at once: flip, rollback, abort, retire, pause, resume,
- * reload.
+ * The commands that change something and end at once, or once a warm pool is awake: flip, rollback,
+ * wake, abort, retire, pause, resume, reload.
  *
  * The rule this file keeps: each reads the service first and sends the generation it saw, so that a
  * second click, or a colleague who was faster, is a conflict and not a second change.
  */
+import { pause } from '../clock.ts';
 import type { Reloaded, ServiceStatus } from '../control/control.ts';
 import type { Deployment } from '../control/state.ts';
 import { type Context, give } from './context.ts';
 import { pathOf, readService, standbyOf } from './deploy.ts';
 import { exits, Failure } from './exits.ts';
 import { deploymentText, receiptText } from './receipt.ts';
+
+/** A warm pool that wakes is looked at so often. */
+const lookAgainMs = 250;
 
 /** @throws Failure */
 export async function flip(context: Context, service: string): Promise<number> {
@@ -22,7 +26,8 @@ export async function flip(context: Context, service: string): Promise<number> {
 
 /** Goes to the warm release, and says which one before it goes. @throws Failure */
 export async function rollback(context: Context, service: string): Promise<number> {
-  const status = await readService(context, service);
+  const before = await readService(context, service);
+  const status = before.rollback.asleep ? await awake(context, before) : before;
   const { ready, to, reason } = status.rollback;
   if (!ready || !to) {
     const detail = `${service} cannot be rolled back: ${reason ?? 'there is no warm pool.'}`;
@@ -38,6 +43,41 @@ export async function rollback(context: Context, service: string): Promise<numbe
   const sent = { body: { to: to.release, ...context.said }, generation };
   const path = `${pathOf(service)}/rollback`;
   return showFlip(context, (await context.client.call<Deployment>('POST', path, sent)).body);
+}
+
+/** Makes the warm pool able to take the traffic, and returns when it is. @throws Failure */
+export async function wake(context: Context, service: string): Promise<number> {
+  const status = await awake(context, await readService(context, service));
+  const { ready, to, reason } = status.rollback;
+  if (!ready || !to) {
+    const detail = `${service} cannot be rolled back: ${reason ?? 'there is no warm pool.'}`;
+    throw new Failure(exits.refused, detail, { code: 'ROLLBACK_NOT_READY', detail });
+  }
+  give(context, status, () => `A rollback of ${service} to ${to.release} on ${to.color} is ready.`);
+  return exits.ok;
+}
+
+/** Wakes a warm pool that rests, and waits for it. @returns the service as it is then. */
+async function awake(context: Context, before: ServiceStatus): Promise<ServiceStatus> {
+  const { name, generation, rollback } = before;
+  if (!rollback.asleep) return before;
+  const { to } = rollback;
+  if (to) context.note(`Waking ${to.release} on ${to.color}.`);
+  const path = `${pathOf(name)}/wake`;
+  const sent = { body: context.said, generation: context.generation ?? generation };
+  let { body: status } = await context.client.call<ServiceStatus>('POST', path, sent);
+  let told = '';
+  while (!status.rollback.ready && status.generation === generation) {
+    const { reason } = status.rollback;
+    // A deployment that begins takes the pool away; asleep again: it could not be woken.
+    if (standbyOf(status) === null || status.rollback.asleep) return status;
+    if (reason !== null && reason !== told) context.note(`  ${reason}`);
+    told = reason ?? '';
+    await pause(context.io.clock, lookAgainMs, context.stop);
+    context.stop.throwIfAborted();
+    status = await readService(context, name);
+  }
+  return status;
 }
 
 /** @throws Failure; exit 6 where nothing runs. */

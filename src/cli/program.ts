@@ -5,7 +5,7 @@
  * command does stands in the file of the command.
  */
 import { Command, CommanderError } from 'commander';
-import { abort, flip, pauseOrResume, reload, retire, rollback } from './acts.ts';
+import { abort, flip, pauseOrResume, reload, retire, rollback, wake } from './acts.ts';
 import { check } from './check.ts';
 import { adminUrl, type Context, contextOf, type GlobalOptions, wholeNumber } from './context.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
@@ -15,6 +15,8 @@ import { events, health, history, status, watchStatus } from './looks.ts';
 
 /** How long a command that calls once may take, where --timeout says nothing. */
 const callMs = 30_000;
+/** One that may have to wait for a warm pool to wake. */
+const wakeMs = 2 * 60_000;
 /** A deployment: its own timeout is the controller's; this one is for when that one is lost. */
 const deployMs = 15 * 60_000;
 
@@ -156,21 +158,27 @@ function addActs(program: Command, io: Io, ran: Ran): void {
       const run = (context: Context) => deploy(context, service, release, options);
       ran(await within(io, command, deployMs, run));
     });
-  const simple: [string, string, (context: Context, service: string) => Promise<number>][] = [
+  const simple: [
+    string,
+    string,
+    (context: Context, service: string) => Promise<number>,
+    number?,
+  ][] = [
     ['flip', 'flip to a deployment that is ready and waits', flip],
-    ['rollback', 'go back to the warm release, at once', rollback],
+    ['rollback', 'go back to the warm release, at once', rollback, wakeMs],
+    ['wake', 'make a warm pool that is kept small or frozen ready', wake, wakeMs],
     ['abort', 'abort a deployment that has not flipped', abort],
     ['retire', 'stop and empty the standby', retire],
     ['pause', 'let new requests wait', (context, name) => pauseOrResume(context, name, 'pause')],
     ['resume', 'let them go on', (context, name) => pauseOrResume(context, name, 'resume')],
   ];
-  for (const [name, text, act] of simple) {
+  for (const [name, text, act, limitMs = callMs] of simple) {
     program
       .command(name)
       .description(text)
       .argument('<service>')
       .action(async (service: string, _options, command: Command) => {
-        ran(await within(io, command, callMs, (context) => act(context, service)));
+        ran(await within(io, command, limitMs, (context) => act(context, service)));
       });
   }
   program

@@ -101,21 +101,24 @@ function poolText(pool: PoolStatus | null, color: Color, look: Look): string {
 }
 
 function targetRow(target: TargetStatus, look: Look): readonly Cell[] {
-  const { paint } = look;
   const { probe } = target;
   const age = probe ? `, ${ago(probe.at, look.now)}` : '';
   const row = target.healthy ? target.passes : target.failures;
   return [
     // Events and logs speak of ids: where one is a name, people need both.
     target.id === target.address ? `  ${target.id}` : `  ${target.id} ${target.address}`,
-    target.healthy
-      ? { text: `up (${row})`, paint: paint.good }
-      : { text: `DOWN (${row})`, paint: paint.bad },
+    healthCell(target, row, look),
     probe ? `${probe.passed ? probeText(probe) : (probe.status ?? 'failed')}${age}` : 'never',
     String(target.inside),
     String(target.requests),
     String(target.errors),
   ];
+}
+
+function healthCell(target: TargetStatus, row: number, { paint }: Look): Cell {
+  if (target.healthy) return { text: `up (${row})`, paint: paint.good };
+  if (target.state === 'frozen') return { text: 'frozen', paint: paint.doubtful };
+  return { text: `DOWN (${row})`, paint: paint.bad };
 }
 
 /** What a number in a table cannot say: what was wrong with the probe, who took the target out. */
@@ -124,7 +127,8 @@ function targetNotes(target: TargetStatus, { columns }: Look): readonly string[]
   const { probe, ejectedBy } = target;
   const first = `    ${target.id}: `;
   if (probe && !probe.passed) notes.push(wrap(first, probeText(probe), columns));
-  if (target.state !== 'running' && target.detail) notes.push(wrap(first, target.detail, columns));
+  if (!['running', 'frozen'].includes(target.state) && target.detail)
+    notes.push(wrap(first, target.detail, columns));
   if (ejectedBy > 0) {
     const text = `taken out by ${plural(ejectedBy, 'worker')} after errors in a row`;
     notes.push(wrap(first, text, columns));

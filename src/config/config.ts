@@ -73,6 +73,8 @@ export interface Warm {
   readonly forMs: number | null;
   /** Replicas of the warm pool; null: all. */
   readonly replicas: number | null;
+  /** Whether it gets no CPU until it is wanted. */
+  readonly freeze: boolean;
 }
 
 /** How releases of a service are run, as the config says it: the template a release fills in. */

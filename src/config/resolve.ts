@@ -76,8 +76,9 @@ function health(of: ServiceFields['health']): Health {
 }
 
 function warm(of: ServiceFields['warm']): Warm {
-  const { for: time, replicas } = typeof of === 'object' ? of : { for: of, replicas: null };
-  return { forMs: time === 'until-next' ? null : time, replicas };
+  const plain = { replicas: null, freeze: false };
+  const { for: time, replicas, freeze } = typeof of === 'object' ? of : { for: of, ...plain };
+  return { forMs: time === 'until-next' ? null : time, replicas, freeze };
 }
 
 function run({ docker, process }: ServiceFields['run'], folder: string): Run {

@@ -151,9 +151,15 @@ function checkFirst(
 }
 
 function checkWarm({ warm, run }: ServiceFields, service: string, reading: Reading): void {
-  const path = `${service}.warm.replicas`;
-  if (typeof warm !== 'object' || warm.replicas === null) return;
+  if (typeof warm !== 'object') return;
   if (reading.spoilt(`${service}.warm`) || reading.spoilt(`${service}.run`)) return;
+  if (warm.freeze && (run.docker === null || run.docker.discover)) {
+    const path = `${service}.warm.freeze`;
+    const why = 'only containers that Pointsman starts are its to freeze';
+    reading.report(path, reading.at(path), `wanted false: ${why}, got true`);
+  }
+  const path = `${service}.warm.replicas`;
+  if (warm.replicas === null) return;
   const all = run.docker?.replicas ?? run.process?.replicas;
   if (all === undefined) {
     const message = 'wanted none for a service which is static: its targets are not ours to stop';

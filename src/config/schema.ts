@@ -111,6 +111,11 @@ const warm = shortOrFull(
       'The size of the warm pool; it is grown back before a rollback counts as ready.',
       'all',
     ),
+    freeze: preset(
+      flag,
+      false,
+      'Whether the warm pool is frozen (`docker pause`): it keeps its memory and uses no CPU; it is thawed before a rollback counts as ready.',
+    ),
   }),
 );
 

@@ -1,19 +1,19 @@
 /**
- * What becomes of the pool that was live: it drains, stays warm, shrinks, and is retired in its
- * time.
+ * What becomes of the pool that was live: it drains, stays warm, rests, and is retired in its time.
  *
  * The rule this file keeps: nothing here can fail a deployment, which has flipped. A drain that is
  * overtaken (its pool is live again, or a new record takes the place of its own) is void or goes on
  * unseen, but its numbers reach the history either way.
  */
 import { pause } from '../clock.ts';
+import type { Warm } from '../config/config.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { Drained, Inside } from '../wire.ts';
 import type { Deployer } from './deployer.ts';
 import { retired, settle, settled, standbyPool } from './deployment.ts';
 import { DrainTally, insideOf } from './drain.ts';
 import { countOf, nobody } from './flip.ts';
-import type { Running } from './running.ts';
+import { type Running, type Shape, whole } from './running.ts';
 import type { Deployment } from './state.ts';
 
 const drainPollMsMin = 50;
@@ -109,7 +109,7 @@ export class Aftermath {
     this.forget();
     const { warm } = this.#deployer.config;
     if (warm.forMs !== null) this.#retireAfter(poolId, warm.forMs, warm.forMs);
-    void this.#shrink(poolId);
+    void this.#lay(poolId);
   }
 
   /** @throws Fault RETIRE_REFUSED, STATE_NOT_WRITABLE; then the pool stays. */
@@ -138,20 +138,26 @@ export class Aftermath {
       .then(() => deployer.changed(`${running.release.name} on ${running.color} has been stopped`));
   }
 
-  /** Makes a warm pool that was kept small whole again. */
-  grow(): void {
+  /**
+   * Makes a warm pool that was kept small or frozen able to take the traffic.
+   *
+   * @returns whether there was one that was not being woken yet.
+   */
+  wake(): boolean {
     const running = this.#standby();
-    if (running === undefined || running.shrunkFrom === null || running.growing) return;
-    running.growing = true;
-    this.#resize(running, null)
+    const rest = running?.rest ?? null;
+    if (running === undefined || rest === null || running.waking) return false;
+    running.waking = true;
+    this.#order(running, whole)
       .then(() => {
-        running.size = running.shrunkFrom;
-        running.shrunkFrom = null;
+        running.size = rest.full;
+        running.rest = null;
       })
-      .catch((thrown: unknown) => this.#failed(running, 'grown back', thrown))
+      .catch((thrown: unknown) => this.#failed(running, 'woken', thrown))
       .finally(() => {
-        running.growing = false;
+        running.waking = false;
       });
+    return true;
   }
 
   close(): void {
@@ -231,33 +237,37 @@ export class Aftermath {
     );
   }
 
-  /** Tunnels live until the pool is retired, so it shrinks only once none is left. */
-  async #shrink(poolId: string): Promise<void> {
+  /** Lays the pool to rest. Tunnels live until it is retired, so that waits until none is left. */
+  async #lay(poolId: string): Promise<void> {
     const { core, config } = this.#deployer;
-    const { replicas } = config.warm;
     const running = this.#standby();
-    if (replicas === null || running?.id !== poolId || running.release.run.kind === 'static')
-      return;
+    if (running?.id !== poolId || running.release.run.kind === 'static') return;
     while (!this.#controller.signal.aborted) {
       if (this.#standby() !== running || running.leaving || running.size === null) return;
-      if (running.size <= replicas || running.shrunkFrom !== null) return;
+      if (running.rest !== null || restOf(config.warm, running.size) === null) return;
       const stats = await core.stats();
       const empty = stats.length > 0 && countOf(insideOf(stats, poolId)) === 0;
       if (empty && !this.#deployer.busy && this.#standby() === running) break;
       await pause(core.seams.clock, lookAgainMs, this.#controller.signal);
     }
-    if (this.#controller.signal.aborted) return;
-    running.shrunkFrom = running.size;
-    running.size = replicas;
-    await this.#resize(running, replicas).catch((thrown: unknown) =>
-      this.#failed(running, 'kept small', thrown),
-    );
+    const full = running.size;
+    const shape = full === null ? null : restOf(config.warm, full);
+    if (this.#controller.signal.aborted || full === null || shape === null) return;
+    running.rest = { full, frozen: shape.frozen };
+    running.size = shape.replicas;
+    try {
+      await this.#order(running, shape);
+    } catch (thrown) {
+      this.#failed(running, 'laid to rest', thrown);
+      // Whatever came of it: it is better awake than half asleep.
+      this.wake();
+    }
   }
 
-  async #resize(running: Running, replicas: number | null): Promise<void> {
+  async #order(running: Running, shape: Shape): Promise<void> {
     const { pools, state } = this.#deployer;
     const signal = this.#controller.signal;
-    const started = await pools.start(running, state.generation, replicas, signal, () => {});
+    const started = await pools.start(running, state.generation, shape, signal, () => {});
     if (pools.get(running.id) !== running || running.emptying !== null) return;
     pools.targets(running, started.targets);
   }
@@ -272,4 +282,10 @@ export class Aftermath {
     this.#deployer.core.seams.log('warn', text);
     this.#deployer.changed(text);
   }
+}
+
+/** How a pool of so many replicas is kept warm; null: whole and awake. */
+function restOf({ replicas, freeze }: Warm, full: number): (Shape & { replicas: number }) | null {
+  const count = Math.min(replicas ?? full, full);
+  return freeze || count < full ? { replicas: count, frozen: freeze } : null;
 }

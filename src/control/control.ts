@@ -39,6 +39,13 @@ export interface Control {
   abort(deployment: string, call: Call): Promise<Deployment>;
   /** Empties the standby. @throws Fault RETIRE_REFUSED, GENERATION_STALE */
   retire(service: string, call: Call): Promise<ServiceStatus>;
+  /**
+   * Makes a warm pool that is kept small or frozen able to take the traffic; it stays so until the
+   * next flip. One that is awake is let be.
+   *
+   * @returns at once; it is done when a rollback is ready. @throws Fault GENERATION_STALE
+   */
+  wake(service: string, call: Call): Promise<ServiceStatus>;
   pause(service: string, call: Call): Promise<ServiceStatus>;
   resume(service: string, call: Call): Promise<ServiceStatus>;
   /** Newest first, those that run included. @param query.limit 1 to 1000 */
@@ -112,6 +119,8 @@ export interface RollbackStatus {
   readonly to: { readonly color: Color; readonly release: string } | null;
   /** Why it is not ready, in one sentence; null when it is. */
   readonly reason: string | null;
+  /** The warm pool is kept small or frozen, and `wake` is what opens the way back. */
+  readonly asleep: boolean;
 }
 
 /** What a pool is at this moment; EMPTY is a null pool. */

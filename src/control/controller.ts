@@ -220,6 +220,7 @@ export class Controller {
       abort: async (deployment, call) => fleet().abort(deployment, call),
       retire: async (service, call) => fleet().retire(service, call),
       pause: async (service, call) => fleet().pause(service, call),
+      wake: async (service, call) => fleet().wake(service, call),
       resume: async (service, call) => fleet().resume(service, call),
       deployments: async (query) => fleet().deployments(query),
       deployment: async (id) => fleet().deployment(id),

@@ -22,6 +22,7 @@ import {
 } from './deployment.ts';
 import { type Flip, flipOver, receiptOf } from './flip.ts';
 import type { TargetView } from './prober.ts';
+import { whole } from './running.ts';
 import type { Deployment, Phase, Receipt, ServiceState } from './state.ts';
 
 export class Course {
@@ -111,7 +112,7 @@ export class Course {
     const started = await this.#deployer.pools.start(
       running,
       generation,
-      null,
+      whole,
       attempt.signal,
       progress,
     );

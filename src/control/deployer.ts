@@ -165,7 +165,7 @@ export class Deployer {
     this.#refuseSecond();
     const reason = this.#rollbackRefusal(to);
     if (reason !== null) {
-      this.#aftermath.grow();
+      this.#aftermath.wake();
       throw new Fault('ROLLBACK_NOT_READY', reason, { service: this.name, to });
     }
     const pool = standbyPool(this.state);
@@ -218,6 +218,13 @@ export class Deployer {
       throw refuse('requests of before the flip are still inside the standby; wait for its drain');
     }
     await this.#aftermath.retire(pool.id, `retired by ${call.by}`);
+    return this.status();
+  }
+
+  /** See `Control.wake`. */
+  async wake(call: Call): Promise<ServiceStatus> {
+    refuseStale(this.state, this.name, call.generation);
+    if (this.#aftermath.wake()) this.changed(`the warm pool is woken by ${call.by}`);
     return this.status();
   }
 

@@ -152,6 +152,10 @@ export class Fleet {
     return this.#deployer(service).retire(call);
   }
 
+  async wake(service: string, call: Call): Promise<ServiceStatus> {
+    return this.#deployer(service).wake(call);
+  }
+
   async pause(service: string, call: Call): Promise<ServiceStatus> {
     return this.#deployer(service).pauseTraffic(true, call);
   }

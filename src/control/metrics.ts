@@ -227,6 +227,11 @@ export class Metrics {
       (line, { name, rollback }) => line(this.#of(name), Number(rollback.ready)),
     );
     this.#ofServices(
+      'rollback_asleep',
+      '1 where the warm pool is kept small or frozen, as the config wants it',
+      (line, { name, rollback }) => line(this.#of(name), Number(rollback.asleep)),
+    );
+    this.#ofServices(
       'deployment_phase',
       '1 for the phase of the last deployment',
       (line, { name, deployment }) => {

@@ -174,6 +174,7 @@ export class Prober {
       cancel: null,
     };
     pool.tracks.set(target.id, track);
+    if (target.state === 'frozen') return;
     this.#schedule(pool, track, pool.gate ? 0 : this.#random() * pool.health.intervalMs);
   }
 
@@ -190,8 +191,9 @@ export class Prober {
       const why = moved ? `it moved to ${target.host}:${target.port}` : stateText(target);
       this.#become(pool, track, false, why);
     }
+    if (target.state === 'frozen') this.#drop(track);
     // It may answer again: worth asking before the interval is over.
-    if (moved || (was !== 'running' && target.state === 'running')) {
+    else if (moved || (was !== 'running' && target.state === 'running')) {
       if (track.inFlight === null) this.#schedule(pool, track, 0);
     }
   }
@@ -262,6 +264,7 @@ export class Prober {
 
 function stateText(target: RunningTarget): string {
   const detail = target.detail === '' ? '' : ` (${target.detail})`;
+  if (target.state === 'frozen') return `it is frozen${detail}`;
   if (target.state === 'starting') return `it is starting${detail}`;
   if (target.state === 'unhealthy') return `its own health check says unhealthy${detail}`;
   return `it is not running${detail}`;

@@ -11,7 +11,7 @@ import { reasonOf } from '../errors.ts';
 import type { Color, PoolEntry, WorkerStats } from '../wire.ts';
 import type { Core } from './core.ts';
 import { insideOf } from './drain.ts';
-import type { Driver, RunningTarget, Started } from './drivers/driver.ts';
+import type { Driver, RunningTarget, Started, StartOrder } from './drivers/driver.ts';
 import { countOf } from './flip.ts';
 import { sizeOf } from './release.ts';
 import { saidOfPool } from './said.ts';
@@ -38,15 +38,27 @@ export interface Running {
   known: boolean;
   /** How many targets it has to have; null: what the driver gives is what there is. */
   size: number | null;
-  /** Kept smaller than it was: replicas of the full pool, null where it is full. */
-  shrunkFrom: number | null;
-  growing: boolean;
+  /** How it is kept cheaper than one that could take the traffic; null: it is not. */
+  rest: Rest | null;
+  /** It is on its way out of its rest. */
+  waking: boolean;
   /** Its retirement is decided, and on its way to the disk. */
   leaving: boolean;
   emptying: Promise<void> | null;
   /** Starts of this pool, one after another. */
   work: Promise<unknown>;
   problem: string | null;
+}
+
+/** What is ordered of a pool, beside its release. */
+export type Shape = Pick<StartOrder, 'replicas' | 'frozen'>;
+
+export const whole: Shape = { replicas: null, frozen: false };
+
+export interface Rest {
+  /** Replicas of the whole pool. */
+  readonly full: number;
+  readonly frozen: boolean;
 }
 
 export class Pools {
@@ -77,8 +89,8 @@ export class Pools {
       shown,
       known: false,
       size: sizeOf(pool.release),
-      shrunkFrom: null,
-      growing: false,
+      rest: null,
+      waking: false,
       leaving: false,
       emptying: null,
       work: Promise.resolve(),
@@ -107,7 +119,7 @@ export class Pools {
   start(
     running: Running,
     generation: number,
-    replicas: number | null,
+    { replicas, frozen }: Shape,
     signal: AbortSignal,
     progress: (line: string) => void,
   ): Promise<Started> {
@@ -119,6 +131,7 @@ export class Pools {
         generation,
         release: running.release,
         replicas,
+        frozen,
         progress,
         signal,
       }),
@@ -156,11 +169,11 @@ export class Pools {
    */
   async ensure(running: Running, generation: number, tryMs = retryMsMin): Promise<void> {
     try {
-      const replicas = running.shrunkFrom === null ? null : running.size;
+      const { rest, size } = running;
       const started = await this.start(
         running,
         generation,
-        replicas,
+        rest === null ? whole : { replicas: size, frozen: rest.frozen },
         this.#controller.signal,
         () => {},
       );

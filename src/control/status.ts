@@ -13,7 +13,7 @@ import { inProgress, standbyPool, wasLive } from './deployment.ts';
 import { insideOf } from './drain.ts';
 import type { Prober, TargetView } from './prober.ts';
 import { sourceOf } from './release.ts';
-import type { Pools, Running } from './running.ts';
+import type { Pools, Rest, Running } from './running.ts';
 import { saidOf, saidOfPool } from './said.ts';
 import type { PoolState, ServiceState } from './state.ts';
 
@@ -41,16 +41,28 @@ export function rollbackReason(standing: Standing): string | null {
   const named = `The warm pool (${pool.release.name} on ${otherColor(state.live)})`;
   if (running === undefined || running.leaving || running.emptying !== null)
     return `${named} is being retired.`;
-  if (running.growing) return `${named} is growing back to ${running.shrunkFrom} replicas.`;
-  if (running.shrunkFrom !== null) {
-    const now = standing.prober.view(pool.id).length;
-    return (
-      `${named} is kept at ${now} of ${running.shrunkFrom} replicas; ` +
-      'asking for the rollback grows it back, then ask again.'
-    );
-  }
+  if (running.rest !== null) return `${named} ${restWords(running, running.rest)}`;
   const gap = pools.gap(pool.id, wordsOn);
   return gap === null ? null : `${named} is not wholly healthy: ${gap}.`;
+}
+
+/** Why a pool that rests cannot take the traffic yet, as the end of a sentence. */
+function restWords({ size, waking }: Running, { full, frozen }: Rest): string {
+  const small = size !== null && size < full;
+  if (waking) {
+    const growing = small ? `growing back to ${full} replicas` : '';
+    const parts = [frozen ? 'thawing' : '', growing].filter(Boolean);
+    return `is ${parts.join(' and ')}.`;
+  }
+  const kept = small ? ` at ${size} of ${full} replicas` : '';
+  const how = frozen ? 'thaws it' : 'grows it back';
+  return `is kept${frozen ? ' frozen' : ''}${kept}; \`pointsman wake\` ${how}, then roll back.`;
+}
+
+/** Whether the standby rests, and nobody has woken it. */
+function asleep({ state, pools }: Standing): boolean {
+  const running = pools.get(standbyPool(state)?.id ?? '');
+  return running !== undefined && running.rest !== null && !running.waking;
 }
 
 export function statusOf(standing: Standing, stats: readonly WorkerStats[]): ServiceStatus {
@@ -74,7 +86,7 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
       blue: poolStatus(standing, 'blue', stats),
       green: poolStatus(standing, 'green', stats),
     },
-    rollback: { ready: reason === null, to, reason },
+    rollback: { ready: reason === null, to, reason, asleep: asleep(standing) },
     deployment: state.deployment,
     waiting: mine.reduce((sum, service) => sum + service.waiting, 0),
     problem: standing.problem,

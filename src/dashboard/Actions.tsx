@@ -29,6 +29,11 @@ export function Actions({ status }: { status: ServiceStatus }) {
       <p id="why-rollback" class={notBack ? 'reason' : 'reason quiet'}>
         {notBack ?? `Ready: ${sideWord(rollback.to)} is warm and healthy. It takes milliseconds.`}
       </p>
+      {rollback.asleep && (
+        <Act wish="wake" status={status} why={barred}>
+          Wake {standby?.release}
+        </Act>
+      )}
       <Act wish="deploy" status={status} why={barred ?? busy}>
         Deploy…
       </Act>

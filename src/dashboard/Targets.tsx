@@ -44,15 +44,13 @@ function Row({ target }: { target: TargetStatus }) {
   const rate = useRate(target.requests);
   const { probe } = target;
   return (
-    <tr class={target.healthy ? '' : 'down'}>
+    <tr class={target.healthy || target.state === 'frozen' ? '' : 'down'}>
       <th scope="row" data-label="Target">
         {target.address}
         <span class="quiet">{[target.state, target.detail].filter(Boolean).join(', ')}</span>
       </th>
       <td data-label="Health">
-        <span class={target.healthy ? 'health up' : 'health'}>
-          {target.healthy ? 'UP' : 'DOWN'}
-        </span>
+        <span class={target.healthy ? 'health up' : 'health'}>{healthWord(target)}</span>
         {target.ejectedBy > 0 && (
           <span class="bad">
             {' '}
@@ -72,6 +70,11 @@ function Row({ target }: { target: TargetStatus }) {
       <td data-label="Changed">{agoWord(target.changedAt, nowMs.value)}</td>
     </tr>
   );
+}
+
+function healthWord(target: TargetStatus): string {
+  if (target.healthy) return 'UP';
+  return target.state === 'frozen' ? 'FROZEN' : 'DOWN';
 }
 
 function Probe({ probe }: { probe: ProbeResult }) {

@@ -10,7 +10,7 @@ import { newKey, type Order, servicePath } from './api.ts';
 import { signal } from './preact.ts';
 import { sideWord } from './words.ts';
 
-export type Wish = 'rollback' | 'flip' | 'abort' | 'retire' | 'pause' | 'resume';
+export type Wish = 'rollback' | 'flip' | 'abort' | 'retire' | 'wake' | 'pause' | 'resume';
 
 export interface Asking {
   readonly wish: Wish | 'deploy';
@@ -90,6 +90,16 @@ export function questionOf(wish: Wish, status: ServiceStatus): Question {
         happens: [`${other} is stopped and emptied. There is no rollback afterwards.`],
         yes: `Retire ${standby?.release ?? ''}`,
         done: 'Retired.',
+      };
+    case 'wake':
+      return {
+        title: `Wake ${other}?`,
+        happens: [
+          `${other} is made able to take the traffic of ${name}, all of it, and probed.`,
+          'Nothing is switched. When it is healthy, Rollback is ready.',
+        ],
+        yes: `Wake ${standby?.release ?? ''}`,
+        done: 'It is being woken.',
       };
     case 'pause':
       return {

@@ -23,7 +23,12 @@ afterEach(async () => {
 });
 
 const run = (...argv: string[]) => runCli(argv, { url: served.url });
-const ready = { ready: false, to: null, reason: 'The warm pool has 1 of 2 targets.' };
+const ready = {
+  ready: false,
+  to: null,
+  reason: 'The warm pool has 1 of 2 targets.',
+  asleep: false,
+};
 
 test('0: a command that did what it was asked', async () => {
   expect((await run('status')).exit).toBe(0);

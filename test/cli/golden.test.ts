@@ -29,7 +29,7 @@ beforeAll(async () => {
       run: 'process',
       paused: true,
       waiting: 12,
-      rollback: { ready: false, to: null, reason: 'There is no warm pool.' },
+      rollback: { ready: false, to: null, reason: 'There is no warm pool.', asleep: false },
       pools: {
         blue: null,
         green: fakePool('checkout-api', 'green', '2026.01.01-abcdef', 'live', [
@@ -223,6 +223,21 @@ test('pause, resume, retire, reload', async () => {
   `);
 });
 
+test('a rollback to a warm pool that sleeps wakes it first; wake alone stops there', async () => {
+  const reason = 'The warm pool (v1 on blue) is kept frozen; `pointsman wake` thaws it.';
+  const to = { color: 'blue', release: 'v1' } as const;
+  const asleep = { rollback: { ready: false, to, reason, asleep: true } };
+  served.control.setService('shop', asleep);
+  const woken = await runCli(['wake', 'shop', '--why', 'a drill'], { url: served.url });
+  served.control.setService('shop', asleep);
+  const back = await runCli(['rollback', 'shop'], { url: served.url });
+
+  expect(woken).toMatchObject({ exit: 0, stderr: 'Waking v1 on blue.\n' });
+  expect(woken.stdout).toBe('A rollback of shop to v1 on blue is ready.\n');
+  expect(back.exit).toBe(0);
+  expect(back.stderr).toMatch(/^Waking v1 on blue\.\nRolling shop back /);
+});
+
 test('check of a configuration that is right', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'pointsman-check-'));
   const file = join(dir, 'pointsman.yaml');
@@ -242,7 +257,7 @@ test('help fits the terminal', async () => {
     await shown(command, '--help');
   }
   const help = await shown('--help');
-  for (const name of ['flip', 'abort', 'retire', 'pause', 'resume', 'health', 'reload']) {
+  for (const name of ['flip', 'abort', 'retire', 'wake', 'pause', 'resume', 'health', 'reload']) {
     expect(help).toMatch(new RegExp(`^  ${name} `, 'm'));
   }
 });

@@ -111,7 +111,7 @@ describe('what is not said has its default', () => {
         status: { from: 200, to: 299 },
       },
       deploy: { timeoutMs: 60_000, flip: 'auto' },
-      warm: { forMs: null, replicas: null },
+      warm: { forMs: null, replicas: null, freeze: false },
       policy: {
         connectMs: 2000,
         responseMs: 30_000,
@@ -218,10 +218,10 @@ services:
   });
 
   test.each([
-    ['until-next', { forMs: null, replicas: null }],
-    ['90m', { forMs: 5_400_000, replicas: null }],
-    ['{ replicas: 1 }', { forMs: null, replicas: 1 }],
-    ['{ for: 30m, replicas: 1 }', { forMs: 1_800_000, replicas: 1 }],
+    ['until-next', { forMs: null, replicas: null, freeze: false }],
+    ['90m', { forMs: 5_400_000, replicas: null, freeze: false }],
+    ['{ replicas: 1 }', { forMs: null, replicas: 1, freeze: false }],
+    ['{ for: 30m, replicas: 1 }', { forMs: 1_800_000, replicas: 1, freeze: false }],
   ])('warm: %s', (written, expected) => {
     const text = service(`run: { process: { command: [x], replicas: 2 } }, warm: ${written}`);
 

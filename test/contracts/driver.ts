@@ -46,6 +46,7 @@ export function orderOf(release: Release, more: Partial<StartOrder> = {}): Start
     generation: 1,
     release,
     replicas: null,
+    frozen: false,
     progress: () => {},
     signal: new AbortController().signal,
     ...more,

@@ -46,7 +46,12 @@ test('a deployment goes through its phases, flips, drains, and leaves a warm way
     receipt: { drained: { finished: 2, clientAborted: 0, cut: 0, stillOpen: 0, done: true } },
   });
   expect(pools.blue?.role).toBe('warm');
-  expect(rollback).toEqual({ ready: true, to: { color: 'blue', release: 'v1' }, reason: null });
+  expect(rollback).toEqual({
+    asleep: false,
+    ready: true,
+    to: { color: 'blue', release: 'v1' },
+    reason: null,
+  });
   const phases = world.events.flatMap((event) =>
     event.type === 'deployment' && event.deployment.id === 'shop-2' ? [event.deployment.phase] : [],
   );
@@ -304,7 +309,7 @@ test('an abort while the standby still drains leaves it as the way back', async 
 });
 
 test('the warm pool is retired by itself when its time is over', async () => {
-  const warm = { forMs: 600_000, replicas: null };
+  const warm = { forMs: 600_000, replicas: null, freeze: false };
   const world = new World({ services: [serviceConfig('shop', { warm })] });
   const fleet = await world.live();
   await fleet.deploy('shop', order('v2'), me);

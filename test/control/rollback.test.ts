@@ -2,6 +2,8 @@
  * The way back. The rule: it names where it goes, starts nothing, and waits for nothing but health.
  */
 import { expect, test } from 'vitest';
+import type { StartOrder } from '../../src/control/drivers/driver.ts';
+import { Fault } from '../../src/errors.ts';
 import { me, order, refusal, serviceConfig, World, type WorldOptions } from '../support/fleet.ts';
 
 /** v1 on blue and warm, v2 on green and live. */
@@ -128,7 +130,7 @@ test('a warm pool that is not wholly healthy is no way back, and says which targ
 });
 
 test('a warm pool kept small is grown back before a rollback counts as ready', async () => {
-  const warm = { forMs: null, replicas: 1 };
+  const warm = { forMs: null, replicas: 1, freeze: false };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
   expect(world.platform.ports('shop.blue.1')).toHaveLength(1);
   expect(world.fleet.service('shop').rollback.reason).toContain('kept at 1 of 2 replicas');
@@ -146,8 +148,96 @@ test('a warm pool kept small is grown back before a rollback counts as ready', a
   });
 });
 
+test('a warm pool that is frozen is not probed, and thawed before a rollback counts as ready', async () => {
+  const warm = { forMs: null, replicas: null, freeze: true };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  await world.clock.passAsync(60_000);
+  const frozen = world.fleet.service('shop');
+  expect(frozen.pools.blue?.targets).toMatchObject([
+    { state: 'frozen', healthy: false, failures: 0 },
+    { state: 'frozen', healthy: false, failures: 0 },
+  ]);
+  expect(frozen.rollback.reason).toBe(
+    'The warm pool (v1 on blue) is kept frozen; `pointsman wake` thaws it, then roll back.',
+  );
+
+  expect(await refusal(world.fleet.rollback('shop', 'v1', me))).toMatchObject({
+    code: 'ROLLBACK_NOT_READY',
+  });
+  expect(world.fleet.service('shop').rollback.reason).toContain('is thawing');
+  await world.clock.passAsync(10_000);
+  await world.fleet.rollback('shop', 'v1', me);
+
+  expect(world.fleet.service('shop')).toMatchObject({
+    live: 'blue',
+    pools: { blue: { healthy: 2 } },
+  });
+});
+
+test('wake makes a rollback ready and switches nothing; a pool that is awake is let be', async () => {
+  const warm = { forMs: null, replicas: null, freeze: true };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  expect(world.fleet.service('shop').rollback.asleep).toBe(true);
+
+  expect(await refusal(world.fleet.wake('shop', { ...me, generation: 1 }))).toMatchObject({
+    code: 'GENERATION_STALE',
+  });
+  const waking = await world.fleet.wake('shop', me);
+  await world.clock.passAsync(10_000);
+  const again = await world.fleet.wake('shop', me);
+
+  expect(waking.rollback).toMatchObject({ ready: false, asleep: false });
+  expect(again).toMatchObject({ live: 'green', generation: 2, rollback: { ready: true } });
+});
+
+test('a warm pool that is kept small and frozen is made whole and thawed', async () => {
+  const warm = { forMs: null, replicas: 1, freeze: true };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  expect(world.fleet.service('shop').rollback.reason).toContain('kept frozen at 1 of 2 replicas');
+
+  await refusal(world.fleet.rollback('shop', 'v1', me));
+  expect(world.fleet.service('shop').rollback.reason).toContain(
+    'thawing and growing back to 2 replicas',
+  );
+  await world.clock.passAsync(10_000);
+
+  expect(world.fleet.service('shop')).toMatchObject({
+    rollback: { ready: true },
+    pools: { blue: { healthy: 2 } },
+  });
+});
+
+test('a platform that cannot freeze leaves the warm pool awake, and says so', async () => {
+  const warm = { forMs: null, replicas: null, freeze: true };
+  const refuse = async ({ frozen }: StartOrder): Promise<void> => {
+    if (frozen) throw new Fault('START_FAILED', 'there is no freezer here');
+  };
+  const world = await flipped({
+    services: [serviceConfig('shop', { warm })],
+    platform: { onStart: refuse },
+  });
+  await world.clock.passAsync(10_000);
+
+  expect(world.fleet.service('shop').rollback.ready).toBe(true);
+  expect(world.logs.join('\n')).toContain('there is no freezer here');
+});
+
+test('a frozen warm pool is found again after a restart of everything, and frozen again', async () => {
+  const warm = { forMs: null, replicas: null, freeze: true };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  await world.clock.passAsync(10_000);
+
+  await world.restart();
+  await world.clock.passAsync(10_000);
+
+  expect(world.fleet.service('shop').pools.blue?.targets[0]?.state).toBe('frozen');
+  await refusal(world.fleet.rollback('shop', 'v1', me));
+  await world.clock.passAsync(10_000);
+  expect(world.fleet.service('shop').rollback.ready).toBe(true);
+});
+
 test('a warm pool with a tunnel inside does not shrink', async () => {
-  const warm = { forMs: null, replicas: 1 };
+  const warm = { forMs: null, replicas: 1, freeze: false };
   const world = new World({ services: [serviceConfig('shop', { warm })], workers: 1 });
   const fleet = await world.live();
   world.request();

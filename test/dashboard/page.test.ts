@@ -170,7 +170,7 @@ browserTest(
     const before = await rollbackButton(tab).boundingBox();
     const reason = 'green is below its size: 0 of 1 targets are healthy.';
 
-    control.setService('shop', { rollback: { ready: false, to: null, reason } });
+    control.setService('shop', { rollback: { ready: false, to: null, reason, asleep: false } });
     control.events.emit({ type: 'service', service: 'shop', what: 'health' });
     await sees(tab, reason);
 
@@ -222,6 +222,26 @@ browserTest('a deployment that waits for a person is flipped, or aborted, by but
   await sees(tab, 'all are still draining');
   control.drain(second.id);
   await sees(tab, /finished, \d+ left by their client/);
+  await tab.done();
+});
+
+browserTest('a warm pool that sleeps is woken, and then Rollback is ready', async () => {
+  const control = await serve();
+  const reason = 'The warm pool (v0 on green) is kept frozen; `pointsman wake` thaws it.';
+  const to = { color: 'green', release: 'v0' } as const;
+  control.setService('shop', { rollback: { ready: false, to, reason, asleep: true } });
+  const tab = await openPage(served.url);
+  await sees(tab, reason);
+  expect(await tab.page.getAttribute('[data-wish=rollback]', 'aria-disabled')).toBe('true');
+
+  await tab.page.click('[data-wish=wake]');
+  await sees(tab, 'Nothing is switched.');
+  await confirm(tab).click();
+  await tab.page.locator('dialog button.main:not([type=submit])').click();
+
+  await sees(tab, 'Ready: GREEN v0 is warm and healthy.');
+  expect(await tab.page.locator('[data-wish=wake]').count()).toBe(0);
+  expect(control.calls.map(({ what }) => what)).toEqual(['wake']);
   await tab.done();
 });
 

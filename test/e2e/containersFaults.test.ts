@@ -111,6 +111,49 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
   );
 
   test(
+    'a warm pool that is frozen uses no CPU, outlives a kill -9, and is woken by the rollback that wants it',
+    async () => {
+      const warm = { freeze: true };
+      const pointsman = await startWithEngine(engine(), { warm });
+      const load = new Load(pointsman.port, mix);
+      const { json } = await pointsman.deploy('v2', { image: 'shop:v2' });
+      expect((await pointsman.flipped(json.id)).error).toBeNull();
+      const paused = async (): Promise<boolean> => {
+        const format = '{{.Names}} {{.State}}';
+        const rows = (await engine().docker('ps', '--format', format)).split('\n').sort();
+        const states = ['blue-v1-0 paused', 'blue-v1-1 paused', 'green-v2-0 running'];
+        return [...states, 'green-v2-1 running'].every((one, at) => rows[at] === `shop-${one}`);
+      };
+      await until('the warm pool is frozen', paused);
+      const frozen = await until('it is told as frozen', async () => {
+        const status = await pointsman.status();
+        const states = status.pools.blue?.targets.map(({ state }) => state) ?? [];
+        return states.join(' ') === 'frozen frozen' ? status : null;
+      });
+      const before = await running(engine());
+
+      await load.stop();
+      await pointsman.crash();
+      await pointsman.start({ env: envOf(engine()) });
+      await until('it is frozen again', paused);
+      const again = new Load(pointsman.port, mix);
+      await again.answered('v2', mix.get);
+      const back = await runCli(['rollback', 'shop'], {
+        url: `http://127.0.0.1:${pointsman.adminPort}`,
+      });
+      await again.answered('v1', mix.get * 4);
+      await again.stop();
+
+      expect(frozen.rollback).toMatchObject({ ready: false, asleep: true });
+      expect(back).toMatchObject({ exit: 0 });
+      expect(back.stderr).toContain('Waking v1 on blue.');
+      expect([load.errors, load.closed, again.errors, again.closed]).toEqual([[], [], [], []]);
+      expect(await running(engine())).toEqual(before);
+    },
+    testMs,
+  );
+
+  test(
     'the engine restarts and lets containers live: no request is lost, deployments wait with a reason',
     async () => {
       await engine().stop();

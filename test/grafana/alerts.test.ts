@@ -103,6 +103,17 @@ const cases: readonly Case[] = [
       'pointsman_generation{service="shop"}': '1x100',
     },
   },
+  {
+    name: 'a warm pool that sleeps by the config is no trouble',
+    alert: 'PointsmanRollbackNotReady',
+    fires: false,
+    at: '20m',
+    series: {
+      'pointsman_rollback_ready{service="shop"}': '0x100',
+      'pointsman_rollback_asleep{service="shop"}': '1x100',
+      'pointsman_generation{service="shop"}': '4x100',
+    },
+  },
   ...pair(
     'PointsmanDeploymentStuck',
     '20m',

@@ -45,12 +45,13 @@ export class Schedule {
     const manual = random() < 0.4;
     const warmMs = random() < 0.2 ? 20_000 : null;
     const small = random() < 0.2 ? 1 : null;
+    const freeze = random() < 0.2;
     const base = serviceConfig(service);
     const config = {
       ...base,
       health: { ...base.health, intervalMs: 5_000 },
       deploy: { timeoutMs: 30_000, flip: manual ? ('manual' as const) : ('auto' as const) },
-      warm: { forMs: warmMs, replicas: small },
+      warm: { forMs: warmMs, replicas: small, freeze },
       policy: { ...base.policy, drainMs: 5_000 },
     };
     const slowOrders = random() < 0.7;

@@ -69,7 +69,7 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
       blue: fakePool(name, 'blue', 'v1', 'live'),
       green: fakePool(name, 'green', 'v0', 'warm'),
     },
-    rollback: { ready: true, to: { color: 'green', release: 'v0' }, reason: null },
+    rollback: { ready: true, to: { color: 'green', release: 'v0' }, reason: null, asleep: false },
     deployment: null,
     waiting: 0,
     problem: null,
@@ -264,6 +264,7 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       ready: from !== null,
       to: from,
       reason: from ? null : 'There is no warm pool.',
+      asleep: false,
     };
     const old = service.pools[service.live];
     change(service.name, {
@@ -343,9 +344,16 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       match(service, call);
       if (running(service)) throw new Fault('RETIRE_REFUSED', 'A deployment needs the standby.');
       const pools = { ...service.pools, [otherColor(service.live)]: null };
-      const rollback = { ready: false, to: null, reason: 'There is no warm pool.' };
+      const rollback = { ready: false, to: null, reason: 'There is no warm pool.', asleep: false };
       events.emit({ type: 'service', service: name, what: 'the standby was retired' });
       return change(name, { pools, rollback });
+    },
+    async wake(name, call) {
+      await begin('wake', call);
+      match(serviceOf(name), call);
+      const { to } = serviceOf(name).rollback;
+      events.emit({ type: 'service', service: name, what: 'woken' });
+      return change(name, { rollback: { ready: true, to, reason: null, asleep: false } });
     },
     async pause(name, call) {
       await begin('pause', call);

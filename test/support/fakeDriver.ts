@@ -133,6 +133,10 @@ export class FakePlatform {
       pool.replicas.push({ id, port: fixed ?? this.#port++, state: 'running' });
     }
     pool.replicas.length = wanted;
+    for (const one of pool.replicas) {
+      if (order.frozen && one.state === 'running') one.state = 'frozen';
+      else if (!order.frozen && one.state === 'frozen') one.state = 'running';
+    }
     this.pools.set(order.poolId, pool);
     if (!ran) this.started.push(order.poolId);
     return { targets: targetsOf(pool), release };

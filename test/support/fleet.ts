@@ -43,7 +43,7 @@ export function serviceConfig(
       status: { from: 200, to: 299 },
     },
     deploy: { timeoutMs: 60_000, flip: 'auto' },
-    warm: { forMs: null, replicas: null },
+    warm: { forMs: null, replicas: null, freeze: false },
     policy: {
       connectMs: 2_000,
       responseMs: 30_000,

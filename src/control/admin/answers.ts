@@ -142,7 +142,12 @@ export const ServiceStatus = named(
     live: color,
     paused: Type.Boolean(),
     pools: closed({ blue: nullable(ref(PoolStatus)), green: nullable(ref(PoolStatus)) }),
-    rollback: closed({ ready: Type.Boolean(), to: nullable(side), reason: nullable(text) }),
+    rollback: closed({
+      ready: Type.Boolean(),
+      to: nullable(side),
+      reason: nullable(text),
+      asleep: Type.Boolean(),
+    }),
     deployment: nullable(ref(Deployment)),
     waiting: count,
     problem: nullable(text),

@@ -169,6 +169,17 @@ export const routes: readonly Route[] = [
     handle: async (control, ask) => ofService(await control.resume(nameOf(ask), ask.call)),
   },
   {
+    method: 'POST',
+    path: '/v1/services/:service/wake',
+    id: 'wake',
+    summary: 'Make a warm pool that is kept small or frozen able to take the traffic.',
+    ...service,
+    body: Said,
+    answers: { 200: refs.service },
+    faults: ['SERVICE_UNKNOWN', 'GENERATION_STALE'],
+    handle: async (control, ask) => ofService(await control.wake(nameOf(ask), ask.call)),
+  },
+  {
     method: 'DELETE',
     path: '/v1/services/:service/standby',
     id: 'retire',

@@ -11,7 +11,8 @@ export interface Driver {
   /**
    * Makes it be so: the pool has exactly `replicas` running replicas of the release. What already
    * runs of it is kept, so a second call starts nothing twice, and one with another number grows or
-   * shrinks the pool. Resolves when addresses are known; whether they answer is the prober's
+   * shrinks the pool. One that is `frozen` keeps its memory and gets no CPU, and a later call
+   * without it thaws it. Resolves when addresses are known; whether they answer is the prober's
    * question. What dies later is started again by the driver, with backoff, until `stop`.
    *
    * @throws Fault START_FAILED (with the output and exit code in the message), RELEASE_INVALID, or
@@ -39,6 +40,8 @@ export interface StartOrder {
   readonly release: Release;
   /** null: as many as the release says. Static pools have what they have. */
   readonly replicas: number | null;
+  /** Wanted only of drivers that can: the config says which (`warm.freeze`). */
+  readonly frozen: boolean;
   /** Lines for people while it goes on: pulling, starting. */
   readonly progress: (line: string) => void;
   /** Aborts the start; it then throws ABORTED after cleaning up. */
@@ -58,9 +61,9 @@ export interface RunningTarget {
   readonly port: number;
   /**
    * `down`: not running now; the driver is on it. `starting`, `unhealthy`: the platform's own check
-   * says so.
+   * says so. `frozen`: as it was ordered; it answers nothing.
    */
-  readonly state: 'running' | 'starting' | 'unhealthy' | 'down';
+  readonly state: 'running' | 'starting' | 'unhealthy' | 'frozen' | 'down';
   /** For people: pid, container name, exit code, how it is reached. */
   readonly detail: string;
   /** What it costs now, where the platform can tell. */

@@ -121,11 +121,12 @@ test('a double click on rollback does not return to the bad version', async () =
   expect(served.control.service('shop').live).toBe('green');
 });
 
-test('abort, retire, pause, resume and reload answer 200 with what is now', async () => {
+test('abort, retire, wake, pause, resume and reload answer 200 with what is now', async () => {
   await deploy();
 
   const abort = await served.call('DELETE', '/v1/deployments/shop-1', { body: { why: 'wrong' } });
   const retire = await served.call('DELETE', '/v1/services/shop/standby');
+  const wake = await served.call('POST', '/v1/services/shop/wake');
   const pause = await served.call('POST', '/v1/services/shop/pause', { body: {} });
   const resume = await served.call('POST', '/v1/services/shop/resume');
   const reload = await served.call('POST', '/v1/config/reload');
@@ -136,8 +137,9 @@ test('abort, retire, pause, resume and reload answer 200 with what is now', asyn
   expect(pause.json.paused).toBe(true);
   expect(resume.json.paused).toBe(false);
   expect(reload.json).toMatchObject({ changed: ['shop'] });
-  expect([abort, retire, pause, resume, reload].map(({ status }) => status)).toEqual(
-    new Array(5).fill(200),
+  expect(wake.json.rollback).toMatchObject({ ready: true, asleep: false });
+  expect([abort, retire, wake, pause, resume, reload].map(({ status }) => status)).toEqual(
+    new Array(6).fill(200),
   );
 });
 

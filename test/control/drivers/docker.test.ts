@@ -272,6 +272,63 @@ describeWithEngine('the docker driver', (engine) => {
     }
   });
 
+  test('a pool that is frozen keeps its containers and answers nothing; thawed, it is the same', async () => {
+    await engine().image('shop:v1', { VERSION: 'v1' });
+    const { driver, stateDir } = await bench.open();
+    const order = orderOf(dockerRelease('v1', { replicas: 2 }));
+    await driver.start(order);
+    const states = (): Promise<string> =>
+      docker(
+        'inspect',
+        '--format',
+        '{{.Id}} {{.State.Status}}',
+        'shop-blue-v1-0',
+        'shop-blue-v1-1',
+      );
+    const before = await states();
+
+    const frozen = await driver.start({ ...order, frozen: true });
+    const asleep = await states();
+    // A driver that knows nothing of the order yet does not take it for its own.
+    const { driver: other } = await bench.open(stateDir);
+    const [found] = await other.list();
+    const { targets } = await other.start(order);
+
+    expect(frozen.targets).toMatchObject([{ state: 'frozen' }, { state: 'frozen' }]);
+    expect(asleep).toBe(before.replaceAll('running', 'paused'));
+    expect(found?.targets[0]).toMatchObject({ state: 'unhealthy' });
+    expect(found?.targets[0]?.detail).toContain('paused by someone');
+    expect(targets).toMatchObject([{ state: 'running' }, { state: 'running' }]);
+    expect(await states()).toBe(before);
+    expect(await ask(targets[0])).toMatchObject({ version: 'v1' });
+  });
+
+  test('a frozen pool that is stopped hears its signal, and is gone before its timeout', async () => {
+    await engine().image('shop:v1', { VERSION: 'v1' });
+    const { driver } = await bench.open();
+    const order = orderOf(dockerRelease('v1', { stopMs: 50_000 }));
+    await driver.start(order);
+    await driver.start({ ...order, frozen: true });
+
+    await driver.stop('shop.blue.1');
+
+    expect(await docker('ps', '-aq')).toBe('');
+  });
+
+  test('what dies in a frozen pool is started again, and frozen', async () => {
+    await engine().image('shop:v1', { VERSION: 'v1' });
+    const { driver, told } = await bench.open();
+    const order = orderOf(dockerRelease('v1'));
+    await driver.start(order);
+    await driver.start({ ...order, frozen: true });
+
+    await docker('kill', 'shop-blue-v1-0');
+    await told('shop.blue.1', ([one]) => one?.state === 'down');
+    await told('shop.blue.1', ([one]) => one?.state === 'frozen');
+
+    expect(await inspect('shop-blue-v1-0', '{{.State.Status}}')).toBe('paused');
+  });
+
   test('what a pool costs is in the list: memory at once, CPU from the second look on', async () => {
     await engine().image('shop:v1', { VERSION: 'v1' });
     const { driver } = await bench.open();

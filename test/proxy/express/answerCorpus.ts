@@ -138,6 +138,11 @@ export const answerCorpus: readonly AnswerCase[] = [
   refused('a header without a colon', ok('hello', 'X', hello)),
   refused('a header without a name', ok('hello', ': x', hello)),
   refused('a head that is too large', ok('hello', hello, `X: ${'y'.repeat(20_000)}`)),
+  refused('an interim answer of HTTP/1.0', `HTTP/1.0 102 Processing\r\n\r\n${ok('hello', hello)}`),
+  refused(
+    'an interim answer that closes',
+    `HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n${ok('hello', hello)}`,
+  ),
   refused('interim answers without end', 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(40), {
     differs: 'Node counts them not',
   }),

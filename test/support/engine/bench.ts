@@ -8,6 +8,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { systemClock } from '../../../src/clock.ts';
 import { type DockerDriver, dockerDriver } from '../../../src/control/drivers/docker.ts';
 import type { DriverEvent, RunningTarget } from '../../../src/control/drivers/driver.ts';
@@ -96,12 +97,19 @@ export async function ask(
 ): Promise<Answer> {
   if (target === undefined) throw new Error('there is no target to ask');
   let answer: Answer | null = null;
-  await until(async () => {
-    answer = await fetch(`http://${target.host}:${target.port}/`).then(
-      (response) => response.json() as Promise<Answer>,
-      () => null,
-    );
+  let wrong: unknown = null;
+  const answered = until(async () => {
+    try {
+      const response = await fetch(`http://${target.host}:${target.port}/`);
+      answer = (await response.json()) as Answer;
+    } catch (thrown) {
+      wrong = thrown;
+    }
     return answer !== null;
+  });
+  await answered.catch((cause: unknown) => {
+    const why = inspect(wrong, { depth: 3 });
+    throw new Error(`${target.host}:${target.port} did not answer: ${why}`, { cause });
   });
   if (answer === null) throw new Error('unreachable');
   return answer;

@@ -43,7 +43,9 @@ export async function adopt(
       throw refuse(`${names} run different images; a release is one. Label them ${label.release}.`);
     }
     const here = await fleet.here();
-    const targets = running.map((one) => targetOf(one.facts.name, one.marks, one.facts, here));
+    const targets = running.map((one) =>
+      targetOf(one.facts.name, one.marks, one.facts, here, false),
+    );
     const lost = targets.find((one) => one.port === 0);
     if (lost !== undefined) throw refuse(`${lost.detail}.`);
     const digest = run.digest ?? [...images][0] ?? null;

@@ -5,7 +5,7 @@
  * gone) is a success, so that a driver that was killed between two steps simply takes them once
  * more.
  */
-import { type Engine, refusedWith } from './engine.ts';
+import { type Engine, Refusal, refusedWith } from './engine.ts';
 import { type ContainerFacts, factsOf } from './facts.ts';
 import { inTurns } from './inTurns.ts';
 import { adoptedPoolId, type Labels, label, type Marks, marksOf } from './labels.ts';
@@ -89,6 +89,18 @@ export async function startContainer(engine: Engine, id: string): Promise<void> 
   await engine.call({ method: 'POST', path: `/containers/${id}/start` });
 }
 
+/** Takes the CPU away from a running container, or gives it back. What does not run is let be. */
+export async function freeze(engine: Engine, id: string, frozen: boolean): Promise<void> {
+  try {
+    const path = `/containers/${id}/${frozen ? 'pause' : 'unpause'}`;
+    await engine.call({ method: 'POST', path });
+  } catch (thrown) {
+    if (!(thrown instanceof Refusal)) throw thrown;
+    const facts = await inspect(engine, id);
+    if (facts?.running && facts.paused !== frozen) throw thrown;
+  }
+}
+
 /**
  * Stops a container by its own signal and timeout, then removes it with its anonymous volumes.
  *
@@ -97,6 +109,8 @@ export async function startContainer(engine: Engine, id: string): Promise<void> 
 export async function end(engine: Engine, id: string, stopMs: number): Promise<void> {
   const path = `/containers/${id}`;
   try {
+    // A frozen one could not hear its signal.
+    await freeze(engine, id, false);
     // Without `t` the engine takes the timeout the container was created with.
     await engine.call({ method: 'POST', path: `${path}/stop`, limitMs: stopMs + stopGraceMs });
   } catch (thrown) {

@@ -10,7 +10,7 @@ import { Fault, reasonOf } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
 import type { PinnedDockerRun } from '../../state.ts';
 import type { DriverEvent, Started, StartOrder } from '../driver.ts';
-import { end, inspect, startContainer } from './containers.ts';
+import { end, freeze, inspect, startContainer } from './containers.ts';
 import { checkRun } from './createOptions.ts';
 import { type Engine, isUnavailable, Refusal } from './engine.ts';
 import { environmentOf } from './envFile.ts';
@@ -67,12 +67,14 @@ export async function fill(seams: FillSeams, order: StartOrder): Promise<Started
     pool.ending = false;
     pool.wanted = wanted;
     try {
+      if (!order.frozen) await temper(engine, members, false);
       await raise(seams, pool, wanted, members);
     } catch (thrown) {
       pool.wanted = formerly;
       await undo(seams, pool, members, thrown, run.stopMs);
     }
     await inTurns(surplus, (one) => end(engine, one.facts.id, run.stopMs));
+    if (order.frozen) await temper(engine, await fleet.members(pool.id), true);
     await fleet.look(pool.id);
     if (pinned !== null) void tidyImages(seams, order, run.keepImages, pinned);
     return { targets: targetsOf(pool), release: { ...order.release, run: pinnedRun } };
@@ -135,6 +137,12 @@ function choose(
   }
   for (let number = 0; numbers.size < count; number++) numbers.add(number);
   return { numbers, surplus };
+}
+
+/** Freezes what runs, or thaws what is frozen. */
+async function temper(engine: Engine, members: readonly Member[], frozen: boolean): Promise<void> {
+  const others = members.filter(({ facts }) => facts.running && facts.paused !== frozen);
+  await inTurns(others, ({ facts }) => freeze(engine, facts.id, frozen));
 }
 
 /** Brings every replica up that is not, and sees it past its first moments. */

@@ -14,7 +14,7 @@ import { reasonOf } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
 import type { DriverEvent } from '../driver.ts';
 import { Adoptions } from './adoptions.ts';
-import { type Found, inspect, inspectAll, startContainer, survey } from './containers.ts';
+import { type Found, freeze, inspect, inspectAll, startContainer, survey } from './containers.ts';
 import { type Engine, isUnavailable } from './engine.ts';
 import type { ContainerFacts } from './facts.ts';
 import { inTurns } from './inTurns.ts';
@@ -22,6 +22,7 @@ import { type Labels, type Marks, marksOf } from './labels.ts';
 import { lastOutput } from './output.ts';
 import {
   countEnd,
+  isFrozen,
   newPool,
   type Pool,
   type Replica,
@@ -203,7 +204,7 @@ export class Fleet {
 
   #note(pool: Pool, replica: Replica, facts: ContainerFacts, here: Here): void {
     replica.containerId = facts.id;
-    replica.target = targetOf(replica.id, replica.marks, facts, here);
+    replica.target = targetOf(replica.id, replica.marks, facts, here, isFrozen(pool));
     if (facts.running) {
       replica.seenRunning = true;
       replica.cancelStart?.();
@@ -264,12 +265,14 @@ export class Fleet {
         if (facts !== null && !facts.running) {
           log.info({ pool: pool.id, target: replica.id }, 'starting a container that died again');
           await startContainer(engine, facts.id);
+          if (isFrozen(pool)) await freeze(engine, facts.id, true);
         } else if (facts === null && pool.wanted !== null && replica.marks.own !== null) {
           log.info({ pool: pool.id, target: replica.id }, 'creating a container that was removed');
           const instance = await this.#seams.instance();
           const id = await createReplica(engine, pool.wanted, replica.marks.own.replica, instance);
           replica.containerId = id;
           await startContainer(engine, id);
+          if (isFrozen(pool)) await freeze(engine, id, true);
         }
       } catch (thrown) {
         if (isUnavailable(thrown)) throw thrown;

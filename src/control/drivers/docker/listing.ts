@@ -11,7 +11,7 @@ import type { ContainerFacts } from './facts.ts';
 import type { Fleet, Member } from './fleet.ts';
 import { inTurns } from './inTurns.ts';
 import { marksOf } from './labels.ts';
-import { inOrder, type Pool, targetIdOf, targetOf } from './pool.ts';
+import { inOrder, isFrozen, type Pool, targetIdOf, targetOf } from './pool.ts';
 import type { Here } from './reach.ts';
 import type { Cost, Stats } from './stats.ts';
 
@@ -72,7 +72,7 @@ function shown(
   for (const { marks, facts } of members) {
     const id = targetIdOf(marks, facts.name);
     if (targets.has(id) && !facts.running) continue;
-    const target = targetOf(id, marks, facts, here);
+    const target = targetOf(id, marks, facts, here, isFrozen(pool));
     const remembered = pool?.replicas.get(id)?.target;
     const sameEnd = target.state === 'down' && remembered?.state === 'down';
     targets.set(id, { ...(sameEnd ? remembered : target), ...costs.get(facts.id) });

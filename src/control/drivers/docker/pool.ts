@@ -57,6 +57,11 @@ export function newPool(id: string): Pool {
   return { id, replicas: new Map(), wanted: null, ending: false, told: '[]' };
 }
 
+/** Whether its containers are to be paused. */
+export function isFrozen(pool: Pool | undefined): boolean {
+  return pool?.wanted?.order.frozen === true;
+}
+
 export function targetIdOf(marks: Marks, name: string): string {
   return marks.own === null ? name : replicaName(marks, marks.own.replica);
 }
@@ -92,12 +97,15 @@ export function replicaOf(pool: Pool, marks: Marks, name: string): Replica {
 /**
  * What a container is as a target. A running one that cannot be reached is as good as down, and
  * says so.
+ *
+ * @param frozen whether one that is paused is so by our order.
  */
 export function targetOf(
   id: string,
   marks: Marks,
   facts: ContainerFacts,
   here: Here,
+  frozen: boolean,
 ): RunningTarget {
   const named = `${facts.name} (${facts.id.slice(0, 12)})`;
   if (!facts.running) return { id, ...nowhere, state: 'down', detail: `${named} ${endOf(facts)}` };
@@ -109,7 +117,10 @@ export function targetOf(
     return { id, ...nowhere, state: 'down', detail };
   }
   const { host, port, how } = reached;
-  if (facts.paused) return { id, host, port, state: 'unhealthy', detail: `${named} is paused` };
+  if (facts.paused) {
+    if (frozen) return { id, host, port, state: 'frozen', detail: `${named} is frozen` };
+    return { id, host, port, state: 'unhealthy', detail: `${named} was paused by someone` };
+  }
   if (facts.health === 'starting') {
     return { id, host, port, state: 'starting', detail: `${named} ${how}; HEALTHCHECK: starting` };
   }

@@ -44,7 +44,7 @@ const variable = 'POINTSMAN_MARK';
 const readsAtOnce = 16;
 // An exec takes the kernel a millisecond or so, more where the program comes from the disk. It is
 // the kernel's time, so it is no matter for a Clock.
-const emptyReadsMax = 5;
+const emptyReadsMax = 20;
 const emptyWaitMs = 2;
 
 /**
