@@ -1,14 +1,30 @@
 import { defineConfig } from 'vitest/config';
 
+const inBrowsers = ['test/dashboard/page.test.ts', 'test/dashboard/real.test.ts'];
+// POINTSMAN_TESTS=plain: what needs neither an engine nor a browser, as .ci/run does on other Nodes.
+const withEngines = ['test/control/drivers/docker*.test.ts', 'test/e2e/containers*.test.ts'];
+const plain = process.env.POINTSMAN_TESTS === 'plain';
+const common = { testTimeout: 20_000, hookTimeout: 30_000, pool: 'forks' } as const;
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/build.ts'],
     reporters: ['default', './test/support/tally.ts'],
     // Two cores, and the end-to-end files start processes of their own: more forks only add noise.
-    pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'all',
+          include: ['test/**/*.test.ts'],
+          exclude: [...inBrowsers, ...(plain ? withEngines : [])],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      // After all others: Chromium gives up its connections whenever an interface of the machine
+      // comes or goes, and the tests' engines make some for every container.
+      { test: { ...common, name: 'browser', include: inBrowsers, sequence: { groupOrder: 1 } } },
+    ],
   },
 });

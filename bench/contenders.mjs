@@ -64,7 +64,10 @@ export async function start(name, originPort) {
   return { name, port, pid: contender.child.pid, admin: contender.admin, stop };
 }
 
-/** Pointsman with static pools; `services` and `targets` for the questions of scale. */
+/**
+ * Pointsman with static pools; `services` and `targets` for the questions of scale. `bench` takes
+ * the place of the one service.
+ */
 export async function pointsman({ folder, port, originPort }, options) {
   const admin = await freePort();
   const targets = Array.from(
@@ -77,7 +80,7 @@ export async function pointsman({ folder, port, originPort }, options) {
     health: { path: '/', interval: '10s', rise: 1 },
     first: { release: 'v1', targets },
   });
-  const services = { bench: service(null) };
+  const services = { bench: options.bench ?? service(null) };
   for (let at = 1; at < (options.services ?? 1); at++) {
     services[`s${at}`] = service([`s${at}.example`]);
   }
@@ -92,7 +95,8 @@ export async function pointsman({ folder, port, originPort }, options) {
   // JSON is YAML.
   writeFileSync(join(folder, 'pointsman.yaml'), JSON.stringify(config));
   const command = [main, 'run', '-c', join(folder, 'pointsman.yaml')];
-  const child = launch(process.execPath, command, process.env, options.pinned ?? true);
+  const env = { ...process.env, ...options.env };
+  const child = launch(process.execPath, command, env, options.pinned ?? true);
   await accepting(port);
   await ready(admin);
   return { child, admin };

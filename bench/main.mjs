@@ -11,6 +11,7 @@
  */
 import { parseArgs } from 'node:util';
 import { kinds, onPath, versionOf } from './contenders.mjs';
+import { deployBench } from './deploy.mjs';
 import { flipBench } from './flip.mjs';
 import { latencyBench, loadBench } from './loads.mjs';
 import { memoryBench, scaleBench, scrapeBench, socketsBench } from './scale.mjs';
@@ -34,6 +35,7 @@ const parts = {
   loads: loadBench,
   latency: latencyBench,
   flip: flipBench,
+  deploy: deployBench,
   scale: scaleBench,
   memory: memoryBench,
   sockets: socketsBench,

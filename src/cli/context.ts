@@ -5,6 +5,8 @@
  * before anything is called.
  */
 import { readFileSync } from 'node:fs';
+import { formatAddress } from '../config/address.ts';
+import { parseConfig } from '../config/load.ts';
 import { parseDuration } from '../config/units.ts';
 import { reasonOf } from '../errors.ts';
 import { Client } from './client.ts';
@@ -54,7 +56,7 @@ export interface Context {
 export function contextOf(io: Io, options: GlobalOptions, timeoutMs: number | null): Context {
   const stop = new AbortController();
   const limitMs = options.timeout === undefined ? timeoutMs : durationOf(options.timeout);
-  const url = urlOf(options.admin ?? io.env.POINTSMAN_ADMIN ?? adminUrl);
+  const url = urlOf(options.admin ?? io.env.POINTSMAN_ADMIN ?? adminOf(io.env.POINTSMAN_CONFIG));
   const generation =
     options.ifGeneration === undefined
       ? null
@@ -111,6 +113,22 @@ function durationOf(text: string): number {
     exits.usage,
     `--timeout: wanted a duration such as 30s or 5m, up to 24h, got ${JSON.stringify(text)}.`,
   );
+}
+
+/**
+ * Where the config says that the admin API listens, so that a health check in a container needs no
+ * setting of its own. A file that cannot be read is not the one that runs: `check` says what is
+ * wrong with it.
+ */
+function adminOf(file: string | undefined): string {
+  if (file === undefined) return adminUrl;
+  try {
+    const { host, port } = parseConfig(readFileSync(file, 'utf8'), file).admin.listen;
+    if (host === '0.0.0.0') return `http://127.0.0.1:${port}`;
+    return `http://${formatAddress({ host: host === '::' ? '::1' : host, port })}`;
+  } catch {
+    return adminUrl;
+  }
 }
 
 function urlOf(text: string): string {

@@ -95,6 +95,21 @@ test('4: nobody listens, and the message says what was tried', async () => {
   );
 });
 
+test('the config that POINTSMAN_CONFIG names says where the admin API is; a broken one says nothing', async () => {
+  const file = join(dir, 'pointsman.yaml');
+  const env = { POINTSMAN_CONFIG: file };
+  const { port } = new URL(served.url);
+  const rest = 'services: { shop: { run: { static: {} } } }';
+  await writeFile(file, `admin: { listen: "127.0.0.1:${port}" }\n${rest}`);
+  const named = await runCli(['health'], { env });
+  await writeFile(file, `admin: { listen: ":${port}", allowAnonymous: nonsense }\n${rest}`);
+  const broken = await runCli(['health'], { env });
+
+  expect(named.exit).toBe(0);
+  expect(broken.exit).toBe(4);
+  expect(broken.stderr).toContain('Tried http://127.0.0.1:9400:');
+});
+
 test('4: something else answers there', async () => {
   const other: Server = createServer((_req, res) => {
     res.writeHead(404, { 'content-type': 'text/html' }).end('<h1>nginx</h1>');

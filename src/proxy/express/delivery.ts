@@ -179,9 +179,7 @@ export class Delivery {
       if (verdict !== 'whole' || head.status === 101) return this.#malformed();
       at += head.headBytes;
       if (head.status >= 200) break;
-      // More is to come on this connection, and HTTP/1.0 has no interim answers (RFC 9110 15.2).
-      const more = head.keeps && head.version === '1.1';
-      if (!more || ++this.#interims > interimMax) return this.#malformed();
+      if (++this.#interims > interimMax) return this.#malformed();
       this.#interim(head);
       if (at === length) return true;
     }

@@ -228,6 +228,8 @@ function weighFraming(http11: boolean, method: string, head: ResponseHead): 'who
   head.keeps = http11 ? !said.close : said.keepAlive && !said.close;
   head.bodyBytes = 0;
   const { status } = head;
+  // More is to come on this connection, and HTTP/1.0 has no interim answers (RFC 9110 15.2).
+  if (status < 200 && status !== 101 && !(http11 && head.keeps)) return 'malformed';
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) {
     head.framing = 'none';
     return 'whole';
