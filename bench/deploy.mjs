@@ -120,7 +120,10 @@ async function deploy(base, release) {
     return receipt !== null;
   });
   const tookMs = performance.now() - startMs;
-  await until(async () => (await get(service)).rollback.ready);
+  await until(async () => {
+    const { rollback, deployment } = await get(service);
+    return rollback.ready && deployment.endedAt !== null;
+  });
   await send('DELETE', `${service}/standby`, {});
   await until(async () => Object.values((await get(service)).pools).includes(null));
   return tookMs;
