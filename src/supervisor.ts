@@ -39,6 +39,12 @@ const backoffLastMs = 5_000;
 /** Beyond the limit of a graceful stop, for the answers to get out. */
 const stopGraceMs = 2_000;
 
+/**
+ * A young generation (MB) that does not have to grow from one MB first is collected less often and
+ * costs the slowest of a hundred requests less: `npm run bench -- latency` shows it.
+ */
+const workerFlags = ['--min-semi-space-size=8'];
+
 /** @returns the exit code, once everything has ended. @throws Fault PORT_IN_USE */
 export async function supervise(options: SupervisorOptions): Promise<number> {
   const traffic = await holdListener(options.listen);
@@ -100,6 +106,7 @@ class Supervisor {
     child.startedMs = performance.now();
     child.listening = false;
     const started = fork(this.#options.entry, [], {
+      execArgv: isWorker ? [...process.execArgv, ...workerFlags] : process.execArgv,
       env: {
         ...process.env,
         [childEnv.role]: child.name,

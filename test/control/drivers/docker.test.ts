@@ -232,13 +232,14 @@ describeWithEngine('the docker driver', (engine) => {
   });
 
   test('HEALTHCHECK is a state beside ours: starting and unhealthy are told as such', async () => {
-    await engine().image('shop:checked', { VERSION: 'v1', SLOW_MS: '300' }, true);
+    await engine().image('shop:checked', { VERSION: 'v1', MODE: 'sick' }, true);
     const { driver, told, events } = await bench.open();
 
     await driver.start(orderOf(dockerRelease('v1', { image: 'shop:checked' })));
-    await told('shop.blue.1', ([first]) => first?.state === 'running');
     const { targets = [] } = (await driver.list())[0] ?? {};
     const at = `http://${targets[0]?.host}:${targets[0]?.port}`;
+    await fetch(`${at}/get-well`);
+    await told('shop.blue.1', ([first]) => first?.state === 'running');
     await fetch(`${at}/get-sick`);
     await told('shop.blue.1', ([first]) => first?.state === 'unhealthy');
     const sick = events.findLast((one) => one.kind === 'targets');
