@@ -124,7 +124,7 @@ frontend f
   bind 127.0.0.1:${port}
   default_backend b
 backend b
-  server s 127.0.0.1:${originPort} maxconn 256
+  server s 127.0.0.1:${originPort} maxconn 4096
 `,
   );
   return { child: launch('haproxy', ['-db', '-f', file]) };

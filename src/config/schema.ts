@@ -162,7 +162,7 @@ const limits = record({
   connectionsPerTarget: preset(
     whole(1, 65_535),
     256,
-    'How many connections each worker opens to one target.',
+    'How many requests of each worker may be inside one target; more wait. Event streams and tunnels are not counted.',
   ),
 });
 

@@ -63,7 +63,6 @@ export class Attempt implements Sender, Waiter {
         return;
       }
       const kept = lease.pool.upstreams(generalKey, () => new AgentUpstreams());
-      kept.agent.maxSockets = service.policy.connectionsPerTargetMax;
       // What failed on a kept connection is tried again on a new one: others may be as stale.
       around.forwarder.send(this, lease.target, exchange.retries > 0 ? false : kept.agent);
     } catch (thrown) {

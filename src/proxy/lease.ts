@@ -49,11 +49,11 @@ export class Lease {
   }
 
   /** The exchange turned out to be an event stream or a tunnel. */
-  become(kind: Kind): void {
+  become(kind: Exclude<Kind, 'http'>): void {
     if (this.#over || kind === this.#kind) return;
     const from = this.#kind;
     this.#kind = kind;
-    this.pool.reclassify(from, kind);
+    this.pool.reclassify(from, this);
   }
 
   /**

@@ -102,8 +102,8 @@ export class Pool {
    * chosen all the same and the lease says `panic`.
    *
    * @param avoid a target that just failed this request; taken only where there is no other.
-   * @returns null where every usable target has `placesMax` requests inside, or there is no target
-   *   at all.
+   * @returns null where `placesMax` requests are inside every usable target, streams and tunnels
+   *   not counted, or there is no target at all.
    */
   claim(generation: number, placesMax: number, avoid?: Target): Lease | null {
     const now = this.#clock.now();
@@ -121,6 +121,7 @@ export class Pool {
     chosen.turn = Math.max(chosen.turn + 1, this.#round);
     this.#round = chosen.turn;
     chosen.inside++;
+    chosen.places++;
     chosen.requests++;
     this.#inside.http++;
     const lease = new Lease(this, chosen, generation, panic);
@@ -172,11 +173,13 @@ export class Pool {
     }
   }
 
-  /** For `Lease` alone: moves a request to another kind. */
-  reclassify(from: Kind, to: Kind): void {
+  /** For `Lease` alone: a request turned out to be a stream or a tunnel, and gives its place up. */
+  reclassify(from: Kind, lease: Lease): void {
     this.#inside[from]--;
-    this.#inside[to]++;
+    this.#inside[lease.kind]++;
+    if (from === 'http') lease.target.places--;
     this.#closeWhenDrained();
+    this.#released();
   }
 
   /** For `Lease` alone: the request is inside no more. */
@@ -184,6 +187,7 @@ export class Pool {
     this.#leases.delete(lease);
     this.#inside[lease.kind]--;
     lease.target.inside--;
+    if (lease.kind === 'http') lease.target.places--;
     if (this.#tally !== null) {
       // A request that went on to another target left this pool unharmed.
       if (ending === 'retried') this.#tally.finished++;
@@ -234,7 +238,7 @@ export class Pool {
   ): Target | null {
     let next: Target | null = null;
     for (const target of this.#targets) {
-      if (target === avoid || target.inside >= placesMax || !may(target)) continue;
+      if (target === avoid || target.places >= placesMax || !may(target)) continue;
       if (
         next === null ||
         target.turn < next.turn ||

@@ -18,6 +18,8 @@ export class Target {
   /** How often it was chosen, as far as taking turns goes. */
   turn: number;
   inside = 0;
+  /** Of these, how many take a place: streams and tunnels stay long, and wait for nothing. */
+  places = 0;
   requests = 0;
   errors = 0;
   errorsInRow = 0;

@@ -286,6 +286,25 @@ test('when every place is taken, requests wait in order, and one that comes late
   expect(into).toEqual(['a blue']);
 });
 
+test.each(['sse', 'upgrade'] as const)(
+  '%s takes no place: requests go on beside it, and it lets one in that waits',
+  (kind) => {
+    const one = { ...policy, connectionsPerTargetMax: 1 };
+    const { service } = setUp(at(1, 'blue', { policy: one }));
+    const into: string[] = [];
+    const lasting = claimed(service);
+    waiting(service, 'a', into);
+
+    lasting.become(kind);
+    waiting(service, 'b', into);
+    lasting.release('finished');
+
+    // One place, which a has: what never took one gives none back.
+    expect(into).toEqual(['a blue']);
+    expect(service.claim()).toBeNull();
+  },
+);
+
 test('a service without a release says so at once', () => {
   const { service } = setUp(at(0, 'blue', { pools: { blue: null, green: null } }));
   const into: string[] = [];
