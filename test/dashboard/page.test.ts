@@ -357,6 +357,10 @@ browserTest('traffic is drawn live for each color, and told in figures', async (
     return data.some((value) => value > 0);
   })`);
   expect(drawn).toEqual([true, true, true]);
+  await tab.page.setViewportSize({ width: 360, height: 800 });
+  const wide = () => tab.page.evaluate('document.documentElement.scrollWidth');
+  await expect.poll(wide).toBeLessThanOrEqual(360);
+  expect(await textOf(row)).toMatch(/BLUE\s+110/);
   await tab.done();
 });
 
