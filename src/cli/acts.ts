@@ -6,7 +6,7 @@
  * second click, or a colleague who was faster, is a conflict and not a second change.
  */
 import { pause } from '../clock.ts';
-import type { Reloaded, ServiceStatus } from '../control/control.ts';
+import type { Reloaded, RollbackStatus, ServiceStatus } from '../control/control.ts';
 import type { Deployment } from '../control/state.ts';
 import { type Context, give } from './context.ts';
 import { pathOf, readService, standbyOf } from './deploy.ts';
@@ -26,13 +26,7 @@ export async function flip(context: Context, service: string): Promise<number> {
 
 /** Goes to the warm release, and says which one before it goes. @throws Failure */
 export async function rollback(context: Context, service: string): Promise<number> {
-  const before = await readService(context, service);
-  const status = before.rollback.asleep ? await awake(context, before) : before;
-  const { ready, to, reason } = status.rollback;
-  if (!ready || !to) {
-    const detail = `${service} cannot be rolled back: ${reason ?? 'there is no warm pool.'}`;
-    throw new Failure(exits.refused, detail, { code: 'ROLLBACK_NOT_READY', detail });
-  }
+  const { status, to } = await wayBack(context, service);
   const live = status.pools[status.live];
   const from = live ? `from ${live.release} on ${live.color} ` : '';
   const generation = context.generation ?? status.generation;
@@ -47,14 +41,21 @@ export async function rollback(context: Context, service: string): Promise<numbe
 
 /** Makes the warm pool able to take the traffic, and returns when it is. @throws Failure */
 export async function wake(context: Context, service: string): Promise<number> {
-  const status = await awake(context, await readService(context, service));
-  const { ready, to, reason } = status.rollback;
-  if (!ready || !to) {
-    const detail = `${service} cannot be rolled back: ${reason ?? 'there is no warm pool.'}`;
-    throw new Failure(exits.refused, detail, { code: 'ROLLBACK_NOT_READY', detail });
-  }
+  const { status, to } = await wayBack(context, service);
   give(context, status, () => `A rollback of ${service} to ${to.release} on ${to.color} is ready.`);
   return exits.ok;
+}
+
+/** Where a rollback goes, once it may. @throws Failure with exit 5 and the reason where it may not. */
+async function wayBack(
+  context: Context,
+  service: string,
+): Promise<{ status: ServiceStatus; to: NonNullable<RollbackStatus['to']> }> {
+  const status = await awake(context, await readService(context, service));
+  const { ready, to, reason } = status.rollback;
+  if (ready && to) return { status, to };
+  const detail = `${service} cannot be rolled back: ${reason ?? 'there is no warm pool.'}`;
+  throw new Failure(exits.refused, detail, { code: 'ROLLBACK_NOT_READY', detail });
 }
 
 /** Wakes a warm pool that rests, and waits for it. @returns the service as it is then. */

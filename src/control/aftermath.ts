@@ -6,14 +6,13 @@
  * unseen, but its numbers reach the history either way.
  */
 import { pause } from '../clock.ts';
-import type { Warm } from '../config/config.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { Drained, Inside } from '../wire.ts';
 import type { Deployer } from './deployer.ts';
 import { retired, settle, settled, standbyPool } from './deployment.ts';
 import { DrainTally, insideOf } from './drain.ts';
 import { countOf, nobody } from './flip.ts';
-import { type Running, type Shape, whole } from './running.ts';
+import { type Rest, type Running, type Shape, whole } from './running.ts';
 import type { Deployment } from './state.ts';
 
 const drainPollMsMin = 50;
@@ -239,29 +238,38 @@ export class Aftermath {
 
   /** Lays the pool to rest. Tunnels live until it is retired, so that waits until none is left. */
   async #lay(poolId: string): Promise<void> {
-    const { core, config } = this.#deployer;
+    const { core } = this.#deployer;
     const running = this.#standby();
-    if (running?.id !== poolId || running.release.run.kind === 'static') return;
-    while (!this.#controller.signal.aborted) {
-      if (this.#standby() !== running || running.leaving || running.size === null) return;
-      if (running.rest !== null || restOf(config.warm, running.size) === null) return;
+    if (running?.id !== poolId) return;
+    while (this.#restFor(running) !== null) {
       const stats = await core.stats();
+      const rest = this.#restFor(running);
       const empty = stats.length > 0 && countOf(insideOf(stats, poolId)) === 0;
-      if (empty && !this.#deployer.busy && this.#standby() === running) break;
+      if (rest !== null && empty && !this.#deployer.busy) {
+        running.rest = rest;
+        running.size = rest.replicas;
+        try {
+          await this.#order(running, rest);
+        } catch (thrown) {
+          this.#failed(running, 'laid to rest', thrown);
+          // Whatever came of it: it is better awake than half asleep.
+          this.wake();
+        }
+        return;
+      }
       await pause(core.seams.clock, lookAgainMs, this.#controller.signal);
     }
-    const full = running.size;
-    const shape = full === null ? null : restOf(config.warm, full);
-    if (this.#controller.signal.aborted || full === null || shape === null) return;
-    running.rest = { full, frozen: shape.frozen };
-    running.size = shape.replicas;
-    try {
-      await this.#order(running, shape);
-    } catch (thrown) {
-      this.#failed(running, 'laid to rest', thrown);
-      // Whatever came of it: it is better awake than half asleep.
-      this.wake();
-    }
+  }
+
+  /** How the pool is to rest, as things are; null: it is not to, or does already. */
+  #restFor(running: Running): (Rest & Shape & { readonly replicas: number }) | null {
+    const { size, release } = running;
+    if (this.#controller.signal.aborted || this.#standby() !== running) return null;
+    if (running.leaving || running.rest !== null) return null;
+    if (size === null || release.run.kind === 'static') return null;
+    const { replicas, freeze } = this.#deployer.config.warm;
+    const count = Math.min(replicas ?? size, size);
+    return freeze || count < size ? { full: size, replicas: count, frozen: freeze } : null;
   }
 
   async #order(running: Running, shape: Shape): Promise<void> {
@@ -282,10 +290,4 @@ export class Aftermath {
     this.#deployer.core.seams.log('warn', text);
     this.#deployer.changed(text);
   }
-}
-
-/** How a pool of so many replicas is kept warm; null: whole and awake. */
-function restOf({ replicas, freeze }: Warm, full: number): (Shape & { replicas: number }) | null {
-  const count = Math.min(replicas ?? full, full);
-  return freeze || count < full ? { replicas: count, frozen: freeze } : null;
 }

@@ -129,16 +129,12 @@ test('a warm pool that is not wholly healthy is no way back, and says which targ
   expect(world.fleet.service('shop').rollback.ready).toBe(true);
 });
 
-test('a warm pool kept small is grown back before a rollback counts as ready', async () => {
-  const warm = { forMs: null, replicas: 1, freeze: false };
-  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
-  expect(world.platform.ports('shop.blue.1')).toHaveLength(1);
-  expect(world.fleet.service('shop').rollback.reason).toContain('kept at 1 of 2 replicas');
-
+/** The first rollback is refused and wakes the pool; the one after that goes through. */
+async function backAfterWaking(world: World, meanwhile: string): Promise<void> {
   expect(await refusal(world.fleet.rollback('shop', 'v1', me))).toMatchObject({
     code: 'ROLLBACK_NOT_READY',
   });
-  expect(world.fleet.service('shop').rollback.reason).toContain('growing back to 2');
+  expect(world.fleet.service('shop').rollback.reason).toContain(meanwhile);
   await world.clock.passAsync(10_000);
   await world.fleet.rollback('shop', 'v1', me);
 
@@ -146,6 +142,15 @@ test('a warm pool kept small is grown back before a rollback counts as ready', a
     live: 'blue',
     pools: { blue: { healthy: 2 } },
   });
+}
+
+test('a warm pool kept small is grown back before a rollback counts as ready', async () => {
+  const warm = { forMs: null, replicas: 1, freeze: false };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  expect(world.platform.ports('shop.blue.1')).toHaveLength(1);
+  expect(world.fleet.service('shop').rollback.reason).toContain('kept at 1 of 2 replicas');
+
+  await backAfterWaking(world, 'growing back to 2');
 });
 
 test('a warm pool that is frozen is not probed, and thawed before a rollback counts as ready', async () => {
@@ -161,17 +166,7 @@ test('a warm pool that is frozen is not probed, and thawed before a rollback cou
     'The warm pool (v1 on blue) is kept frozen; `pointsman wake` thaws it, then roll back.',
   );
 
-  expect(await refusal(world.fleet.rollback('shop', 'v1', me))).toMatchObject({
-    code: 'ROLLBACK_NOT_READY',
-  });
-  expect(world.fleet.service('shop').rollback.reason).toContain('is thawing');
-  await world.clock.passAsync(10_000);
-  await world.fleet.rollback('shop', 'v1', me);
-
-  expect(world.fleet.service('shop')).toMatchObject({
-    live: 'blue',
-    pools: { blue: { healthy: 2 } },
-  });
+  await backAfterWaking(world, 'is thawing');
 });
 
 test('wake makes a rollback ready and switches nothing; a pool that is awake is let be', async () => {

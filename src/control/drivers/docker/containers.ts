@@ -19,6 +19,7 @@ export interface Found {
   readonly marks: Marks;
   /** Its own pool's id, or the one its adoption would have. */
   readonly poolId: string;
+  readonly paused: boolean;
 }
 
 /**
@@ -31,11 +32,16 @@ export async function survey(engine: Engine, instance: string): Promise<readonly
     method: 'GET',
     path: '/containers/json',
     query: { all: '1', filters: { label: [label.service] } },
-  })) as readonly { readonly Id: string; readonly Labels?: Labels | null }[];
+  })) as readonly {
+    readonly Id: string;
+    readonly State?: string;
+    readonly Labels?: Labels | null;
+  }[];
   return rows.flatMap((row) => {
     const marks = marksOf(row.Labels ?? {});
     if (marks === null || (marks.own !== null && marks.own.instance !== instance)) return [];
-    return [{ id: row.Id, marks, poolId: marks.own?.poolId ?? adoptedPoolId(marks) }];
+    const poolId = marks.own?.poolId ?? adoptedPoolId(marks);
+    return [{ id: row.Id, marks, poolId, paused: row.State === 'paused' }];
   });
 }
 
@@ -106,11 +112,15 @@ export async function freeze(engine: Engine, id: string, frozen: boolean): Promi
  *
  * @param stopMs its stop timeout: how long the call may take is derived from it.
  */
-export async function end(engine: Engine, id: string, stopMs: number): Promise<void> {
+export async function end(
+  engine: Engine,
+  { id, paused }: Pick<Found, 'id' | 'paused'>,
+  stopMs: number,
+): Promise<void> {
   const path = `/containers/${id}`;
   try {
-    // A frozen one could not hear its signal.
-    await freeze(engine, id, false);
+    // It could not hear its signal.
+    if (paused) await freeze(engine, id, false);
     // Without `t` the engine takes the timeout the container was created with.
     await engine.call({ method: 'POST', path: `${path}/stop`, limitMs: stopMs + stopGraceMs });
   } catch (thrown) {

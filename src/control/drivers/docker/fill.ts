@@ -73,7 +73,7 @@ export async function fill(seams: FillSeams, order: StartOrder): Promise<Started
       pool.wanted = formerly;
       await undo(seams, pool, members, thrown, run.stopMs);
     }
-    await inTurns(surplus, (one) => end(engine, one.facts.id, run.stopMs));
+    await inTurns(surplus, (one) => end(engine, one.facts, run.stopMs));
     if (order.frozen) await temper(engine, await fleet.members(pool.id), true);
     await fleet.look(pool.id);
     if (pinned !== null) void tidyImages(seams, order, run.keepImages, pinned);
@@ -203,7 +203,7 @@ async function undo(
   try {
     const all = (await fleet.survey()).filter((one) => one.poolId === pool.id);
     const made = all.filter((one) => !keep.has(one.id));
-    await inTurns(made, (one) => end(engine, one.id, stopMs));
+    await inTurns(made, (one) => end(engine, one, stopMs));
     if (keep.size === 0) fleet.forget(pool.id);
     else await fleet.look(pool.id);
   } catch (thrown) {

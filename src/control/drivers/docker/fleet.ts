@@ -262,18 +262,18 @@ export class Fleet {
       const { containerId } = replica;
       const facts = containerId === null ? null : await inspect(engine, containerId);
       try {
+        let id: string | null = null;
         if (facts !== null && !facts.running) {
           log.info({ pool: pool.id, target: replica.id }, 'starting a container that died again');
-          await startContainer(engine, facts.id);
-          if (isFrozen(pool)) await freeze(engine, facts.id, true);
+          id = facts.id;
         } else if (facts === null && pool.wanted !== null && replica.marks.own !== null) {
           log.info({ pool: pool.id, target: replica.id }, 'creating a container that was removed');
           const instance = await this.#seams.instance();
-          const id = await createReplica(engine, pool.wanted, replica.marks.own.replica, instance);
+          id = await createReplica(engine, pool.wanted, replica.marks.own.replica, instance);
           replica.containerId = id;
-          await startContainer(engine, id);
-          if (isFrozen(pool)) await freeze(engine, id, true);
         }
+        if (id !== null) await startContainer(engine, id);
+        if (id !== null && isFrozen(pool)) await freeze(engine, id, true);
       } catch (thrown) {
         if (isUnavailable(thrown)) throw thrown;
         log.warn({ pool: pool.id, target: replica.id }, `not started: ${reasonOf(thrown)}`);

@@ -73,7 +73,7 @@ export class Removal {
         (one) => one.poolId === poolId && one.marks.own !== null && !keep.has(one.id),
       );
       const stopMs = pool?.wanted?.run.stopMs ?? stopMsUnknown;
-      await inTurns(ours, (one) => end(this.#engine, one.id, stopMs));
+      await inTurns(ours, (one) => end(this.#engine, one, stopMs));
       this.#due.delete(poolId);
       if (keep.size === 0) fleet.forget(poolId);
     });
