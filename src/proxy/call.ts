@@ -141,9 +141,10 @@ export class Call implements Underway {
       this.abort();
       return;
     }
-    const { unread } = this;
+    // Behind a request that was refused nothing is believed, be it refused at once or in its turn.
+    const drop = this.unread || typeof this.#vetted === 'string';
     const close =
-      unread || this.tunnelHead !== null || !res.shouldKeepAlive || this.around.plane.closing;
+      drop || this.tunnelHead !== null || !res.shouldKeepAlive || this.around.plane.closing;
     const accept = typeof this.#vetted === 'string' ? req.headers.accept : this.#vetted.accept;
     const answer = ownAnswer(code, {
       id: exchange.id,
@@ -155,7 +156,7 @@ export class Call implements Underway {
     exchange.status = answer.status;
     if (!close) this.keepAlive(answer.headers);
     res.writeHead(answer.status, answer.reason, answer.headers);
-    if (unread) {
+    if (drop) {
       this.connection.lingerAfterAnswer();
       req.resume();
     }

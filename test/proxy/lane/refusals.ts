@@ -126,7 +126,7 @@ export function refusalSuite(name: string, makeLane: MakeLane): void {
       const got = await exchangeRaw(proxy.port, bytes);
 
       expect(got).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-      expect(got).toMatch(/\r\nConnection: close\r\n/i);
+      expect(got).toMatch(/\r\nConnection: close\r\n/is);
       expect(got.match(/HTTP\/1\.1 /g)).toHaveLength(1);
       expect(whole).toBe(0);
     }, 10_000);
@@ -195,6 +195,30 @@ export function refusalSuite(name: string, makeLane: MakeLane): void {
     expect(got).toMatch(/^HTTP\/1\.1 200 OK/);
     expect(got).toContain('the answer');
     expect(got).toMatch(/the answer(?:\r\n0\r\n\r\n)?HTTP\/1\.1 400 /);
+  });
+
+  test(`${name}: a refused request is the last of its connection, in its turn as at once`, async () => {
+    const seen: string[] = [];
+    const origin = await startOrigin((req, res) => {
+      seen.push(req.url ?? '');
+      setTimeout(() => res.end('the answer'), 20);
+    });
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+    const refused = 'GET /without-host HTTP/1.1\r\n\r\n';
+    const behind = 'GET /behind HTTP/1.1\r\nHost: a\r\n\r\n';
+
+    const atOnce = await exchangeRaw(proxy.port, refused + behind);
+    const inTurn = await exchangeRaw(
+      proxy.port,
+      `GET /first HTTP/1.1\r\nHost: a\r\n\r\n${refused}${behind}`,
+    );
+    // One more round trip, so that whatever was sent to the target has come.
+    await ask(proxy.port, { path: '/after' });
+
+    expect(atOnce.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400']);
+    expect(inTurn.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400']);
+    expect(inTurn).toMatch(/ 400 .*\r\nConnection: close\r\n/is);
+    expect(seen).toEqual(['/first', '/after']);
   });
 
   test(`${name}: pipelined requests are answered in order, one at a time`, async () => {
