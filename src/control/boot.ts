@@ -169,7 +169,7 @@ export class Boot {
 
   #barrier(): Barrier {
     const { seams, publisher } = this.#deployer.core;
-    return { ...seams, publish: () => publisher.publish() };
+    return { ...seams, publisher };
   }
 }
 

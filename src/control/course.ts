@@ -189,7 +189,7 @@ export class Course {
     const { intent, deployment } = before;
     if (intent === null || deployment === null) throw new Error('A flip has no intent on record.');
     const { seams, publisher, flips } = this.#deployer.core;
-    const barrier = { ...seams, publish: () => publisher.publish() };
+    const barrier = { ...seams, publisher };
     const flip: Flip = {
       fence: { service: this.#deployer.name, generation: intent.generation },
       begun: () => this.#deployer.moving(intent),

@@ -3,7 +3,8 @@
  * one. Specified by `test/contracts/dataplane.ts`.
  *
  * The rule this file keeps: `stage` hands over tables and moves no traffic between colors; only
- * `hold` and then `commit` of the staged generation do. Every order is fenced by generation.
+ * `hold` and then `commit` of the staged generation do. Every order is fenced by generation, and a
+ * worker carries them out as they were given: one may be given before the last was answered.
  */
 import type { Committed, Fence, Table, WorkerStats } from '../wire.ts';
 

@@ -14,7 +14,7 @@ import type { Color, Committed, Fence, Inside } from '../wire.ts';
 import type { DataPlane } from './dataplane.ts';
 import type { Log } from './seams.ts';
 import type { Direction, Receipt } from './state.ts';
-import { within } from './table.ts';
+import { type Publisher, within } from './table.ts';
 
 /**
  * By when every worker must hold: longer than any pause of a live process, shorter than a client's
@@ -29,7 +29,7 @@ export interface Barrier {
   readonly plane: DataPlane;
   readonly log: Log;
   /** Stages the table as it stands. */
-  readonly publish: () => Promise<void>;
+  readonly publisher: Pick<Publisher, 'publish' | 'publishAnd'>;
 }
 
 export interface Flip {
@@ -55,13 +55,14 @@ export interface Flipped {
  *   old generation and nobody waits.
  */
 export async function flipOver(barrier: Barrier, flip: Flip): Promise<Flipped> {
-  const { clock, plane, log } = barrier;
+  const { clock, plane, publisher, log } = barrier;
   const begun = clock.now();
   let workers = 0;
   try {
     flip.begun();
-    await barrier.publish();
-    workers = await plane.hold(flip.fence, holdMsMax);
+    // Both in one breath: a worker that is asked to hold has the table by then, and the flip is
+    // shorter by a trip to all of them.
+    workers = await publisher.publishAnd(() => plane.hold(flip.fence, holdMsMax));
     const refusal = flip.refusal();
     if (refusal !== null) throw refusal;
   } catch (thrown) {
@@ -96,7 +97,7 @@ export async function flipForward(
   for (let left = tries; left > 0; left--) {
     const last = left === 1;
     try {
-      await barrier.publish();
+      await barrier.publisher.publish();
       workers = Math.max(workers, await held(barrier, fence));
     } catch (thrown) {
       log('warn', `A flip is being finished: ${reasonOf(thrown)}`, { ...fence });

@@ -38,7 +38,8 @@ export class Publisher {
   #open = false;
   #sending = false;
   #due: (() => void) | null = null;
-  #waiting: { readonly resolve: () => void; readonly reject: (why: unknown) => void }[] = [];
+  /** Those who asked for the next table. */
+  #waiting: ((taken: Promise<void>) => void)[] = [];
   #problem: string | null = null;
 
   constructor(plane: DataPlane, clock: Clock, log: Log, view: View) {
@@ -87,10 +88,25 @@ export class Publisher {
    * @throws Fault HOLD_TIMEOUT where they did not take it in time, or what the data plane threw.
    */
   publish(): Promise<void> {
-    if (!this.#open) return Promise.resolve();
-    const sent = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return this.publishAnd(async () => {});
+  }
+
+  /**
+   * Sends how things stand now, and in the same turn what `order` orders: every worker carries that
+   * out next, and nobody waits for the answers to the table in between.
+   *
+   * @returns what `order` came to, when every worker has the table too.
+   * @throws as `publish`, or what `order` threw; whichever is first.
+   */
+  publishAnd<T>(order: () => Promise<T>): Promise<T> {
+    if (!this.#open) return order();
+    const done = new Promise<T>((resolve, reject) => {
+      this.#waiting.push((taken) => {
+        Promise.all([order(), taken]).then(([ordered]) => resolve(ordered), reject);
+      });
+    });
     if (!this.#sending) void this.#send();
-    return sent;
+    return done;
   }
 
   close(): void {
@@ -104,14 +120,14 @@ export class Publisher {
     while (this.#waiting.length > 0) {
       const waiting = this.#waiting;
       this.#waiting = [];
+      const taken = this.#stage();
+      for (const sent of waiting) sent(taken);
       try {
-        await this.#stage(this.#build());
+        await taken;
         this.#problem = null;
-        for (const one of waiting) one.resolve();
       } catch (thrown) {
         this.#problem = `The workers did not take the last table: ${reasonOf(thrown)}`;
         this.#log('error', this.#problem);
-        for (const one of waiting) one.reject(thrown);
         this.#again();
       }
     }
@@ -132,8 +148,9 @@ export class Publisher {
     return { version: this.#version, edge: this.#view.edge(), services: this.#view.entries() };
   }
 
-  #stage(table: Table): Promise<void> {
-    return within(this.#clock, stageMsMax, this.#plane.stage(table), () => {
+  async #stage(): Promise<void> {
+    const table = this.#build();
+    await within(this.#clock, stageMsMax, this.#plane.stage(table), () => {
       const text = `A worker did not take table ${table.version} within ${stageMsMax / 1000} s.`;
       return new Fault('HOLD_TIMEOUT', text, { version: table.version });
     });

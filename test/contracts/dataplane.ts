@@ -214,6 +214,22 @@ function flips(run: Run, everywhere: Everywhere, served: Served, all: All): void
     },
   );
 
+  run('a hold that is ordered in one breath with its table finds it staged', async (h, table) => {
+    await h.plane().stage(await table.at(1));
+    const next = await table.at(2);
+
+    const staged = h.plane().stage(next);
+    const held = h.plane().hold(fence(2), 250);
+
+    expect(await held).toBe(h.workers.length);
+    await staged;
+    const sent = await everywhere(h);
+    expect(served(sent)).toEqual(all(h, null));
+    await h.plane().commit(fence(2), true);
+    await h.settle();
+    expect(served(sent)).toEqual(all(h, 'v2'));
+  });
+
   run(
     'an aborted flip gives everyone back to the old pool, and can be tried again',
     async (h, t) => {
