@@ -66,7 +66,7 @@ export class Boot {
     await this.#recount();
     await this.#durable;
     for (const pool of this.#dropped) {
-      await deployer.core
+      await deployer.core.platforms
         .driver(pool.release.run.kind)
         .stop(pool.id)
         .catch((thrown: unknown) =>

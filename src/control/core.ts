@@ -4,10 +4,9 @@
  * The rule this file keeps: one ledger, one publisher, one prober for all, because there is one
  * disk, one table and one clock; a deployer owns nothing that another could need.
  */
-import type { Run } from '../config/config.ts';
 import type { WorkerStats } from '../wire.ts';
-import type { Driver } from './drivers/driver.ts';
 import type { Ledger } from './ledger.ts';
+import type { Platforms } from './platforms.ts';
 import type { Prober } from './prober.ts';
 import type { Seams } from './seams.ts';
 import type { Deployment } from './state.ts';
@@ -19,15 +18,13 @@ export interface Core {
   readonly ledger: Ledger;
   readonly publisher: Publisher;
   readonly prober: Prober;
+  readonly platforms: Platforms;
   /** Flips go through it: each is to be quick, so that nobody waits who is held. */
   readonly flips: Turnstile;
   /** Asks the workers now; those that do not answer are left out. Never rejects. */
   stats(): Promise<readonly WorkerStats[]>;
   /** Their last answers. */
   lastStats(): readonly WorkerStats[];
-  driver(kind: Run['kind']): Driver;
-  /** Why a platform is away, as its driver said; null: it is there. */
-  away(kind: Run['kind']): string | null;
   /** Adds an ended deployment to the history, as soon as the disk lets it. */
   append(deployment: Deployment): void;
 }

@@ -357,7 +357,7 @@ export class Deployer {
   #standing(): Standing {
     const live = livePool(this.state);
     const running = live === null ? undefined : this.pools.get(live.id);
-    const away = this.core.away(this.#config.run.kind);
+    const away = this.core.platforms.away(this.#config.run.kind);
     return {
       config: this.#config,
       state: this.state,
@@ -395,8 +395,8 @@ export class Deployer {
 
   async #refuseAway(look: boolean): Promise<void> {
     const { kind } = this.#config.run;
-    const away = this.core.away(kind);
+    const away = this.core.platforms.away(kind);
     if (away !== null) throw new Fault('DRIVER_UNAVAILABLE', `${this.name}: ${away}`);
-    if (look) await this.core.driver(kind).list();
+    if (look) await this.core.platforms.driver(kind).list();
   }
 }

@@ -6,7 +6,7 @@
  * is broken says so in its status, and no other waits for it longer than `restoreMs`.
  */
 import { pause } from '../clock.ts';
-import type { Config, Run, ServiceConfig } from '../config/config.ts';
+import type { Config, ServiceConfig } from '../config/config.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { ServiceEntry, WorkerStats } from '../wire.ts';
 import { Boot } from './boot.ts';
@@ -14,9 +14,10 @@ import type { Call, DeployOrder, Reloaded, ServiceStatus } from './control.ts';
 import type { Core } from './core.ts';
 import { Deployer } from './deployer.ts';
 import { livePool } from './deployment.ts';
-import type { Driver, DriverEvent } from './drivers/driver.ts';
 import { Journal } from './journal.ts';
 import { Ledger } from './ledger.ts';
+import { Platforms } from './platforms.ts';
+import { Poller } from './poller.ts';
 import { Prober } from './prober.ts';
 import type { Seams } from './seams.ts';
 import type { Deployment } from './state.ts';
@@ -28,13 +29,6 @@ import { Turnstile } from './turnstile.ts';
  * one.
  */
 const restoreMs = 2_000;
-/** How often the workers are asked for the status that is shown. */
-const lookMs = 1_000;
-/**
- * What runs without a record is looked for at the start and then so often: a platform may finish
- * late.
- */
-const sweepMs = 30_000;
 /**
  * Flips of services that are under way at a time. Each holds for as long as the orders of the
  * others stand before its own: with a thousand at once, all would be held too long, and undone.
@@ -49,16 +43,11 @@ export class Fleet {
   readonly #leaving = new Set<Deployer>();
   /** Services whose first release is about to be deployed, and is on no record yet. */
   readonly #beginning = new Set<string>();
-  readonly #drivers = new Map<Run['kind'], Driver>();
-  readonly #away = new Map<Run['kind'], string>();
-  readonly #watches: (() => void)[] = [];
+  readonly #platforms: Platforms;
+  readonly #poller: Poller;
   readonly #core: Core;
   readonly #journal: Journal;
   #config: Config;
-  #stats: readonly WorkerStats[] = [];
-  /** The question to the workers that is on its way, and the one that is put after it. */
-  #looking: Promise<readonly WorkerStats[]> | null = null;
-  #lookingNext: Promise<readonly WorkerStats[]> | null = null;
   #closed = false;
   #booted = false;
 
@@ -66,6 +55,20 @@ export class Fleet {
     this.#seams = seams;
     this.#config = config;
     this.#journal = new Journal(seams);
+    this.#platforms = new Platforms(seams, {
+      kinds: () => [...this.#deployers.values()].map((deployer) => deployer.config.run.kind),
+      told: (service, event) => this.#deployers.get(service)?.driverEvent(event),
+      back: (kind) => {
+        for (const deployer of this.#deployers.values()) {
+          if (deployer.config.run.kind === kind) deployer.platformBack();
+        }
+      },
+      lost: (service, poolId) => this.#deployers.get(service)?.lost(poolId) === true,
+    });
+    this.#poller = new Poller(seams.plane, seams.clock, seams.log, (stats) => {
+      this.#core.publisher.seen(versionOf(stats));
+      if (this.#booted) this.#letGo(stats);
+    });
     this.#core = {
       seams,
       ledger,
@@ -88,10 +91,9 @@ export class Fleet {
           seams.events.emit({ type: 'probe', ...about, healthy, passes, rise });
         },
       }),
-      stats: () => this.#look(),
-      lastStats: () => this.#stats,
-      driver: (kind) => this.#driver(kind),
-      away: (kind) => this.#away.get(kind) ?? null,
+      stats: () => this.#poller.ask(),
+      lastStats: () => this.#poller.last,
+      platforms: this.#platforms,
       append: (deployment) => this.#journal.append(deployment),
     };
   }
@@ -220,7 +222,7 @@ export class Fleet {
 
   /** What the workers last said of themselves. */
   stats(): readonly WorkerStats[] {
-    return this.#stats;
+    return this.#poller.last;
   }
 
   /** Why the fleet as a whole is not as it should be, one sentence each. */
@@ -233,7 +235,8 @@ export class Fleet {
   close(): void {
     this.#closed = true;
     for (const deployer of [...this.#deployers.values(), ...this.#leaving]) deployer.close();
-    for (const end of this.#watches) end();
+    this.#platforms.close();
+    this.#poller.close();
     const { prober, publisher, ledger } = this.#core;
     prober.close();
     publisher.close();
@@ -243,8 +246,8 @@ export class Fleet {
 
   async #start(): Promise<void> {
     const { publisher, ledger } = this.#core;
-    const stats = await this.#look();
-    publisher.begin(Math.max(0, ...stats.map((one) => one.tableVersion)));
+    const stats = await this.#poller.ask();
+    publisher.begin(versionOf(stats));
     await this.#restore(this.#config.services, stats);
     const named = new Set(this.#config.services.map(({ name }) => name));
     for (const name of ledger.names()) {
@@ -252,8 +255,8 @@ export class Fleet {
       this.#seams.log('warn', `Service ${name} is on record but not in the config: left alone.`);
     }
     this.#booted = true;
-    this.#keepLooking();
-    this.#keepSweeping();
+    this.#poller.keepAsking();
+    this.#platforms.keepSweeping();
   }
 
   /** Brings services to where their record says, then serves them. */
@@ -278,15 +281,7 @@ export class Fleet {
     );
     if (this.#closed) return;
     for (const { deployer } of boots) void this.#first(deployer);
-    this.#sweepAll();
-  }
-
-  #sweepAll(): void {
-    if (this.#closed) return;
-    const used = [...this.#deployers.values()].map(({ config }) => config.run.kind);
-    for (const kind of new Set([...this.#drivers.keys(), ...used])) {
-      if (!this.#away.has(kind)) void this.#sweep(kind);
-    }
+    this.#platforms.sweep();
   }
 
   /**
@@ -329,8 +324,8 @@ export class Fleet {
    * A worker that was hung while a flip was undone by a controller that then died still holds.
    * Nobody else would tell it: no flip is under way.
    */
-  #letGo(): void {
-    for (const { services } of this.#stats) {
+  #letGo(stats: readonly WorkerStats[]): void {
+    for (const { services } of stats) {
       for (const { name, staged } of services) {
         const deployer = this.#deployers.get(name);
         if (staged === null || deployer === undefined || deployer.flipping) continue;
@@ -341,92 +336,6 @@ export class Fleet {
         this.#seams.plane.commit(fence, false).catch(() => undefined);
       }
     }
-  }
-
-  /** Stops what runs for a service of ours under a name that no record knows. */
-  async #sweep(kind: Run['kind']): Promise<void> {
-    const driver = this.#driver(kind);
-    try {
-      for (const pool of await driver.list()) {
-        const deployer = this.#deployers.get(pool.service);
-        if (this.#closed || deployer?.lost(pool.poolId) !== true) continue;
-        this.#seams.log('warn', `Pool ${pool.poolId} is on no record; it is stopped.`);
-        await driver.stop(pool.poolId);
-      }
-    } catch (thrown) {
-      this.#seams.log('warn', `What runs could not be looked through: ${reasonOf(thrown)}`);
-    }
-  }
-
-  #driver(kind: Run['kind']): Driver {
-    const made = this.#drivers.get(kind);
-    if (made !== undefined) return made;
-    const driver = this.#seams.drivers[kind]();
-    this.#drivers.set(kind, driver);
-    this.#watches.push(driver.watch((event) => this.#heard(kind, event)));
-    return driver;
-  }
-
-  #heard(kind: Run['kind'], event: DriverEvent): void {
-    if (this.#closed) return;
-    if (event.kind !== 'platform') {
-      const service = /^(.+)\.(?:blue|green)\.\d+$/.exec(event.poolId)?.[1];
-      if (service !== undefined) this.#deployers.get(service)?.driverEvent(event);
-      return;
-    }
-    if (!event.available) {
-      this.#away.set(kind, event.reason);
-      return;
-    }
-    this.#away.delete(kind);
-    for (const deployer of this.#deployers.values()) {
-      if (deployer.config.run.kind === kind) deployer.platformBack();
-    }
-    void this.#sweep(kind);
-  }
-
-  /**
-   * One look at a time: an answer is as long as there are services, and everything that drains
-   * asks. Who comes while one is on its way shares the next, which sees all that happened before.
-   */
-  #look(): Promise<readonly WorkerStats[]> {
-    if (this.#looking === null) {
-      this.#looking = this.#ask().finally(() => {
-        this.#looking = null;
-      });
-      return this.#looking;
-    }
-    this.#lookingNext ??= this.#looking.then(() => {
-      this.#lookingNext = null;
-      return this.#look();
-    });
-    return this.#lookingNext;
-  }
-
-  async #ask(): Promise<readonly WorkerStats[]> {
-    try {
-      this.#stats = await this.#seams.plane.stats();
-      this.#core.publisher.seen(Math.max(0, ...this.#stats.map((one) => one.tableVersion)));
-      if (this.#booted) this.#letGo();
-      return this.#stats;
-    } catch (thrown) {
-      this.#seams.log('warn', `The workers do not say how they are: ${reasonOf(thrown)}`);
-      return [];
-    }
-  }
-
-  #keepLooking(): void {
-    this.#seams.clock.after(lookMs, () => {
-      if (this.#closed) return;
-      void this.#look().finally(() => this.#keepLooking());
-    });
-  }
-
-  #keepSweeping(): void {
-    this.#seams.clock.after(sweepMs, () => {
-      this.#sweepAll();
-      if (!this.#closed) this.#keepSweeping();
-    });
   }
 
   #entries(): readonly ServiceEntry[] {
@@ -445,6 +354,11 @@ export class Fleet {
 const emptyPools = { live: 'blue', pools: { blue: null, green: null } } as Parameters<
   typeof livePool
 >[0];
+
+/** The last table that any worker has; 0: none has one. */
+function versionOf(stats: readonly WorkerStats[]): number {
+  return Math.max(0, ...stats.map((one) => one.tableVersion));
+}
 
 /** What of a config a running process cannot change, one sentence each. */
 function stiff(before: Config, now: Config): readonly string[] {

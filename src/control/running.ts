@@ -256,7 +256,7 @@ export class Pools {
   }
 
   #driver(release: Release): Driver {
-    return this.#core.driver(release.run.kind);
+    return this.#core.platforms.driver(release.run.kind);
   }
 }
 
