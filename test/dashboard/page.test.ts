@@ -19,6 +19,7 @@ import {
   fakeTarget,
   probe,
 } from '../support/fakeControl.ts';
+import { long } from '../support/form.ts';
 
 const pageDir = fileURLToPath(new URL('../../dist/dashboard', import.meta.url));
 const axePath = createRequire(import.meta.url).resolve('axe-core');
@@ -438,8 +439,8 @@ browserTest(
       return weigh(tab);
     };
 
-    const morning = await say(5_000);
-    const evening = await say(15_000);
+    const morning = await say(long ? 5_000 : 1_000);
+    const evening = await say(long ? 15_000 : 3_000);
 
     expect(await tab.page.locator('.lines li').count()).toBeLessThanOrEqual(200);
     expect(evening.nodes).toBeLessThan(morning.nodes * 1.1);

@@ -12,11 +12,19 @@ import { bundle } from '../support/bundle.ts';
 import { download, Load, listen, talk } from '../support/clients.ts';
 import { agrees, envOf, makeImage, running, startWithEngine } from '../support/containers.ts';
 import { describeWithEngine } from '../support/engine.ts';
+import { long } from '../support/form.ts';
 import { type FlipSeen, strays } from '../support/verdict.ts';
 import { type Pointsman, releaseFile, until } from '../support/whole.ts';
 
 const mix = { get: 12, post: 4, slow: 4 };
 const testMs = 120_000;
+
+const moments: readonly { phase: Phase; flip: 'auto' | 'manual'; slow: boolean }[] = [
+  { phase: 'starting', flip: 'auto', slow: false },
+  { phase: 'probing', flip: 'auto', slow: true },
+  { phase: 'ready', flip: 'manual', slow: false },
+  { phase: 'draining', flip: 'auto', slow: false },
+];
 
 describeWithEngine('containers behind a Pointsman', (engine) => {
   let app = '';
@@ -137,12 +145,7 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     testMs,
   );
 
-  test.each<{ phase: Phase; flip: 'auto' | 'manual'; slow: boolean }>([
-    { phase: 'starting', flip: 'auto', slow: false },
-    { phase: 'probing', flip: 'auto', slow: true },
-    { phase: 'ready', flip: 'manual', slow: false },
-    { phase: 'draining', flip: 'auto', slow: false },
-  ])(
+  test.each(long ? moments : moments.filter(({ phase }) => /probing|draining/.test(phase)))(
     'kill -9 of Pointsman while a deployment is $phase: nothing leaks, nothing twice, live untouched',
     async ({ phase, flip, slow }) => {
       await makeImage(engine(), app, 'shop:v1', 'v1');

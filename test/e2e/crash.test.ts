@@ -11,11 +11,12 @@ import { expect, test } from 'vitest';
 import type { ServiceStatus } from '../../src/control/control.ts';
 import { decode } from '../../src/control/stores/format.ts';
 import { Load } from '../support/clients.ts';
+import { long } from '../support/form.ts';
 import { marked } from '../support/processes.ts';
 import { seeded } from '../support/random.ts';
 import { kill, type Pointsman, releaseFile, startPointsman, until } from '../support/whole.ts';
 
-const rounds = Number(process.env.CRASH_ROUNDS ?? (process.env.CI ? 50 : 12));
+const rounds = Number(process.env.CRASH_ROUNDS ?? (long ? 50 : 10));
 const seed = Number(process.env.CRASH_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const replicas = 2;
 const workers = 2;
