@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formatAddress, isLoopback, parseAddress, parseListen } from '../../src/config/address.ts';
 import { Fault } from '../../src/errors.ts';
+import { fc } from '../support/property.ts';
 
 test.each([
   ['127.0.0.1:3000', '127.0.0.1', 3000],

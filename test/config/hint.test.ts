@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { distance, nearest } from '../../src/config/hint.ts';
+import { fc } from '../support/property.ts';
 
 const keys = ['listen', 'health', 'timeouts', 'connectionsPerTarget', 'run', 'port'];
 

@@ -1,11 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fileBytesMax, loadConfig, parseConfig, readFields } from '../../src/config/load.ts';
 import { type Mistake, mistakesMax, Reading } from '../../src/config/reading.ts';
 import { Fault } from '../../src/errors.ts';
+import { fc } from '../support/property.ts';
 
 /** How many texts are made up; more with POINTSMAN_FUZZ_RUNS. */
 const numRuns = Number(process.env.POINTSMAN_FUZZ_RUNS ?? 1500);

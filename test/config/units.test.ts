@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   durationHint,
@@ -10,6 +9,7 @@ import {
   sizeHint,
   sizePattern,
 } from '../../src/config/units.ts';
+import { fc } from '../support/property.ts';
 
 test.each([
   ['0s', 0],

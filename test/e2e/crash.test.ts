@@ -3,7 +3,7 @@
  * flips.
  *
  * The rule this file keeps: whatever dies when, the service comes back on exactly one color, the
- * one the API and the state file name. CRASH_SEED plays a run again, CRASH_ROUNDS makes it longer.
+ * one the API and the state file name. SEED plays a run again, CRASH_ROUNDS makes it longer.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import http from 'node:http';
@@ -13,11 +13,10 @@ import { decode } from '../../src/control/stores/format.ts';
 import { Load } from '../support/clients.ts';
 import { long } from '../support/form.ts';
 import { marked } from '../support/processes.ts';
-import { seeded } from '../support/random.ts';
+import { seed, seeded } from '../support/random.ts';
 import { kill, type Pointsman, releaseFile, startPointsman, until } from '../support/whole.ts';
 
 const rounds = Number(process.env.CRASH_ROUNDS ?? (long ? 50 : 10));
-const seed = Number(process.env.CRASH_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const replicas = 2;
 const workers = 2;
 /** A deployment takes about so long here; a kill falls somewhere inside, or just behind. */
@@ -29,7 +28,7 @@ const victims = ['controller', 'worker', 'supervisor', 'everything'] as const;
 type Victim = (typeof victims)[number];
 
 test(
-  `${rounds} rounds of kill -9 (CRASH_SEED=${seed})`,
+  `${rounds} rounds of kill -9 (SEED=${seed})`,
   async () => {
     const random = seeded(seed);
     const command = [process.execPath, releaseFile];
@@ -48,7 +47,7 @@ test(
         const outcome = `${victim}, ${what}: ${await play(pointsman, round, told)}`;
         tally[outcome] = (tally[outcome] ?? 0) + 1;
       } catch (cause) {
-        throw new Error(`${told} (CRASH_SEED=${seed}): ${cause}`, { cause });
+        throw new Error(`${told} (SEED=${seed}): ${cause}`, { cause });
       }
     }
     // For whoever asks whether the kills fall where they should.

@@ -1,8 +1,8 @@
 /** Deadlines on the wheel: never early, and no later than a tick. */
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Deadline, Deadlines } from '../../src/proxy/deadlines.ts';
 import { type FakeClock, fakeClock } from '../support/clock.ts';
+import { fc } from '../support/property.ts';
 
 function setUp(): {
   clock: FakeClock;

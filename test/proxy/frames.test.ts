@@ -1,7 +1,7 @@
 /** Where a WebSocket frame ends, however its bytes arrive. */
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { closeFrame, FrameFollower } from '../../src/proxy/frames.ts';
+import { fc } from '../support/property.ts';
 
 function frame(opcode: number, length: number, masked: boolean): Buffer {
   const mask = masked ? 0x80 : 0;

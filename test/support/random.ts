@@ -10,3 +10,9 @@ export function seeded(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+/**
+ * Of everything that tests make up: the same in every run, so that a change is judged by what it
+ * does. `npm run fuzz` takes another each time; `SEED=n` plays that one again.
+ */
+export const seed = Number(process.env.SEED ?? 1);

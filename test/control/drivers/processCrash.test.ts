@@ -14,10 +14,9 @@ import { orderOf } from '../../contracts/driver.ts';
 import { bundle } from '../../support/bundle.ts';
 import { settled } from '../../support/clock.ts';
 import { appRelease, ask, endMarked, marked, pidOf } from '../../support/processes.ts';
-import { seeded } from '../../support/random.ts';
+import { seed, seeded } from '../../support/random.ts';
 
 const rounds = Number(process.env.POINTSMAN_KILL_ROUNDS ?? 10);
-const seed = Number(process.env.POINTSMAN_SEED ?? 1);
 
 let host: string;
 let stateDir: string;

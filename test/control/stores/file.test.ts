@@ -20,7 +20,7 @@ import { type FileStore, fileStore } from '../../../src/control/stores/file.ts';
 import { decode, encode, textsOf } from '../../../src/control/stores/format.ts';
 import { jsonFaultAt } from '../../../src/control/stores/json.ts';
 import { storeContract } from '../../contracts/store.ts';
-import { seeded } from '../../support/random.ts';
+import { seed, seeded } from '../../support/random.ts';
 import { deploymentOf, serviceWith, stateWith } from '../../support/states.ts';
 
 const flips = Number(process.env.POINTSMAN_BIT_FLIPS ?? 2000);
@@ -103,7 +103,6 @@ test('kill -9 while state is written, at any byte: boots empty (kamal-proxy): it
 });
 
 test('a flipped bit anywhere gives the last good copy or a refusal, never another content', () => {
-  const seed = Number(process.env.POINTSMAN_SEED ?? 1);
   const random = seeded(seed);
   const good = encode(textsOf(stateWith('green', 3)), '7-abcd');
   const meant = { kind: 'good', state: stateWith('green', 3), revision: '7-abcd' };

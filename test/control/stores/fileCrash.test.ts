@@ -12,11 +12,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { fileStore } from '../../../src/control/stores/file.ts';
 import { bundle } from '../../support/bundle.ts';
-import { seeded } from '../../support/random.ts';
+import { seed, seeded } from '../../support/random.ts';
 import { deploymentOf, stateWith } from '../../support/states.ts';
 
 const rounds = Number(process.env.POINTSMAN_KILL_ROUNDS ?? 50);
-const seed = Number(process.env.POINTSMAN_SEED ?? 1);
 
 let writer: string;
 let dir: string;

@@ -3,7 +3,7 @@
  * gets the same, or the difference is named below, with its reason. And whatever it is, no reader
  * behind the proxy sees more requests in it than were sent.
  *
- * `DIFFERENTIAL_CASES` says how many (100,000 in CI), `DIFFERENTIAL_SEED` which.
+ * `DIFFERENTIAL_CASES` says how many (100,000 in CI), `SEED` which.
  */
 import http from 'node:http';
 import net from 'node:net';
@@ -11,12 +11,12 @@ import { expect, onTestFinished, test } from 'vitest';
 import { connectionHandler } from '../../../src/proxy/express/lane.ts';
 import { createGeneralLane } from '../../../src/proxy/general.ts';
 import { type MakeLane, oneService, startProxy } from '../../support/proxy.ts';
+import { seed } from '../../support/random.ts';
 import { type Case, cases } from './cases.ts';
 import { requestCorpus } from './corpus.ts';
 import { answersIn, normal, requestsSeen, type SeenAnswer } from './readers.ts';
 
 const count = Number(process.env.DIFFERENTIAL_CASES ?? 3_000);
-const seed = Number(process.env.DIFFERENTIAL_SEED ?? Date.now() % 1e9);
 /** Pairs of lanes that work at the same time. */
 const rigs = 8;
 const patienceMs = 15_000;
@@ -49,7 +49,7 @@ interface Received {
 }
 
 test(
-  `the lanes agree on ${count} requests, and none is smuggled (DIFFERENTIAL_SEED=${seed})`,
+  `the lanes agree on ${count} requests, and none is smuggled (SEED=${seed})`,
   async () => {
     const source = cases(seed);
     let left = count;

@@ -2,7 +2,7 @@
  * What the lane remembers of heads that come again: it may make a difference to nobody. A request
  * on a connection that has a past is served as on one that has none, and so is an answer.
  *
- * `REPEATS` says how many requests, `DIFFERENTIAL_SEED` which.
+ * `REPEATS` says how many requests, `SEED` which.
  */
 import { expect, test } from 'vitest';
 import { connectionHandler } from '../../../src/proxy/express/lane.ts';
@@ -15,19 +15,18 @@ import {
   startProxy,
   startRawOrigin,
 } from '../../support/proxy.ts';
-import { seeded } from '../../support/random.ts';
+import { seed, seeded } from '../../support/random.ts';
 import { cases } from './cases.ts';
 import { answersIn } from './readers.ts';
 
 const count = Number(process.env.REPEATS ?? 1_500);
-const seed = Number(process.env.DIFFERENTIAL_SEED ?? Date.now() % 1e9);
 
 const lanes: MakeLane = (plane) => {
   const { server, deadlines } = createGeneralLane(plane);
   return connectionHandler(plane, server, deadlines);
 };
 
-test(`${count} requests, each with the heads of others before it, arrive as they were sent (DIFFERENTIAL_SEED=${seed})`, async () => {
+test(`${count} requests, each with the heads of others before it, arrive as they were sent (SEED=${seed})`, async () => {
   const random = seeded(seed);
   const origin = await startOrigin((req, res) => {
     req.resume();
