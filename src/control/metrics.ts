@@ -232,6 +232,11 @@ export class Metrics {
       (line, { name, rollback }) => line(this.#of(name), Number(rollback.asleep)),
     );
     this.#ofServices(
+      'rollback_retired',
+      '1 where nothing is kept to go back to, because the warm pool was retired',
+      (line, service) => line(this.#of(service.name), Number(retired(service))),
+    );
+    this.#ofServices(
       'deployment_phase',
       '1 for the phase of the last deployment',
       (line, { name, deployment }) => {
@@ -339,3 +344,11 @@ function histogramLines(line: Line, labels: string, { buckets, sum }: HistogramC
 }
 
 const bounds: readonly string[] = [...durationBounds.map(String), '+Inf'];
+
+/**
+ * The last deployment took the traffic from a pool that is no more: its time was over, or somebody
+ * retired it. (A deployment that failed leaves the standby empty too, and nobody wanted that.)
+ */
+function retired({ generation, rollback, deployment }: ServiceStatus): boolean {
+  return generation > 1 && rollback.to === null && deployment?.phase === 'live';
+}

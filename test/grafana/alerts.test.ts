@@ -114,6 +114,17 @@ const cases: readonly Case[] = [
       'pointsman_generation{service="shop"}': '4x100',
     },
   },
+  {
+    name: 'a warm pool that was retired is no trouble',
+    alert: 'PointsmanRollbackNotReady',
+    fires: false,
+    at: '20m',
+    series: {
+      'pointsman_rollback_ready{service="shop"}': '0x100',
+      'pointsman_rollback_retired{service="shop"}': '1x100',
+      'pointsman_generation{service="shop"}': '4x100',
+    },
+  },
   ...pair(
     'PointsmanDeploymentStuck',
     '20m',
