@@ -6,11 +6,11 @@
  * was started twice.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { symlink } from 'node:fs/promises';
+import { rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { orderOf } from '../../contracts/driver.ts';
 import { bundle } from '../../support/bundle.ts';
 import { ask, until, workbench } from '../../support/engine/bench.ts';
@@ -35,6 +35,7 @@ describeWithEngine('the docker driver, when things break', (engine) => {
     host = await bundle(join(repository, 'test/support/engine/host.ts'));
     await symlink(join(repository, 'node_modules'), join(dirname(host), 'node_modules'));
   }, 60_000);
+  afterAll(() => rm(dirname(host), { recursive: true, force: true }));
   afterEach(async () => {
     for (const child of children.splice(0)) child.kill('SIGKILL');
     await bench.clear();
