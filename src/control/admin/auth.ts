@@ -127,7 +127,7 @@ export class Doorkeeper {
 /**
  * Reads a token: one line of visible ASCII.
  *
- * @param warn is told when others than the owner may read the file.
+ * @param warn is told when others may read the file than its owner, or of the reader's its group.
  * @throws Fault CONFIG_UNREADABLE, CONFIG_INVALID
  */
 export async function readToken(
@@ -141,7 +141,9 @@ export async function readToken(
     if (size > tokenBytesMax) {
       throw new Fault('CONFIG_INVALID', `admin.${key}: ${file} is over ${tokenBytesMax} bytes.`);
     }
-    if (mode & 0o077) warn(`admin.${key}: others may read ${file}; chmod 600 it.`);
+    // A scraper that shares the reader's token is let in by its group.
+    const strangers = key === 'tokenFile' ? 0o077 : 0o007;
+    if (mode & strangers) warn(`admin.${key}: others may read ${file}; chmod 600 it.`);
     text = (await readFile(file, 'utf8')).trim();
   } catch (cause) {
     if (cause instanceof Fault) throw cause;

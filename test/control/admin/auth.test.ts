@@ -5,7 +5,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { guessesMax, guessWindowMs } from '../../../src/control/admin/auth.ts';
+import { guessesMax, guessWindowMs, readToken } from '../../../src/control/admin/auth.ts';
 import { routes } from '../../../src/control/admin/routes.ts';
 import { dial, type Served, serveAdmin } from '../../support/admin.ts';
 import { fakeClock } from '../../support/clock.ts';
@@ -122,6 +122,20 @@ test('a token file that others may read is taken, with a warning', async () => {
   expect(served.logged).toEqual([
     expect.objectContaining({ level: 'warn', message: expect.stringContaining('chmod 600') }),
   ]);
+});
+
+test("the group may read the reader's token, for a scraper beside; not the operator's", async () => {
+  const said: string[] = [];
+  const warn = (message: string): void => void said.push(message);
+  await chmod(tokenFile, 0o440);
+
+  await readToken(tokenFile, warn, 'readTokenFile');
+  expect(said).toEqual([]);
+  await readToken(tokenFile, warn);
+  expect(said).toEqual([expect.stringContaining('admin.tokenFile')]);
+  await chmod(tokenFile, 0o444);
+  await readToken(tokenFile, warn, 'readTokenFile');
+  expect(said[1]).toContain('admin.readTokenFile');
 });
 
 test('off loopback it does not listen without a token', async () => {
