@@ -357,13 +357,18 @@ export class Deployer {
   #standing(): Standing {
     const live = livePool(this.state);
     const running = live === null ? undefined : this.pools.get(live.id);
-    const away = this.core.platforms.away(this.#config.run.kind);
+    const { platforms } = this.core;
+    const away = platforms.away(this.#config.run.kind);
     return {
       config: this.#config,
       state: this.state,
       pools: this.pools,
       prober: this.core.prober,
       draining: this.#aftermath.draining,
+      cost: (poolId, target) => {
+        const kind = this.pools.get(poolId)?.release.run.kind;
+        return kind === undefined ? {} : platforms.cost(kind, poolId, target);
+      },
       problem:
         running?.problem ??
         this.#problem ??

@@ -256,7 +256,7 @@ export class Fleet {
     }
     this.#booted = true;
     this.#poller.keepAsking();
-    this.#platforms.keepSweeping();
+    this.#platforms.keepLooking();
   }
 
   /** Brings services to where their record says, then serves them. */
@@ -281,7 +281,7 @@ export class Fleet {
     );
     if (this.#closed) return;
     for (const { deployer } of boots) void this.#first(deployer);
-    this.#platforms.sweep();
+    void this.#platforms.look();
   }
 
   /**

@@ -2,18 +2,20 @@
  * The platforms that services run on: a driver for each kind, made when it is first asked for.
  *
  * The rule this file keeps: what a driver tells goes to the service it concerns; what runs for a
- * service under a name that no record knows is stopped, and nothing else is.
+ * service under a name that no record knows (a platform may finish late) is stopped, and nothing
+ * else is. What a status shows of costs was looked up before: nobody waits for it.
  */
 import type { Run } from '../config/config.ts';
 import { reasonOf } from '../errors.ts';
-import type { Driver, DriverEvent } from './drivers/driver.ts';
+import type { Cost, Driver, DriverEvent, RunningPool } from './drivers/driver.ts';
 import type { Seams } from './seams.ts';
 
 /**
- * What runs without a record is looked for at the start and then so often: a platform may finish
- * late.
+ * The rest between two looks at what runs and what it costs. A platform that takes long to tell is
+ * asked less often: so many times as long as it took.
  */
-const sweepMs = 30_000;
+const restMsMin = 5_000;
+const restPerLook = 5;
 
 type PoolEvent = Exclude<DriverEvent, { kind: 'platform' }>;
 
@@ -35,6 +37,8 @@ export class Platforms {
   readonly #drivers = new Map<Run['kind'], Driver>();
   readonly #away = new Map<Run['kind'], string>();
   readonly #watches: (() => void)[] = [];
+  /** What ran at the last look, by kind and then by id. */
+  readonly #ran = new Map<Run['kind'], ReadonlyMap<string, RunningPool>>();
   #closed = false;
 
   constructor(seams: Seams, tenants: Tenants) {
@@ -56,18 +60,31 @@ export class Platforms {
     return this.#away.get(kind) ?? null;
   }
 
-  /** Looks through every platform that is there, now. */
-  sweep(): void {
-    if (this.#closed) return;
-    for (const kind of new Set([...this.#drivers.keys(), ...this.#tenants.kinds()])) {
-      if (!this.#away.has(kind)) void this.#sweep(kind);
-    }
+  /** What a target of a pool cost at the last look. */
+  cost(kind: Run['kind'], poolId: string, target: string): Cost {
+    const targets = this.#ran.get(kind)?.get(poolId)?.targets;
+    const { memoryBytes, cpuPercent } = targets?.find(({ id }) => id === target) ?? {};
+    return {
+      ...(memoryBytes !== undefined && { memoryBytes }),
+      ...(cpuPercent !== undefined && { cpuPercent }),
+    };
   }
 
-  keepSweeping(): void {
-    this.#seams.clock.after(sweepMs, () => {
-      this.sweep();
-      if (!this.#closed) this.keepSweeping();
+  /** Looks through every platform that is there. */
+  async look(): Promise<void> {
+    if (this.#closed) return;
+    const kinds = new Set([...this.#drivers.keys(), ...this.#tenants.kinds()]);
+    const there = [...kinds].filter((kind) => !this.#away.has(kind));
+    await Promise.all(there.map((kind) => this.#look(kind)));
+  }
+
+  keepLooking(restMs = restMsMin): void {
+    const { clock } = this.#seams;
+    clock.after(restMs, async () => {
+      const begun = clock.now();
+      await this.look();
+      const tookMs = clock.now() - begun;
+      if (!this.#closed) this.keepLooking(Math.max(restMsMin, tookMs * restPerLook));
     });
   }
 
@@ -90,13 +107,15 @@ export class Platforms {
     }
     this.#away.delete(kind);
     this.#tenants.back(kind);
-    void this.#sweep(kind);
+    void this.#look(kind);
   }
 
-  async #sweep(kind: Run['kind']): Promise<void> {
+  async #look(kind: Run['kind']): Promise<void> {
     const driver = this.driver(kind);
     try {
-      for (const pool of await driver.list()) {
+      const pools = await driver.list();
+      this.#ran.set(kind, new Map(pools.map((pool) => [pool.poolId, pool])));
+      for (const pool of pools) {
         if (this.#closed || !this.#tenants.lost(pool.service, pool.poolId)) continue;
         this.#seams.log('warn', `Pool ${pool.poolId} is on no record; it is stopped.`);
         await driver.stop(pool.poolId);

@@ -11,6 +11,7 @@ import { wordsOn } from './attempt.ts';
 import type { PoolRole, PoolStatus, ServiceStatus, TargetStatus } from './control.ts';
 import { inProgress, standbyPool, wasLive } from './deployment.ts';
 import { insideOf } from './drain.ts';
+import type { Cost } from './drivers/driver.ts';
 import type { Prober, TargetView } from './prober.ts';
 import { sourceOf } from './release.ts';
 import type { Pools, Rest, Running } from './running.ts';
@@ -26,6 +27,8 @@ export interface Standing {
   /** The pool that drains now; null: none. */
   readonly draining: string | null;
   readonly problem: string | null;
+  /** What a target of a pool costs, as far as that is known. */
+  cost(poolId: string, target: string): Cost;
 }
 
 /** Why the standby cannot take the traffic now, in one sentence; null: it can. */
@@ -112,7 +115,9 @@ function poolStatus(
   const id = pool?.id ?? leaving?.id ?? '';
   const release = pool?.release ?? leaving?.release;
   if (release === undefined) return null;
-  const targets = standing.prober.view(id).map((view) => targetStatus(id, view, stats));
+  const targets = standing.prober
+    .view(id)
+    .map((view) => targetStatus(id, view, stats, standing.cost(id, view.target.id)));
   const role = pool === null ? 'retiring' : roleOf(standing, color, pool);
   const inside: Inside = insideOf(stats, id);
   return {
@@ -144,6 +149,7 @@ function targetStatus(
   poolId: string,
   view: TargetView,
   stats: readonly WorkerStats[],
+  cost: Cost,
 ): TargetStatus {
   const { target } = view;
   const said = saidOfPool(stats, poolId).flatMap((pool) =>
@@ -151,10 +157,6 @@ function targetStatus(
   );
   const sum = (of: (one: (typeof said)[number]) => number): number =>
     said.reduce((total, one) => total + of(one), 0);
-  const cost = {
-    ...(target.memoryBytes === undefined ? {} : { memoryBytes: target.memoryBytes }),
-    ...(target.cpuPercent === undefined ? {} : { cpuPercent: target.cpuPercent }),
-  };
   return {
     id: target.id,
     address: `${target.host}:${target.port}`,

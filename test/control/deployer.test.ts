@@ -323,6 +323,34 @@ test('the warm pool is retired by itself when its time is over', async () => {
   expect(fleet.service('shop').rollback.reason).toContain('no warm pool');
 });
 
+test('what targets cost is looked up now and then, and less often where that takes long', async () => {
+  const world = new World();
+  const fleet = await world.live();
+  const costs = () => {
+    return fleet.service('shop').pools.blue?.targets.map(({ memoryBytes, cpuPercent }) => {
+      return [memoryBytes, cpuPercent];
+    });
+  };
+  expect(costs()).toEqual([
+    [undefined, undefined],
+    [undefined, undefined],
+  ]);
+  world.platform.cost = { memoryBytes: 50_000_000, cpuPercent: 12.5 };
+  await world.clock.passAsync(6_000);
+  world.platform.become('shop.blue.1', 0, 'down');
+
+  expect(costs()).toEqual([
+    [50_000_000, 12.5],
+    [50_000_000, 12.5],
+  ]);
+
+  world.platform.listMs = 3_000;
+  await world.clock.passAsync(8_000);
+  const before = world.platform.listed;
+  await world.clock.passAsync(180_000);
+  expect(world.platform.listed - before).toBe(10);
+});
+
 test('retire empties the standby: tunnels first, then the platform; a second one is refused', async () => {
   const world = new World();
   const fleet = await world.live();

@@ -76,6 +76,16 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
       expect(new Set(load.exchanges.map(({ by }) => by))).toEqual(new Set(['v1', 'v2', 'v3']));
       // v1 left for v3, and its WebSocket was told to come back.
       expect(await lodgers[0]?.closed).toBe(1012);
+      await until('the status shows what every container costs', async () => {
+        const pools = Object.values((await pointsman.status()).pools);
+        const targets = pools.flatMap((pool) => pool?.targets ?? []);
+        return (
+          targets.length === 4 &&
+          targets.every(({ memoryBytes = 0, cpuPercent }) => {
+            return memoryBytes > 1_000_000 && cpuPercent !== undefined;
+          })
+        );
+      });
       await agrees(engine(), pointsman);
     },
     testMs,

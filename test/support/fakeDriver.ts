@@ -7,6 +7,7 @@
  */
 import { type Clock, pause } from '../../src/clock.ts';
 import type {
+  Cost,
   Driver,
   DriverEvent,
   RunningPool,
@@ -44,6 +45,11 @@ export class FakePlatform {
   /** Pool ids in the order in which something of them was really started. */
   readonly started: string[] = [];
   readonly stopped: string[] = [];
+  /** Of every target. */
+  cost: Cost = {};
+  /** How long a look takes, and how many there were. */
+  listMs = 0;
+  listed = 0;
   available = true;
   readonly #options: FakePlatformOptions;
   #listener: ((event: DriverEvent) => void) | null = null;
@@ -64,9 +70,12 @@ export class FakePlatform {
       },
       list: async () => {
         this.#refuse();
+        this.listed++;
+        if (this.listMs > 0) await pause(this.#options.clock, this.listMs);
         return [...this.pools].map(([poolId, pool]): RunningPool => {
           const { service, color, release } = pool;
-          return { poolId, service, color, release, targets: targetsOf(pool) };
+          const targets = targetsOf(pool).map((target) => ({ ...target, ...this.cost }));
+          return { poolId, service, color, release, targets };
         });
       },
       watch: (listener) => {

@@ -54,6 +54,13 @@ export interface Started {
   readonly release: Release;
 }
 
+/** What a target costs now, where its platform can tell. */
+export interface Cost {
+  readonly memoryBytes?: number;
+  /** 100 is one core. */
+  readonly cpuPercent?: number;
+}
+
 export interface RunningTarget {
   /** Stable over restarts of the replica, unique in its pool. */
   readonly id: string;
@@ -66,9 +73,6 @@ export interface RunningTarget {
   readonly state: 'running' | 'starting' | 'unhealthy' | 'frozen' | 'down';
   /** For people: pid, container name, exit code, how it is reached. */
   readonly detail: string;
-  /** What it costs now, where the platform can tell. */
-  readonly memoryBytes?: number;
-  readonly cpuPercent?: number;
 }
 
 export interface RunningPool {
@@ -76,7 +80,7 @@ export interface RunningPool {
   readonly service: string;
   readonly color: Color;
   readonly release: string;
-  readonly targets: readonly RunningTarget[];
+  readonly targets: readonly (RunningTarget & Cost)[];
 }
 
 export type DriverEvent =

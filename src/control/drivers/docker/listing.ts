@@ -4,7 +4,7 @@
  * The rule this file keeps: looking changes nothing and waits for nobody. A deployment that holds
  * its pool for minutes does not hold up a status.
  */
-import type { RunningPool, RunningTarget } from '../driver.ts';
+import type { Cost, RunningPool, RunningTarget } from '../driver.ts';
 import { type Found, inspectAll } from './containers.ts';
 import type { Engine } from './engine.ts';
 import type { ContainerFacts } from './facts.ts';
@@ -13,7 +13,7 @@ import { inTurns } from './inTurns.ts';
 import { marksOf } from './labels.ts';
 import { inOrder, isFrozen, type Pool, targetIdOf, targetOf } from './pool.ts';
 import type { Here } from './reach.ts';
-import type { Cost, Stats } from './stats.ts';
+import type { Stats } from './stats.ts';
 
 /** @throws Fault DRIVER_UNAVAILABLE */
 export async function listing(

@@ -6,17 +6,12 @@
  * therefore says nothing of its CPU.
  */
 import type { Clock } from '../../../clock.ts';
+import type { Cost } from '../driver.ts';
 import type { Engine } from './engine.ts';
 
 /** A status page that many watch must not ask the engine for each of them. */
 const freshMs = 1_000;
 const limitMs = 2_000;
-
-export interface Cost {
-  readonly memoryBytes?: number;
-  /** 100 is one core. */
-  readonly cpuPercent?: number;
-}
 
 interface Sample {
   readonly at: number;
