@@ -13,10 +13,15 @@ const main = join(here, '..', '..', 'dist', 'main.js');
 const admin = 'http://127.0.0.1:9400';
 const lookEveryMs = 100;
 
+// A group of its own: Ctrl-C goes to all of a terminal's group, and asked twice, by the terminal and
+// by us, the proxy would end at once and let nothing finish.
 const proxy = spawn(process.execPath, [main, 'run', '-c', join(here, 'pointsman.yaml')], {
   stdio: 'inherit',
+  detached: true,
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => proxy.kill(signal));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => proxy.kill(signal));
+// The terminal is gone; to the proxy SIGHUP would say that its config has changed.
+process.on('SIGHUP', () => proxy.kill('SIGTERM'));
 proxy.on('exit', (code) => process.exit(code ?? 1));
 
 while (!(await ready())) await new Promise((resolve) => setTimeout(resolve, lookEveryMs));

@@ -39,7 +39,9 @@ export function rollbackReason(standing: Standing): string | null {
     return `Deployment ${id} is ${phase}; the way back opens when it has ended.`;
   }
   const pool = standbyPool(state);
-  if (pool === null || !wasLive(pool)) return 'There is no warm pool to go back to.';
+  if (pool === null || !wasLive(pool)) {
+    return `There is no warm pool to go back to${whyNone(state)}.`;
+  }
   const running = pools.get(pool.id);
   const named = `The warm pool (${pool.release.name} on ${otherColor(state.live)})`;
   if (running === undefined || running.leaving || running.emptying !== null)
@@ -47,6 +49,13 @@ export function rollbackReason(standing: Standing): string | null {
   if (running.rest !== null) return `${named} ${restWords(running, running.rest)}`;
   const gap = pools.gap(pool.id, wordsOn);
   return gap === null ? null : `${named} is not wholly healthy: ${gap}.`;
+}
+
+/** What became of the warm pool, as the end of a sentence. */
+function whyNone({ generation, deployment }: ServiceState): string {
+  if (deployment === null || generation <= 1) return '';
+  if (deployment.phase === 'live') return ': it was retired';
+  return `: the standby was for ${deployment.id}, which ${deployment.phase === 'failed' ? 'failed' : 'was aborted'}`;
 }
 
 /** Why a pool that rests cannot take the traffic yet, as the end of a sentence. */

@@ -320,7 +320,9 @@ test('the warm pool is retired by itself when its time is over', async () => {
 
   expect(fleet.service('shop').pools.blue).toBeNull();
   expect(world.platform.stopped).toEqual(['shop.blue.1']);
-  expect(fleet.service('shop').rollback.reason).toContain('no warm pool');
+  expect(fleet.service('shop').rollback.reason).toBe(
+    'There is no warm pool to go back to: it was retired.',
+  );
 });
 
 test('what targets cost is looked up now and then, and less often where that takes long', async () => {

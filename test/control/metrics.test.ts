@@ -39,6 +39,9 @@ test('a warm pool that was retired is told from one that a failed deployment has
   await fleet.abort(id, me);
   await world.clock.passAsync(10_000);
   expect(await told()).toEqual({ ready: 0, retired: 0 });
+  expect(fleet.service('shop').rollback.reason).toBe(
+    'There is no warm pool to go back to: the standby was for shop-3, which was aborted.',
+  );
 
   await fleet.deploy('shop', order('v3'), me);
   await world.clock.passAsync(700_000);
