@@ -69,18 +69,16 @@ function Filled({ pool, waiting }: { pool: PoolStatus; waiting: number }) {
 }
 
 function Cost({ pool }: { pool: PoolStatus }) {
-  let memory = 0;
-  let cpu = 0;
-  for (const target of pool.targets) {
-    memory += target.memoryBytes ?? 0;
-    cpu += target.cpuPercent ?? 0;
-  }
-  if (memory === 0) return null;
+  const memory = pool.targets.flatMap(({ memoryBytes }) => memoryBytes ?? []);
+  const cpu = pool.targets.flatMap(({ cpuPercent }) => cpuPercent ?? []);
+  const sum = (all: readonly number[]): number => all.reduce((total, one) => total + one, 0);
+  if (memory.length === 0) return null;
   return (
     <>
       <dt>Costs</dt>
       <dd>
-        {bytesWord(memory)}, {figures(cpu)} % CPU
+        {bytesWord(sum(memory))}
+        {cpu.length > 0 ? `, ${figures(sum(cpu))} % CPU` : ''}
       </dd>
     </>
   );

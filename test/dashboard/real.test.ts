@@ -79,23 +79,28 @@ browserTest(
   60_000,
 );
 
-browserTest('live figures of the traffic arrive, and every flip is in the history', async () => {
-  const { url, adminUrl } = await start({ workers: 0 });
-  const tab = await openPage(adminUrl);
-  const load = startLoad(url, 4);
+browserTest(
+  'live figures of the traffic and the costs arrive, every flip is in the history',
+  async () => {
+    const { url, adminUrl } = await start({ workers: 0 });
+    const tab = await openPage(adminUrl);
+    const load = startLoad(url, 4);
 
-  const row = tab.page.locator('.figures tr.blue');
-  const figures = async () => (await row.allInnerTexts()).join();
-  await expect
-    .poll(figures, { timeout: 15_000 })
-    .toMatch(/BLUE\s+[1-9][\d,.]*\s+[\d.]+ ms\s+[\d.]+ ms/);
-  await deploy(tab, 'v2');
-  await sees(tab, /generation 2: held/);
-  await load.stop();
+    const row = tab.page.locator('.figures tr.blue');
+    const figures = async () => (await row.allInnerTexts()).join();
+    await expect
+      .poll(figures, { timeout: 15_000 })
+      .toMatch(/BLUE\s+[1-9][\d,.]*\s+[\d.]+ ms\s+[\d.]+ ms/);
+    await deploy(tab, 'v2');
+    await sees(tab, /generation 2: held/);
+    // Of a process only the memory is known, and nothing is made up of its CPU.
+    await sees(tab, /^[1-9][\d.]* MiB$/);
+    await load.stop();
 
-  expect(load.failures).toEqual([]);
-  await tab.done();
-});
+    expect(load.failures).toEqual([]);
+    await tab.done();
+  },
+);
 
 browserTest(
   'a release that never gets healthy fails on the page with its reason; v1 serves on',
