@@ -8,7 +8,7 @@ import type { PointsmanEvent, ProbeResult } from '../control/control.ts';
 import type { Deployment, Phase } from '../control/state.ts';
 import type { Context } from './context.ts';
 import { Live } from './live.ts';
-import { deploymentText, probeText } from './receipt.ts';
+import { deploymentText, probeLine, probeText } from './receipt.ts';
 import { clip, duration } from './text.ts';
 
 export interface Progress {
@@ -173,7 +173,5 @@ function lineOf(event: PointsmanEvent): string | null {
     return `${event.target} ${event.healthy ? 'is healthy' : 'is down'}: ${event.why}`;
   }
   if (event.type !== 'probe') return null;
-  const { target, result, passes, rise } = event;
-  const state = result.passed ? `passed ${Math.min(passes, rise)} of ${rise}` : 'failed';
-  return `${target} probe ${state}: ${probeText(result)}`;
+  return `${event.target} ${probeLine(event)}`;
 }

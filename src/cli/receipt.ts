@@ -54,6 +54,14 @@ export function failureText(deployment: Deployment): string {
   return `${id} ${phase}: ${error?.message ?? 'no reason is known.'}`;
 }
 
+/** How a probe ended, and where it stands in its row. */
+export function probeLine(event: Extract<PointsmanEvent, { type: 'probe' }>): string {
+  const { result, passes, rise } = event;
+  // It answers well, and its platform says `starting` or `unhealthy`: the row has not begun.
+  const counts = passes > 0 ? `passed ${Math.min(passes, rise)} of ${rise}` : 'does not count yet';
+  return `probe ${result.passed ? counts : 'failed'}: ${probeText(result)}`;
+}
+
 export function probeText(result: ProbeResult): string {
   if (result.passed) return `${result.status ?? 'passed'} in ${duration(result.ms)}`;
   const body = result.body ? `: ${JSON.stringify(result.body.slice(0, 80))}` : '';
@@ -71,9 +79,7 @@ function eventText(event: PointsmanEvent): string {
     case 'progress':
       return `${event.deployment} ${event.line}`;
     case 'probe': {
-      const state = event.result.passed ? `passed ${event.passes} of ${event.rise}` : 'failed';
-      const where = `${event.service} ${event.color} ${event.target}`;
-      return `${where} probe ${state}: ${probeText(event.result)}`;
+      return `${event.service} ${event.color} ${event.target} ${probeLine(event)}`;
     }
     case 'target': {
       const state = event.healthy ? 'is healthy' : 'is down';

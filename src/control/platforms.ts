@@ -39,6 +39,11 @@ export class Platforms {
   readonly #watches: (() => void)[] = [];
   /** What ran at the last look, by kind and then by id. */
   readonly #ran = new Map<Run['kind'], ReadonlyMap<string, RunningPool>>();
+  /**
+   * Pools that were on no record at the last look. One that is so twice is: while a platform tells
+   * what runs, a pool may be stopped and forgotten.
+   */
+  readonly #lost = new Map<Run['kind'], ReadonlySet<string>>();
   #closed = false;
 
   constructor(seams: Seams, tenants: Tenants) {
@@ -115,10 +120,13 @@ export class Platforms {
     try {
       const pools = await driver.list();
       this.#ran.set(kind, new Map(pools.map((pool) => [pool.poolId, pool])));
-      for (const pool of pools) {
-        if (this.#closed || !this.#tenants.lost(pool.service, pool.poolId)) continue;
-        this.#seams.log('warn', `Pool ${pool.poolId} is on no record; it is stopped.`);
-        await driver.stop(pool.poolId);
+      const lost = pools.filter(({ service, poolId }) => this.#tenants.lost(service, poolId));
+      const before = this.#lost.get(kind);
+      this.#lost.set(kind, new Set(lost.map(({ poolId }) => poolId)));
+      for (const { poolId } of lost) {
+        if (this.#closed || !before?.has(poolId)) continue;
+        this.#seams.log('warn', `Pool ${poolId} is on no record; it is stopped.`);
+        await driver.stop(poolId);
       }
     } catch (thrown) {
       this.#seams.log('warn', `What runs could not be looked through: ${reasonOf(thrown)}`);

@@ -136,8 +136,11 @@ export function takeLine(event: PointsmanEvent): void {
     .find((one) => one.service === event.service && runs(one) && one.to.color === event.color);
   if (!running) return;
   const { result, target, passes, rise } = event;
+  const got = `${result.status ?? 'no status'}, ${Math.round(result.ms)} ms`;
+  // It answers well, and its platform says `starting` or `unhealthy`.
+  const counts = passes > 0 ? `passed ${passes} of ${rise}` : 'passed, and does not count yet';
   const text = result.passed
-    ? `${target} passed ${passes} of ${rise} (${result.status ?? 'no status'}, ${Math.round(result.ms)} ms)`
+    ? `${target} ${counts} (${got})`
     : `${target} failed: ${result.error ?? 'no reason given'}`;
   addLine(running.id, event, result.passed ? 'passed' : 'failed', text);
 }

@@ -233,10 +233,12 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
   );
 
   test(
-    'a release that is wrong says why in the answer of the CLI: its end, its image, its port; a slow one goes live',
+    'a release that is wrong says why in the answer of the CLI: its end, its image, its port, its HEALTHCHECK; a slow one goes live',
     async () => {
       const images = { exits: { MODE: 'exits' }, deaf: { MODE: 'wrong-port', VERSION: 'deaf' } };
       for (const [name, env] of Object.entries(images)) await engine().image(`shop:${name}`, env);
+      // Our own probe is content with it.
+      await engine().image('shop:sick', { VERSION: 'sick', MODE: 'sick' }, true);
       await engine().image('shop:slow', { VERSION: 'slow', SLOW_MS: '2500' });
       const pointsman = await startWithEngine(engine(), { deploy: { timeout: '5s' } });
       const before = await running(engine());
@@ -248,6 +250,7 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
       const exits = await deploy('exits', 'shop:exits');
       const absent = await deploy('absent', `${engine().registry}/shop:absent`);
       const deaf = await deploy('deaf', 'shop:deaf');
+      const sick = await deploy('sick', 'shop:sick');
       const afterwards = await until('what failed is gone', async () => {
         const all = await engine().docker('ps', '-aq');
         return all.split('\n').length === before.length ? running(engine()) : null;
@@ -261,6 +264,9 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
       expect(absent.stderr).toContain(`${engine().registry}/shop:absent`);
       expect(deaf.exit).not.toBe(0);
       expect(deaf.stdout + deaf.stderr).toContain('listens on 4000');
+      expect(sick.exit).not.toBe(0);
+      expect(sick.stderr).toContain('probe does not count yet: 200');
+      expect(sick.stderr).toMatch(/is unhealthy .*HEALTHCHECK: unhealthy: health said 500/);
       expect(afterwards).toEqual(before);
       expect(slow).toMatchObject({ exit: 0 });
       await agrees(engine(), pointsman);
