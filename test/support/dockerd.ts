@@ -6,6 +6,7 @@
  * socket, data, bridge, no iptables), and what it started is ended by pid.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -15,6 +16,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
+/**
+ * Says of an app that it is of this process' engine: a port that one engine gives back is soon
+ * another's, and on it another's app.
+ */
+export const engineMark = randomUUID();
 const appFile = fileURLToPath(new URL('./engine/app.cjs', import.meta.url));
 
 export interface TestEngine {
@@ -83,7 +89,7 @@ export async function openTestEngine(): Promise<TestEngine> {
       images.set(name, key);
       const scratch = `scratch-${made++}`;
       const changes = Object.entries(variables).map(([key, value]) => `ENV ${key}=${value}`);
-      changes.push(`CMD ["${process.execPath}", "/app.cjs"]`);
+      changes.push(`ENV ENGINE=${engineMark}`, `CMD ["${process.execPath}", "/app.cjs"]`);
       if (healthcheck) {
         const check = `CMD ["${process.execPath}", "/app.cjs", "check"]`;
         changes.push(`HEALTHCHECK --interval=250ms --timeout=2s --retries=1 ${check}`);

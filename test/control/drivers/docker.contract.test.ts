@@ -1,7 +1,7 @@
 /** The docker driver keeps the contract of all drivers, on a real engine. */
 
 import { driverContract } from '../../contracts/driver.ts';
-import { workbench } from '../../support/engine/bench.ts';
+import { answerOf, workbench } from '../../support/engine/bench.ts';
 import { dockerRelease } from '../../support/engine/releases.ts';
 import { describeWithEngine } from '../../support/engine.ts';
 
@@ -22,15 +22,15 @@ describeWithEngine('the docker driver', (engine) => {
         kill: async (target) => {
           await engine().docker('kill', target.id);
         },
-        answers: ({ host, port }) =>
-          fetch(`http://${host}:${port}/`).then(
-            (response) => response.ok,
+        answers: (target) =>
+          answerOf(target).then(
+            (answer) => answer !== null,
             () => false,
           ),
       },
       reopen: async () => {
         driver.close();
-        return (await bench.open(stateDir)).driver;
+        return (await bench.open({ stateDir })).driver;
       },
       close: () => bench.clear(),
     };

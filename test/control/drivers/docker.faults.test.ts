@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { orderOf } from '../../contracts/driver.ts';
 import { bundle } from '../../support/bundle.ts';
-import { ask, until, workbench } from '../../support/engine/bench.ts';
+import { answerOf, ask, until, workbench } from '../../support/engine/bench.ts';
 import type { HostLine, HostOptions } from '../../support/engine/host.ts';
 import { dockerRelease } from '../../support/engine/releases.ts';
 import { describeWithEngine } from '../../support/engine.ts';
@@ -135,12 +135,11 @@ describeWithEngine('the docker driver, when things break', (engine) => {
           continue;
         }
         asked++;
-        const at = `http://${target.host}:${target.port}/`;
-        const answer = fetch(at).then((response) => response.json() as Promise<{ name: string }>);
         answered.push(
-          answer.then(
-            ({ name }) => {
-              if (!target.id.startsWith(name)) wrong.push(`${target.id} is ${name}`);
+          answerOf(target).then(
+            (answer) => {
+              if (answer === null || target.id.startsWith(String(answer.name))) return;
+              wrong.push(`${target.id} is ${answer.name}`);
             },
             () => {},
           ),
@@ -177,7 +176,7 @@ describeWithEngine('the docker driver, when things break', (engine) => {
       await new Promise((resolve) => child.once('exit', resolve));
       const left = await containers('-a');
 
-      const next = await bench.open(stateDir);
+      const next = await bench.open({ stateDir });
       const found = (await next.driver.list()).flatMap((pool) => pool.targets);
       const { targets } = await next.driver.start(orderOf(release));
 

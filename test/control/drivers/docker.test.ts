@@ -291,7 +291,7 @@ describeWithEngine('the docker driver', (engine) => {
     const frozen = await driver.start({ ...order, frozen: true });
     const asleep = await states();
     // A driver that knows nothing of the order yet does not take it for its own.
-    const { driver: other } = await bench.open(stateDir);
+    const { driver: other } = await bench.open({ stateDir });
     const [found] = await other.list();
     const { targets } = await other.start(order);
 

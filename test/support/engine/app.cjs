@@ -32,9 +32,9 @@ if (process.argv[2] === 'check') {
       health = req.url === '/get-sick' ? 500 : 200;
       res.end();
     } else {
-      const { VERSION, NAME, MARK } = env;
+      const { VERSION, NAME, MARK, ENGINE } = env;
       res.setHeader('content-type', 'application/json');
-      res.end(JSON.stringify({ version: VERSION, name: NAME, mark: MARK, began }));
+      res.end(JSON.stringify({ version: VERSION, name: NAME, mark: MARK, engine: ENGINE, began }));
     }
   });
   const began = Date.now();

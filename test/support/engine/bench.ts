@@ -13,6 +13,7 @@ import { systemClock } from '../../../src/clock.ts';
 import { type DockerDriver, dockerDriver } from '../../../src/control/drivers/docker.ts';
 import type { DriverEvent, RunningTarget } from '../../../src/control/drivers/driver.ts';
 import { silentLog } from '../../../src/log.ts';
+import { engineMark } from '../dockerd.ts';
 import type { TestEngine } from '../engine.ts';
 
 export interface Watched {
@@ -26,9 +27,15 @@ export interface Watched {
   heard(wanted: (event: DriverEvent) => boolean): Promise<void>;
 }
 
+export interface Opening {
+  /** Of a driver that died, to be the same Pointsman again. */
+  readonly stateDir?: string;
+  /** The socket of the engine unless said. */
+  readonly dockerHost?: string;
+}
+
 export interface Workbench {
-  /** @param stateDir of a driver that died, to be the same Pointsman again. */
-  open(stateDir?: string): Promise<Watched>;
+  open(more?: Opening): Promise<Watched>;
   /** A folder that is removed after the test. */
   folder(): Promise<string>;
   clear(): Promise<void>;
@@ -44,9 +51,8 @@ export function workbench(engine: () => TestEngine): Workbench {
   };
   return {
     folder,
-    async open(given) {
+    async open({ stateDir: given, dockerHost = engine().host } = {}) {
       const stateDir = given ?? (await folder());
-      const dockerHost = engine().host;
       const driver = dockerDriver({ clock: systemClock, log: silentLog, stateDir, dockerHost });
       drivers.push(driver);
       const events: DriverEvent[] = [];
@@ -89,6 +95,16 @@ export interface Answer {
   readonly version: string;
   readonly name?: string;
   readonly mark?: string;
+  readonly engine?: string;
+}
+
+/** What the app at an address says of itself; null: nobody of this engine is there. */
+export async function answerOf(
+  target: Pick<RunningTarget, 'host' | 'port'>,
+): Promise<Answer | null> {
+  const response = await fetch(`http://${target.host}:${target.port}/`);
+  const answer = (await response.json()) as Answer;
+  return answer.engine === engineMark ? answer : null;
 }
 
 /** What the app behind a target says of itself, once it listens. */
@@ -100,8 +116,7 @@ export async function ask(
   let wrong: unknown = null;
   const answered = until(async () => {
     try {
-      const response = await fetch(`http://${target.host}:${target.port}/`);
-      answer = (await response.json()) as Answer;
+      answer = await answerOf(target);
     } catch (thrown) {
       wrong = thrown;
     }

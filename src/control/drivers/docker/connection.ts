@@ -9,25 +9,27 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Fault, reasonOf } from '../../../errors.ts';
+import type { SshTarget } from './ssh.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** How to reach the engine, in the words of dockerode's options. */
+/** How to reach the engine. */
 export interface Connection {
   /** For people: `unix:///var/run/docker.sock`, `ssh://deploy@box`. */
   readonly where: string;
   /** The machine the engine runs on, where that is not this one. */
   readonly remoteHost: string | null;
+  /** Where ssh leads there; null: it is not needed. */
+  readonly ssh: SshTarget | null;
+  /** In the words of dockerode's options. */
   readonly options: {
-    readonly protocol: 'http' | 'https' | 'ssh';
+    readonly protocol: 'http' | 'https';
     readonly socketPath?: string;
     readonly host?: string;
     readonly port?: number;
-    readonly username?: string;
     readonly ca?: Buffer;
     readonly cert?: Buffer;
     readonly key?: Buffer;
-    readonly sshOptions?: { readonly agent: string | undefined };
   };
 }
 
@@ -40,28 +42,33 @@ export function connectionOf(dockerHost: string | null, env: Env = process.env):
   const where = dockerHost ?? (env.DOCKER_HOST || contextHost(env) || wellKnownSocket(env));
   if (where.startsWith('unix://')) {
     const socketPath = where.slice('unix://'.length) || '/var/run/docker.sock';
-    return { where: `unix://${socketPath}`, remoteHost: null, options: local(socketPath) };
+    return {
+      where: `unix://${socketPath}`,
+      remoteHost: null,
+      ssh: null,
+      options: local(socketPath),
+    };
   }
   if (where.startsWith('npipe://')) {
-    return { where, remoteHost: null, options: local(where.slice('npipe://'.length)) };
+    const options = local(where.slice('npipe://'.length));
+    return { where, remoteHost: null, ssh: null, options };
   }
   const url = parsed(where);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const loopback = host === 'localhost' || host === '::1' || host.startsWith('127.');
   const remoteHost = loopback ? null : host;
   if (url.protocol === 'ssh:') {
-    const port = Number(url.port || 22);
-    const username = decodeURIComponent(url.username);
-    const sshOptions = { agent: env.SSH_AUTH_SOCK };
-    const options = { protocol: 'ssh', host, port, username, sshOptions } as const;
-    return { where, remoteHost: host, options };
+    const port = url.port === '' ? null : Number(url.port);
+    const ssh = { host, port, username: decodeURIComponent(url.username) || null };
+    // The name only fills the Host header: the engine at the other end listens to a socket.
+    return { where, remoteHost, ssh, options: { protocol: 'http', host: 'docker' } };
   }
   const tls = Boolean(env.DOCKER_TLS_VERIFY) || url.protocol === 'https:' || url.port === '2376';
   const port = Number(url.port || (tls ? 2376 : 2375));
   const options = tls
     ? ({ protocol: 'https', host, port, ...certificates(env) } as const)
     : ({ protocol: 'http', host, port } as const);
-  return { where, remoteHost, options };
+  return { where, remoteHost, ssh: null, options };
 }
 
 /** The directory of Docker's own settings. */

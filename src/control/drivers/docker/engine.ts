@@ -14,6 +14,7 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../../../clock.ts';
 import { Fault, reasonOf } from '../../../errors.ts';
 import { type Connection, connectionOf } from './connection.ts';
+import { sshAgent } from './ssh.ts';
 
 /** Longer than any answer of a healthy engine takes, stops and pulls apart. */
 const callMs = 30_000;
@@ -110,15 +111,17 @@ export function openEngine(clock: Clock, dockerHost: string | null): Engine {
 
 async function openModem(connection: Connection): Promise<Modem> {
   const { default: Docker } = await import('dockerode');
-  const { protocol } = connection.options;
-  const secure = protocol === 'https';
-  const agent = secure
-    ? new https.Agent({ keepAlive: false })
-    : new http.Agent({ keepAlive: false });
+  const agent = agentFor(connection);
   // What is undefined here must not be filled in from DOCKER_HOST: the choice was made.
   const blank = { host: undefined, port: undefined, socketPath: undefined, username: undefined };
   const options = { ...blank, ...connection.options, pathPrefix: '/', agent };
   return new Docker(options as object).modem as unknown as Modem;
+}
+
+function agentFor({ ssh, options }: Connection): http.Agent {
+  if (ssh !== null) return sshAgent(ssh);
+  const { Agent } = options.protocol === 'https' ? https : http;
+  return new Agent({ keepAlive: false });
 }
 
 function dialOptions(call: Call, isStream: boolean, signal: AbortSignal): Record<string, unknown> {

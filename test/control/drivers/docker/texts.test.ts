@@ -81,14 +81,13 @@ test('DOCKER_HOST is understood as the CLI understands it', () => {
     protocol: 'https',
     port: 2376,
   });
-  expect(connectionOf('ssh://deploy@box:2222', { ...env, SSH_AUTH_SOCK: '/agent' })).toMatchObject({
+  expect(connectionOf('ssh://deploy@box:2222', env)).toMatchObject({
     remoteHost: 'box',
-    options: {
-      protocol: 'ssh',
-      username: 'deploy',
-      port: 2222,
-      sshOptions: { agent: '/agent' },
-    },
+    ssh: { host: 'box', port: 2222, username: 'deploy' },
+  });
+  expect(connectionOf('ssh://box', env)).toMatchObject({
+    remoteHost: 'box',
+    ssh: { host: 'box', port: null, username: null },
   });
   expect(connectionOf(null, { ...env, DOCKER_HOST: 'unix:///x' }).where).toBe('unix:///x');
   expect(() => connectionOf('ftp://box', env)).toThrow(/unix:\/\/path, tcp:\/\/host:port/);
