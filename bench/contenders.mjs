@@ -139,7 +139,7 @@ events { worker_connections 19800; }
 http {
   access_log off; client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
   fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
-  keepalive_requests 1000000000;
+  keepalive_requests 1000000000; client_body_buffer_size 64k;
   map $http_upgrade $wish { default upgrade; '' ''; }
   upstream o { server 127.0.0.1:${originPort}; keepalive 256; keepalive_requests 1000000000; }
   server {
