@@ -13,12 +13,8 @@ test(`${count} schedules from seed ${first} keep every promise`, { timeout: 600_
   const tally: Tally = new Map();
   for (let seed = first; seed < first + count; seed++) {
     await new Schedule(seed, tally).run().catch((cause: unknown) => {
-      throw new Error(
-        `SEED=${seed} SIM_SCHEDULES=1 breaks a promise: ${(cause as Error).message}`,
-        {
-          cause,
-        },
-      );
+      const told = `SEED=${seed} SIM_SCHEDULES=1 breaks a promise`;
+      throw new Error(`${told}: ${(cause as Error).message}`, { cause });
     });
   }
 

@@ -126,7 +126,7 @@ export function refusalSuite(name: string, makeLane: MakeLane): void {
       const got = await exchangeRaw(proxy.port, bytes);
 
       expect(got).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-      expect(got).toMatch(/\r\nConnection: close\r\n/is);
+      expect(got).toMatch(/\r\nConnection: close\r\n/i);
       expect(got.match(/HTTP\/1\.1 /g)).toHaveLength(1);
       expect(whole).toBe(0);
     }, 10_000);
