@@ -12,7 +12,7 @@ import { descriptorsMax, holdListener } from './listener.ts';
 import { openLog } from './log.ts';
 import { createLanes } from './proxy/lanes.ts';
 import { Listener } from './proxy/listener.ts';
-import { LocalDataPlane } from './proxy/local.ts';
+import { LocalDataPlane } from './proxy/localDataPlane.ts';
 import { Plane } from './proxy/plane.ts';
 
 /**

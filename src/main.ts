@@ -17,7 +17,7 @@ if (role === 'worker') {
   const { runWorker } = await import('./proxy/worker.ts');
   runWorker();
 } else if (role === 'controller') {
-  const { runController } = await import('./control/process.ts');
+  const { runController } = await import('./control/controllerProcess.ts');
   await runController();
 } else {
   const [{ main }, { processIo }, { run }] = await Promise.all([

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Clock, pause } from '../clock.ts';
-import type { PointsmanEvent } from '../control/control.ts';
+import type { PointsmanEvent } from '../control/model/api.ts';
 import { exitOf, exits, Failure } from './exits.ts';
 import { messagesOf } from './sse.ts';
 import { clean } from './text.ts';

@@ -6,13 +6,13 @@
  */
 import { pause } from '../clock.ts';
 import { parseAddress } from '../config/address.ts';
-import type { PointsmanEvent, ServiceStatus } from '../control/control.ts';
-import type { Deployment } from '../control/state.ts';
+import type { PointsmanEvent, ServiceStatus } from '../control/model/api.ts';
+import type { Deployment } from '../control/model/state.ts';
 import { Fault } from '../errors.ts';
 import { otherColor } from '../wire.ts';
 import { type Context, give } from './context.ts';
+import { type Happening, happenings, isAway } from './eventStream.ts';
 import { exits, Failure } from './exits.ts';
-import { type Happening, happenings, isAway } from './happenings.ts';
 import { progressOf } from './progress.ts';
 import { failureText, receiptText } from './receipt.ts';
 

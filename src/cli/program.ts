@@ -5,13 +5,13 @@
  * command does stands in the file of the command.
  */
 import { Command, CommanderError } from 'commander';
-import { abort, flip, pauseOrResume, reload, retire, rollback, wake } from './acts.ts';
 import { check } from './check.ts';
 import { adminUrl, type Context, contextOf, type GlobalOptions, wholeNumber } from './context.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
 import { exits, Failure } from './exits.ts';
 import type { Io } from './io.ts';
-import { events, health, history, status, watchStatus } from './looks.ts';
+import { abort, flip, pauseOrResume, reload, retire, rollback, wake } from './mutations.ts';
+import { events, health, history, status, watchStatus } from './queries.ts';
 
 /** How long a command that calls once may take, where --timeout says nothing. */
 const callMs = 30_000;

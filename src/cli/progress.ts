@@ -4,8 +4,8 @@
  * The rule this file keeps: both say the same, in the same words; it prints to stderr and decides
  * nothing.
  */
-import type { PointsmanEvent, ProbeResult } from '../control/control.ts';
-import type { Deployment, Phase } from '../control/state.ts';
+import type { PointsmanEvent, ProbeResult } from '../control/model/api.ts';
+import type { Deployment, Phase } from '../control/model/state.ts';
 import type { Context } from './context.ts';
 import { Live } from './live.ts';
 import { deploymentText, probeLine, probeText } from './receipt.ts';

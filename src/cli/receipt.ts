@@ -4,8 +4,8 @@
  * The rule this file keeps: the words are those of the README, and every line stands for itself, so
  * that a log of them can be searched.
  */
-import type { PointsmanEvent, ProbeResult } from '../control/control.ts';
-import type { Deployment, Receipt } from '../control/state.ts';
+import type { PointsmanEvent, ProbeResult } from '../control/model/api.ts';
+import type { Deployment, Receipt } from '../control/model/state.ts';
 import type { Inside } from '../wire.ts';
 import type { Paint } from './paint.ts';
 import { duration, moment, plural, wrap } from './text.ts';

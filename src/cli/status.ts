@@ -4,7 +4,7 @@
  * The rule this file keeps: it is readable at 80 columns, without color, and whatever is not as it
  * should be has its reason on a line of its own.
  */
-import type { PoolStatus, ServiceStatus, TargetStatus } from '../control/control.ts';
+import type { PoolStatus, ServiceStatus, TargetStatus } from '../control/model/api.ts';
 import { type Color, otherColor } from '../wire.ts';
 import type { Paint } from './paint.ts';
 import { deploymentText, insideText, probeText } from './receipt.ts';

@@ -16,19 +16,19 @@ import { letGoLookMs, letGoMs } from '../listener.ts';
 import type { Log } from '../log.ts';
 import type { WorkerStats } from '../wire.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
-import type { Control, Health, Reloaded } from './control.ts';
-import type { DataPlane } from './dataplane.ts';
+import type { Dependencies } from './dependencies.ts';
 import { dockerDriver } from './drivers/docker.ts';
 import { ProcessDriver } from './drivers/process.ts';
 import { staticDriver } from './drivers/static.ts';
-import { EventRing } from './events.ts';
-import { Fleet } from './fleet.ts';
-import { Metrics } from './metrics.ts';
-import { httpProbe } from './probe.ts';
-import { Sampler } from './samples.ts';
-import type { Seams } from './seams.ts';
+import { httpProbe } from './health/probe.ts';
+import type { Control, Health, Reloaded } from './model/api.ts';
+import { Services } from './services.ts';
 import { type FileStore, fileStore } from './stores/file.ts';
-import { Totals } from './totals.ts';
+import { EventRing } from './telemetry/events.ts';
+import { Metrics } from './telemetry/metrics.ts';
+import { Sampler } from './telemetry/samples.ts';
+import { Totals } from './telemetry/totals.ts';
+import type { DataPlane } from './workers/dataPlane.ts';
 
 export interface ControllerOptions {
   readonly config: Config;
@@ -61,7 +61,7 @@ export class Controller {
   readonly #metrics: Metrics;
   readonly #store: FileStore;
   readonly #startedMs: number;
-  #fleet: Fleet | null = null;
+  #fleet: Services | null = null;
   #admin: Admin | null = null;
   #processes: ProcessDriver | null = null;
   #configLoaded = true;
@@ -109,7 +109,7 @@ export class Controller {
         log: options.log,
         clock,
       });
-      controller.#fleet = await Fleet.start(controller.#seams(), config);
+      controller.#fleet = await Services.start(controller.#dependencies(), config);
     } catch (thrown) {
       await controller.#admin?.close();
       await controller.#store.close();
@@ -182,7 +182,7 @@ export class Controller {
     await this.#store.close();
   }
 
-  #seams(): Seams {
+  #dependencies(): Dependencies {
     const { clock, plane, config, log } = this.#options;
     const { stateDir } = config;
     return {
@@ -210,7 +210,7 @@ export class Controller {
   }
 
   #control(): Control {
-    const fleet = (): Fleet => this.#running();
+    const fleet = (): Services => this.#running();
     return {
       services: () => fleet().services(),
       service: (name) => fleet().service(name),
@@ -233,7 +233,7 @@ export class Controller {
   }
 
   /** @throws Fault STARTING while the state is read and the services are brought back. */
-  #running(): Fleet {
+  #running(): Services {
     if (this.#fleet !== null) return this.#fleet;
     throw new Fault('STARTING', 'Pointsman is starting: try again in a moment.');
   }
@@ -274,7 +274,7 @@ export class Controller {
     });
   }
 
-  readonly #log: Seams['log'] = (level, message, detail = {}) => {
+  readonly #log: Dependencies['log'] = (level, message, detail = {}) => {
     this.#options.log[level](detail, message);
   };
 }

@@ -5,7 +5,7 @@
  * cannot be used it is disabled and the reason stands beside it; a disabled button keeps the
  * keyboard's focus.
  */
-import type { ServiceStatus } from '../control/control.ts';
+import type { ServiceStatus } from '../control/model/api.ts';
 import { otherColor } from '../wire.ts';
 import { type Asking, ask } from './asking.ts';
 import type { ComponentChildren } from './preact.ts';

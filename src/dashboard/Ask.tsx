@@ -5,8 +5,8 @@
  * was lost, sends the same key and cannot happen twice; and once the service has changed under the
  * dialog, it says so and offers nothing but to close.
  */
-import type { ServiceStatus } from '../control/control.ts';
-import type { Deployment } from '../control/state.ts';
+import type { ServiceStatus } from '../control/model/api.ts';
+import type { Deployment } from '../control/model/state.ts';
 import { act, Refusal } from './api.ts';
 import {
   type Asking,

@@ -4,7 +4,7 @@
  * The rule this file keeps: it asks only for what the service's way of running takes, and shows
  * what a dry run would say before anything is started.
  */
-import type { Deployment } from '../control/state.ts';
+import type { Deployment } from '../control/model/state.ts';
 import { Said, saidIn } from './Ask.tsx';
 import { act, newKey, Refusal, servicePath } from './api.ts';
 import { type Asking, kindWords } from './asking.ts';

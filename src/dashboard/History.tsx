@@ -1,5 +1,5 @@
 /** Deployments and rollbacks of a service: who, when, why, how it ended, and the receipt. */
-import type { Deployment } from '../control/state.ts';
+import type { Deployment } from '../control/model/state.ts';
 import { useSignal } from './preact.ts';
 import { drainWord } from './ReceiptView.tsx';
 import { deployments } from './store.ts';

@@ -4,7 +4,7 @@
  * The rule this file keeps: a row reads only its own service, so that 200 of them cost what
  * changes.
  */
-import type { ServiceStatus } from '../control/control.ts';
+import type { ServiceStatus } from '../control/model/api.ts';
 import { type Color, colors } from '../wire.ts';
 import { useComputed, useSignal } from './preact.ts';
 import { names, sample, statusOf } from './store.ts';

@@ -1,5 +1,5 @@
 /** One color of a service: its role in a word, its release, its targets and what is inside. */
-import type { PoolStatus, ServiceStatus } from '../control/control.ts';
+import type { PoolStatus, ServiceStatus } from '../control/model/api.ts';
 import type { Color } from '../wire.ts';
 import { nowMs } from './store.ts';
 import { Targets } from './Targets.tsx';

@@ -4,7 +4,7 @@
  * The rule this file keeps: it shows the newest telling of the deployment, so that the counts of
  * the draining pool grow before one's eyes.
  */
-import type { Deployment, Receipt } from '../control/state.ts';
+import type { Deployment, Receipt } from '../control/model/state.ts';
 import { deployments } from './store.ts';
 import { insideWord, msWord, sideWord, timeWord } from './words.ts';
 

@@ -1,5 +1,5 @@
 /** The deployment that runs, or the last one: its phases as steps, and what was told meanwhile. */
-import type { Deployment, Phase } from '../control/state.ts';
+import type { Deployment, Phase } from '../control/model/state.ts';
 import { linesOf } from './store.ts';
 import { runs, sideWord, timeWord } from './words.ts';
 

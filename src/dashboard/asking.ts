@@ -4,7 +4,7 @@
  * The rule this file keeps: the question names both releases and says what will happen to requests,
  * and the order is pinned to what the person saw: release and generation as of the click.
  */
-import type { ServiceStatus } from '../control/control.ts';
+import type { ServiceStatus } from '../control/model/api.ts';
 import { otherColor } from '../wire.ts';
 import { newKey, type Order, servicePath } from './api.ts';
 import { signal } from './preact.ts';

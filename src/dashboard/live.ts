@@ -5,9 +5,9 @@
  * it is back everything is read again. A tab that nobody sees holds no connection: browsers allow
  * six to one address, and the seventh tab would hang.
  */
-import type { PointsmanEvent, ServiceStatus } from '../control/control.ts';
-import type { Sample, SamplePoint } from '../control/samples.ts';
-import type { Deployment } from '../control/state.ts';
+import type { PointsmanEvent, ServiceStatus } from '../control/model/api.ts';
+import type { Deployment } from '../control/model/state.ts';
+import type { Sample, SamplePoint } from '../control/telemetry/samples.ts';
 import { onUnauthorized, Refusal, read, servicePath, useCsrf } from './api.ts';
 import {
   link,

@@ -4,8 +4,9 @@
  * The rule this file keeps: where nothing was measured there is a gap, not a zero and not a line
  * across.
  */
-import type { ColorSample, SamplePoint } from '../control/samples.ts';
-import type { Deployment } from '../control/state.ts';
+
+import type { Deployment } from '../control/model/state.ts';
+import type { ColorSample, SamplePoint } from '../control/telemetry/samples.ts';
 import { type Color, colors } from '../wire.ts';
 
 export interface Line {

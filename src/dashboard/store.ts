@@ -4,9 +4,9 @@
  * The rule this file keeps: everything in it is bounded, so that the page can stay open for weeks,
  * and a late answer never overwrites a newer one.
  */
-import type { PointsmanEvent, ServiceStatus } from '../control/control.ts';
-import type { Sample, SamplePoint } from '../control/samples.ts';
-import type { Deployment } from '../control/state.ts';
+import type { PointsmanEvent, ServiceStatus } from '../control/model/api.ts';
+import type { Deployment } from '../control/model/state.ts';
+import type { Sample, SamplePoint } from '../control/telemetry/samples.ts';
 import { batch, type Signal, signal } from './preact.ts';
 import { runs } from './words.ts';
 

@@ -4,8 +4,8 @@
  * The rule this file keeps: every state is a word. Color and shape repeat it, they never replace
  * it.
  */
-import type { PoolRole, PoolStatus } from '../control/control.ts';
-import type { Deployment, Phase } from '../control/state.ts';
+import type { PoolRole, PoolStatus } from '../control/model/api.ts';
+import type { Deployment, Phase } from '../control/model/state.ts';
 import type { Color, Inside } from '../wire.ts';
 
 const roles: Readonly<Record<PoolRole, string>> = {

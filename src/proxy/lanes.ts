@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net';
 import { Deadlines } from './deadlines.ts';
 import { connectionHandler } from './express/lane.ts';
-import { createGeneralLane } from './general.ts';
+import { createGeneralLane } from './general/lane.ts';
 import type { Plane } from './plane.ts';
 
 /** @returns serves a client's connection that nothing was read from. */

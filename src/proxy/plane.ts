@@ -18,8 +18,8 @@ import type {
   TableChange,
   WorkerStats,
 } from '../wire.ts';
-import { AccessLog } from './accessLog.ts';
-import type { Exchange } from './exchange.ts';
+import { AccessLog } from './accounting/accessLog.ts';
+import type { Exchange } from './accounting/exchange.ts';
 import type { Cut, Ending } from './lease.ts';
 import { Routes } from './routes.ts';
 import { Service } from './service.ts';

@@ -16,7 +16,7 @@ import {
   type ServiceEntry,
   type ServiceStats,
 } from '../wire.ts';
-import { Counts } from './counts.ts';
+import { Counts } from './accounting/counters.ts';
 import type { Lease } from './lease.ts';
 import { Pool } from './pool.ts';
 import type { Target } from './target.ts';

@@ -6,7 +6,7 @@
  * a model, one process and many to the same behaviour.
  */
 import { expect, test } from 'vitest';
-import type { DataPlane } from '../../src/control/dataplane.ts';
+import type { DataPlane } from '../../src/control/workers/dataPlane.ts';
 import type { Color, ServiceEntry, Table, TargetEntry } from '../../src/wire.ts';
 
 export interface DataPlaneHarness {

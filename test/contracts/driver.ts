@@ -11,7 +11,7 @@ import type {
   RunningTarget,
   StartOrder,
 } from '../../src/control/drivers/driver.ts';
-import type { Release } from '../../src/control/state.ts';
+import type { Release } from '../../src/control/model/state.ts';
 import type { Color } from '../../src/wire.ts';
 
 export interface DriverUnderTest {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
-import { Sampler } from '../../src/control/samples.ts';
+import { Sampler } from '../../src/control/telemetry/samples.ts';
 import { type Served, serveAdmin } from '../support/admin.ts';
 import { browserTest, type Locator, openPage, type Watched } from '../support/browser.ts';
 import {

@@ -7,7 +7,7 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Phase } from '../../src/control/state.ts';
+import type { Phase } from '../../src/control/model/state.ts';
 import { bundle } from '../support/bundle.ts';
 import { download, Load, listen, talk } from '../support/clients.ts';
 import { agrees, envOf, makeImage, running, startWithEngine } from '../support/containers.ts';

@@ -12,7 +12,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ServiceStatus } from '../../src/control/control.ts';
+import type { ServiceStatus } from '../../src/control/model/api.ts';
 import { bundle } from '../support/bundle.ts';
 import { type Ran, runCli } from '../support/cli.ts';
 import { download, Load, talk } from '../support/clients.ts';

@@ -8,7 +8,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import http from 'node:http';
 import { expect, test } from 'vitest';
-import type { ServiceStatus } from '../../src/control/control.ts';
+import type { ServiceStatus } from '../../src/control/model/api.ts';
 import { decode } from '../../src/control/stores/format.ts';
 import { Load } from '../support/clients.ts';
 import { long } from '../support/form.ts';

@@ -6,7 +6,7 @@
  * longer soak of it.
  */
 import { describe, expect, test } from 'vitest';
-import type { Deployment } from '../../src/control/state.ts';
+import type { Deployment } from '../../src/control/model/state.ts';
 import { download, Load, listen, type Stream, type Talk, talk } from '../support/clients.ts';
 import { seeded } from '../support/random.ts';
 import { type FlipSeen, strays } from '../support/verdict.ts';

@@ -1,6 +1,6 @@
 /** As many services as a large house has, behind one Pointsman. */
 import { expect, test } from 'vitest';
-import type { Deployment } from '../../src/control/state.ts';
+import type { Deployment } from '../../src/control/model/state.ts';
 import { preparePointsman, startReleases, until } from '../support/whole.ts';
 
 const services = 1_000;

@@ -4,8 +4,8 @@
  * The rule this file keeps: a broken promise throws at the moment it is broken, with what led to
  * it; and nothing here knows how the control core works, only what it promised.
  */
-import type { PointsmanEvent, ServiceStatus } from '../../src/control/control.ts';
-import type { Deployment, Receipt, State } from '../../src/control/state.ts';
+import type { PointsmanEvent, ServiceStatus } from '../../src/control/model/api.ts';
+import type { Deployment, Receipt, State } from '../../src/control/model/state.ts';
 import { Fault } from '../../src/errors.ts';
 import { type Color, colors } from '../../src/wire.ts';
 import type { Claim } from '../support/fakeDataPlane.ts';
@@ -75,21 +75,21 @@ export class Schedule {
       },
       claimed: (claim) => this.#claimed(claim),
       event: (event) => this.#event(event),
-      seams: (seams) => ({
-        ...seams,
+      dependencies: (dependencies) => ({
+        ...dependencies,
         probe: async (target, health, signal) => {
-          const result = await seams.probe(target, health, signal);
+          const result = await dependencies.probe(target, health, signal);
           const passes = result.passed ? (this.#passes.get(target.port) ?? 0) + 1 : 0;
           this.#passes.set(target.port, passes);
           return result;
         },
         plane: {
-          stage: (table) => seams.plane.stage(table),
-          stats: () => seams.plane.stats(),
-          hold: (fence, limitMs) => seams.plane.hold(fence, limitMs),
+          stage: (table) => dependencies.plane.stage(table),
+          stats: () => dependencies.plane.stats(),
+          hold: (fence, limitMs) => dependencies.plane.hold(fence, limitMs),
           commit: (fence, go) => {
             if (go) this.#committing(fence.generation);
-            return seams.plane.commit(fence, go);
+            return dependencies.plane.commit(fence, go);
           },
         },
       }),

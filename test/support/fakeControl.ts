@@ -17,8 +17,8 @@ import type {
   Reloaded,
   ServiceStatus,
   TargetStatus,
-} from '../../src/control/control.ts';
-import type { Deployment, Direction, Phase, Receipt } from '../../src/control/state.ts';
+} from '../../src/control/model/api.ts';
+import type { Deployment, Direction, Phase, Receipt } from '../../src/control/model/state.ts';
 import { Fault, type FaultCode } from '../../src/errors.ts';
 import { type Color, otherColor } from '../../src/wire.ts';
 

@@ -8,7 +8,7 @@
  * can be checked.
  */
 import type { Clock } from '../../src/clock.ts';
-import type { DataPlane } from '../../src/control/dataplane.ts';
+import type { DataPlane } from '../../src/control/workers/dataPlane.ts';
 import { Fault } from '../../src/errors.ts';
 import {
   type Color,

@@ -8,10 +8,10 @@
  */
 import type { Clock } from '../../src/clock.ts';
 import type { Config, ServiceConfig } from '../../src/config/config.ts';
-import type { Call, DeployOrder, PointsmanEvent } from '../../src/control/control.ts';
-import { EventRing } from '../../src/control/events.ts';
-import { Fleet } from '../../src/control/fleet.ts';
-import type { Probe, Seams } from '../../src/control/seams.ts';
+import type { Dependencies, Probe } from '../../src/control/dependencies.ts';
+import type { Call, DeployOrder, PointsmanEvent } from '../../src/control/model/api.ts';
+import { Services } from '../../src/control/services.ts';
+import { EventRing } from '../../src/control/telemetry/events.ts';
 import { Fault } from '../../src/errors.ts';
 import { type FakeClock, fakeClock } from './clock.ts';
 import { type Claim, FakeCluster } from './fakeDataPlane.ts';
@@ -100,7 +100,7 @@ export interface WorldOptions {
   readonly claimed?: (claim: Claim) => void;
   readonly event?: (event: PointsmanEvent) => void;
   /** Looks at, or stands between, what a controller is handed. */
-  readonly seams?: (seams: Seams) => Seams;
+  readonly dependencies?: (dependencies: Dependencies) => Dependencies;
 }
 
 export class World {
@@ -112,7 +112,7 @@ export class World {
   store: MemoryStore;
   config: Config;
   #options: WorldOptions;
-  #fleet: Fleet | null = null;
+  #fleet: Services | null = null;
   #life = { alive: true };
 
   constructor(options: WorldOptions = {}) {
@@ -128,7 +128,7 @@ export class World {
     this.cluster = new FakeCluster({ clock, workers, claimed, delayMs });
   }
 
-  get fleet(): Fleet {
+  get fleet(): Services {
     if (this.#fleet === null) throw new Error('No controller runs.');
     return this.#fleet;
   }
@@ -138,16 +138,16 @@ export class World {
   }
 
   /** A controller starts. */
-  async boot(): Promise<Fleet> {
+  async boot(): Promise<Services> {
     const life = { alive: true };
     this.#life = life;
-    const fleet = await Fleet.start(this.#seams(life), this.config);
+    const fleet = await Services.start(this.#dependencies(life), this.config);
     this.#fleet = fleet;
     return fleet;
   }
 
   /** Boots, and lets the first releases become live. */
-  async live(): Promise<Fleet> {
+  async live(): Promise<Services> {
     const booting = this.boot();
     await this.clock.passAsync(20_000);
     return booting;
@@ -170,7 +170,7 @@ export class World {
     for (let slot = 1; slot <= this.config.workers; slot++) this.cluster.start(slot);
   }
 
-  async restart(passMs = 20_000): Promise<Fleet> {
+  async restart(passMs = 20_000): Promise<Services> {
     const booting = this.boot();
     await this.clock.passAsync(passMs);
     return booting;
@@ -190,10 +190,10 @@ export class World {
     for (const worker of this.cluster.workers.values()) worker.request(service);
   }
 
-  #seams(life: { alive: boolean }): Seams {
+  #dependencies(life: { alive: boolean }): Dependencies {
     const clock = livingClock(this.clock, life);
     const { store } = this;
-    const log: Seams['log'] = (level, message) => {
+    const log: Dependencies['log'] = (level, message) => {
       if (life.alive) this.logs.push(`${level} ${message}`);
     };
     const ring = new EventRing(clock, log);
@@ -224,7 +224,7 @@ export class World {
         body: passed ? null : 'db down',
       };
     };
-    const seams: Seams = {
+    const dependencies: Dependencies = {
       clock,
       random: this.#options.random ?? (() => 0.5),
       store: disk,
@@ -234,7 +234,7 @@ export class World {
       events: ring,
       log,
     };
-    return this.#options.seams?.(seams) ?? seams;
+    return this.#options.dependencies?.(dependencies) ?? dependencies;
   }
 }
 

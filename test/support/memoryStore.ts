@@ -5,7 +5,7 @@
  * that is shared with the writer or that JSON loses can be read back.
  */
 
-import type { Deployment, State } from '../../src/control/state.ts';
+import type { Deployment, State } from '../../src/control/model/state.ts';
 import type { Store } from '../../src/control/stores/store.ts';
 import { Fault } from '../../src/errors.ts';
 

@@ -1,6 +1,6 @@
 /** The metrics of Pointsman as a Markdown table, read off a page that a real registry printed. */
-import { Metrics } from '../../src/control/metrics.ts';
-import { Totals } from '../../src/control/totals.ts';
+import { Metrics } from '../../src/control/telemetry/metrics.ts';
+import { Totals } from '../../src/control/telemetry/totals.ts';
 
 export async function metricsTable(): Promise<string> {
   const totals = new Totals();

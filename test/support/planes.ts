@@ -5,10 +5,10 @@
  * The rule this file keeps: a worker here is a real `Plane` behind an inbox, so that what differs
  * from production is how an order travels and nothing else.
  */
-import type { DataPlane } from '../../src/control/dataplane.ts';
-import { Workers } from '../../src/control/workers.ts';
+import type { DataPlane } from '../../src/control/workers/dataPlane.ts';
+import { Workers } from '../../src/control/workers/workerProcesses.ts';
 import type { FromController } from '../../src/ipc.ts';
-import { LocalDataPlane } from '../../src/proxy/local.ts';
+import { LocalDataPlane } from '../../src/proxy/localDataPlane.ts';
 import { Plane } from '../../src/proxy/plane.ts';
 import type { Order } from '../../src/wire.ts';
 import type { DataPlaneHarness, Sent } from '../contracts/dataplane.ts';

@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
-import type { ServiceStatus } from '../../src/control/control.ts';
+import type { ServiceStatus } from '../../src/control/model/api.ts';
 import { ask } from './admin.ts';
 import { type Ended, kill, preparePointsman, until } from './whole.ts';
 

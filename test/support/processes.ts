@@ -9,7 +9,7 @@ import type { ProcessRun } from '../../src/config/config.ts';
 import type { RunningTarget } from '../../src/control/drivers/driver.ts';
 import { endProcesses } from '../../src/control/drivers/process/ending.ts';
 import { everyProcess, type Found } from '../../src/control/drivers/process/marks.ts';
-import type { Release } from '../../src/control/state.ts';
+import type { Release } from '../../src/control/model/state.ts';
 
 const appFile = join(import.meta.dirname, 'app.mjs');
 

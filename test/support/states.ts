@@ -2,7 +2,7 @@
  * States and deployments for tests of whatever keeps them. The rule: small, whole, and of the
  * present format.
  */
-import type { Deployment, Release, ServiceState, State } from '../../src/control/state.ts';
+import type { Deployment, Release, ServiceState, State } from '../../src/control/model/state.ts';
 import type { Color } from '../../src/wire.ts';
 
 /** One service, live on `live`; `fill` makes it longer and different. */

@@ -20,8 +20,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFailed, onTestFinished } from 'vitest';
-import type { Health, ServiceStatus } from '../../src/control/control.ts';
-import type { Deployment } from '../../src/control/state.ts';
+import type { Health, ServiceStatus } from '../../src/control/model/api.ts';
+import type { Deployment } from '../../src/control/model/state.ts';
 import { type Answered, ask, type CallOptions } from './admin.ts';
 import { endMarked, marked } from './processes.ts';
 

@@ -14,9 +14,8 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../../clock.ts';
 import { Fault, reasonOf } from '../../errors.ts';
-import type { Control } from '../control.ts';
-import { namedShapes, Readiness } from './answers.ts';
-import type { Identity } from './auth.ts';
+import type { Control } from '../model/api.ts';
+import type { Identity } from './authenticator.ts';
 import { callOf, idempotencyKeyOf } from './call.ts';
 import { Idempotency } from './idempotency.ts';
 import {
@@ -27,9 +26,10 @@ import {
   documentedSession,
   documentHead,
 } from './openapi.ts';
-import type { EventsQuery } from './orders.ts';
 import { checkHost, checkOrigin } from './origin.ts';
 import { faultOf, problemOf, problemType } from './problem.ts';
+import type { EventsQuery } from './requestSchemas.ts';
+import { namedShapes, Readiness } from './responseSchemas.ts';
 import { type Answer, type Route, routes } from './routes.ts';
 import type { Caller, Sessions, SignInBody } from './session.ts';
 import { type Of, validatorCompiler } from './shape.ts';

@@ -5,8 +5,8 @@
  * that sent an If-Match meant it, and must not have the call done without.
  */
 import { Fault } from '../../errors.ts';
-import type { Call } from '../control.ts';
-import { byMax, speakable } from './orders.ts';
+import type { Call } from '../model/api.ts';
+import { byMax, speakable } from './requestSchemas.ts';
 
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 

@@ -6,9 +6,9 @@
  * table of faults, shapes from the routes.
  */
 import { type FaultCode, faults } from '../../errors.ts';
-import { bugCode, refs } from './answers.ts';
-import { EventsQuery } from './orders.ts';
 import { problemType } from './problem.ts';
+import { EventsQuery } from './requestSchemas.ts';
+import { bugCode, refs } from './responseSchemas.ts';
 import type { Route } from './routes.ts';
 import { SessionState, SignInBody } from './session.ts';
 import { type Shape, Type } from './shape.ts';

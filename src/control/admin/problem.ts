@@ -7,7 +7,7 @@
  * faults first.
  */
 import { Fault } from '../../errors.ts';
-import { bugCode } from './answers.ts';
+import { bugCode } from './responseSchemas.ts';
 
 export const problemType = 'application/problem+json';
 

@@ -11,9 +11,8 @@
 import { parseAddress } from '../../config/address.ts';
 import type { Address } from '../../config/config.ts';
 import { Fault, type FaultCode } from '../../errors.ts';
-import type { Call, Control } from '../control.ts';
-import type { Deployment } from '../state.ts';
-import { DeploymentList, Health, Reloaded, refs, SampleList, ServiceList } from './answers.ts';
+import type { Call, Control } from '../model/api.ts';
+import type { Deployment } from '../model/state.ts';
 import { etagOf } from './call.ts';
 import {
   DeployBody,
@@ -22,7 +21,15 @@ import {
   RollbackBody,
   Said,
   ServiceParams,
-} from './orders.ts';
+} from './requestSchemas.ts';
+import {
+  DeploymentList,
+  Health,
+  Reloaded,
+  refs,
+  SampleList,
+  ServiceList,
+} from './responseSchemas.ts';
 import type { Of, Shape } from './shape.ts';
 
 export interface Route {

@@ -11,9 +11,9 @@ import { type Clock, systemClock } from '../../clock.ts';
 import { formatAddress, isLoopback } from '../../config/address.ts';
 import type { Address } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
-import type { Control } from '../control.ts';
+import type { Control } from '../model/api.ts';
 import { type AdminLog, type App, buildApp } from './app.ts';
-import { Doorkeeper, readToken } from './auth.ts';
+import { Authenticator, readToken } from './authenticator.ts';
 import { namesOf } from './origin.ts';
 import { Sessions } from './session.ts';
 import { Streams } from './streams.ts';
@@ -86,7 +86,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const readTokenOf = async (file: string | null): Promise<string | null> =>
     file === null ? null : readToken(file, warn, 'readTokenFile');
   const token = await tokenOf(tokenFile);
-  const doorkeeper = new Doorkeeper(token, clock, await readTokenOf(readTokenFile));
+  const doorkeeper = new Authenticator(token, clock, await readTokenOf(readTokenFile));
   const sessions = new Sessions(clock, doorkeeper);
   const streams = new Streams(control, clock);
   const readAgain = async (file: string | null, readFile: string | null): Promise<() => void> => {

@@ -10,7 +10,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { Fault } from '../../errors.ts';
-import type { Doorkeeper, Identity } from './auth.ts';
+import type { Authenticator, Identity } from './authenticator.ts';
 import type { Headers } from './call.ts';
 import { closed, nullable, oneOf, Type } from './shape.ts';
 
@@ -60,11 +60,11 @@ interface Told {
 
 export class Sessions {
   readonly #clock: Clock;
-  readonly #doorkeeper: Doorkeeper;
+  readonly #doorkeeper: Authenticator;
   /** By the digest of the cookie, oldest first: looking one up tells nothing about the others. */
   readonly #sessions = new Map<string, Session>();
 
-  constructor(clock: Clock, doorkeeper: Doorkeeper) {
+  constructor(clock: Clock, doorkeeper: Authenticator) {
     this.#clock = clock;
     this.#doorkeeper = doorkeeper;
   }

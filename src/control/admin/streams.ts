@@ -9,7 +9,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../clock.ts';
 import { Fault } from '../../errors.ts';
-import type { Control, PointsmanEvent } from '../control.ts';
+import type { Control, PointsmanEvent } from '../model/api.ts';
 import type { Headers } from './call.ts';
 
 /** Readers at once; a dashboard has one a tab. */

@@ -12,14 +12,14 @@
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { adopt } from './docker/adopt.ts';
-import { openEngine } from './docker/engine.ts';
-import { dockerRunOf, fill } from './docker/fill.ts';
-import { Fleet } from './docker/fleet.ts';
-import { instanceOf } from './docker/instance.ts';
+import { openEngine } from './docker/engine/engine.ts';
+import { instanceOf } from './docker/engine/instance.ts';
+import { Monitor } from './docker/engine/monitor.ts';
+import { Stats } from './docker/engine/usage.ts';
 import { listing } from './docker/listing.ts';
-import { Monitor } from './docker/monitor.ts';
+import { Reconciler } from './docker/reconciler.ts';
 import { Removal } from './docker/removal.ts';
-import { Stats } from './docker/stats.ts';
+import { dockerRunOf, fill } from './docker/start.ts';
 import type { Driver, DriverEvent } from './driver.ts';
 
 export interface DockerOptions {
@@ -45,18 +45,18 @@ export function dockerDriver(options: DockerOptions): DockerDriver {
   const emit = (event: DriverEvent): void => {
     for (const listener of [...listeners]) listener(event);
   };
-  const fleet = new Fleet({ engine, clock, log, emit, instance });
+  const reconciler = new Reconciler({ engine, clock, log, emit, instance });
   const stats = new Stats(engine, clock);
-  const removal = new Removal(engine, fleet, log);
-  const monitor = new Monitor({ engine, fleet, removal, clock, log, emit });
-  const seams = { engine, fleet, removal, clock, log, emit, instance };
+  const removal = new Removal(engine, reconciler, log);
+  const monitor = new Monitor({ engine, reconciler, removal, clock, log, emit });
+  const dependencies = { engine, reconciler, removal, clock, log, emit, instance };
 
   return {
     async start(order) {
       const run = dockerRunOf(order);
       monitor.begin();
       removal.forgive(order.poolId);
-      return run.discover ? adopt(fleet, order, run) : fill(seams, order);
+      return run.discover ? adopt(reconciler, order, run) : fill(dependencies, order);
     },
     async stop(poolId) {
       monitor.begin();
@@ -64,7 +64,7 @@ export function dockerDriver(options: DockerOptions): DockerDriver {
     },
     async list() {
       monitor.begin();
-      return listing(engine, fleet, stats);
+      return listing(engine, reconciler, stats);
     },
     watch(listener) {
       listeners.add(listener);
@@ -76,7 +76,7 @@ export function dockerDriver(options: DockerOptions): DockerDriver {
     close() {
       listeners.clear();
       monitor.close();
-      fleet.close();
+      reconciler.close();
     },
   } satisfies DockerDriver;
 }

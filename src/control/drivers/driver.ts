@@ -5,7 +5,7 @@
  * adopt), and every call can be made again after a crash with the same outcome.
  */
 import type { Color } from '../../wire.ts';
-import type { Release } from '../state.ts';
+import type { Release } from '../model/state.ts';
 
 export interface Driver {
   /**

@@ -7,7 +7,7 @@
  */
 import type { Address } from '../../config/config.ts';
 import { Fault } from '../../errors.ts';
-import type { Release } from '../state.ts';
+import type { Release } from '../model/state.ts';
 import type { Driver, RunningPool, RunningTarget } from './driver.ts';
 
 export function staticDriver(): Driver {

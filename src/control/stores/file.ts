@@ -13,7 +13,7 @@
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../errors.ts';
-import { type Deployment, type State, stateFormat } from '../state.ts';
+import { type Deployment, type State, stateFormat } from '../model/state.ts';
 import { checksumOf, decode, encode, type Texts, textsOf } from './format.ts';
 import { HistoryFile, historyBytesMax, syncFolder } from './history.ts';
 import { takeLock } from './lock.ts';

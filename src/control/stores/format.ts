@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { reasonOf } from '../../errors.ts';
-import { type Release, type ServiceState, type State, stateFormat } from '../state.ts';
+import { type Release, type ServiceState, type State, stateFormat } from '../model/state.ts';
 import { jsonFaultAt } from './json.ts';
 
 export type Decoded =

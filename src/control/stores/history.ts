@@ -9,7 +9,7 @@
  */
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Deployment } from '../state.ts';
+import type { Deployment } from '../model/state.ts';
 import type { History } from './store.ts';
 
 /** One file holds so much, at some 1 KiB a deployment a few thousand; two files are kept. */

@@ -4,7 +4,7 @@
  * The rule this file keeps: a save either happened wholly and will survive a power cut, or it did
  * not happen and says so. What cannot be read is never taken for empty.
  */
-import type { Deployment, State } from '../state.ts';
+import type { Deployment, State } from '../model/state.ts';
 
 export interface Store {
   /**

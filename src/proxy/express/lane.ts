@@ -8,10 +8,10 @@
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { Deadlines } from '../deadlines.ts';
-import { TrustedProxies } from '../peers.ts';
 import type { Plane } from '../plane.ts';
 import type { Pool } from '../pool.ts';
-import { Connection } from './connection.ts';
+import { TrustedProxies } from '../trustedProxies.ts';
+import { ClientConnection } from './clientConnection.ts';
 import { UpstreamPool } from './upstream.ts';
 
 /** What the connections of one process share. */
@@ -62,7 +62,7 @@ export function connectionHandler(
   const lane = new ExpressLane(plane, general, deadlines);
   return (socket) => {
     if (lane.on) {
-      new Connection(lane, socket);
+      new ClientConnection(lane, socket);
     } else {
       plane.countHandover('off');
       general.emit('connection', socket);

@@ -51,14 +51,14 @@ export interface RequestHead {
   /** What of them counts for the limit of a service; the same sum as in `vet`. */
   countedBytes: number;
   /** Where its header lines are those of a request before, byte for byte: what is known of them. */
-  known: KnownLines | null;
+  known: RequestHeadCache | null;
 }
 
 /**
  * Header lines of a request without a body, the empty line included, and what was read in them.
  * Clients that keep a connection repeat them in request after request.
  */
-export class KnownLines {
+export class RequestHeadCache {
   readonly lines: string;
   readonly raw: string[];
   readonly host: string;
@@ -137,7 +137,7 @@ export function emptyRequestHead(): RequestHead {
 export function parseRequest(
   text: string,
   head: RequestHead,
-  known: KnownLines | null = null,
+  known: RequestHeadCache | null = null,
 ): 'whole' | 'partial' | HeadReason {
   const methodEnd = text.indexOf(' ');
   if (methodEnd === -1) return text.length < 8 && startsLikeMethod(text) ? 'partial' : 'method';
@@ -184,12 +184,12 @@ const version = ' HTTP/1.1\r\n';
  * @returns its lines, to be known again; null where they may not be: a body belongs to that method,
  *   so they speak of its length, which is read anew each time.
  */
-export function knownLines(text: string, head: RequestHead): KnownLines | null {
+export function knownLines(text: string, head: RequestHead): RequestHeadCache | null {
   if (withBody.get(head.method) !== false || head.headBytes !== text.length) return null;
-  return new KnownLines(text, head);
+  return new RequestHeadCache(text, head);
 }
 
-function recall(text: string, known: KnownLines, head: RequestHead): 'whole' {
+function recall(text: string, known: RequestHeadCache, head: RequestHead): 'whole' {
   head.known = known;
   head.raw = known.raw;
   head.host = known.host;
@@ -292,7 +292,7 @@ function weigh(name: string, value: string, head: RequestHead): HeadReason | nul
   }
 }
 
-/** Nothing but one of the two plain wishes: a Connection that nominates headers is left. */
+/** Nothing but one of the two plain wishes: a ClientConnection that nominates headers is left. */
 function weighConnection(value: string, head: RequestHead): HeadReason | null {
   const lower = value.toLowerCase();
   if (lower === 'close') head.close = true;

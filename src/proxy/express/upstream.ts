@@ -9,7 +9,7 @@ import net from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { Upstreams } from '../pool.ts';
 import type { Target } from '../target.ts';
-import { HeadMemory } from './memory.ts';
+import { ResponseHeadCache } from './responseHeadCache.ts';
 
 /** Whoever has a connection at the moment hears what becomes of it. */
 export interface Receiver {
@@ -45,7 +45,7 @@ export class Upstream {
   #buffer: Buffer;
   #bufferTaken = false;
   /** The head of its last answer: the next is often the same. */
-  readonly heads = new HeadMemory();
+  readonly heads = new ResponseHeadCache();
   /** It carried a request before. */
   reused = false;
   /** When it became idle, and how long it may stay so. */

@@ -8,10 +8,10 @@ import {
   namedShapes,
   Problem,
   ServiceStatus,
-} from '../../../src/control/admin/answers.ts';
+} from '../../../src/control/admin/responseSchemas.ts';
 import type { Of } from '../../../src/control/admin/shape.ts';
-import type * as control from '../../../src/control/control.ts';
-import type * as state from '../../../src/control/state.ts';
+import type * as control from '../../../src/control/model/api.ts';
+import type * as state from '../../../src/control/model/state.ts';
 import { Fault } from '../../../src/errors.ts';
 import { type Served, serveAdmin } from '../../support/admin.ts';
 import { fakeControl, fakeService } from '../../support/fakeControl.ts';

@@ -11,7 +11,7 @@ import type { DriverEvent, RunningTarget } from '../../../src/control/drivers/dr
 import { Output } from '../../../src/control/drivers/process/output.ts';
 import { Ports } from '../../../src/control/drivers/process/ports.ts';
 import { ProcessDriver } from '../../../src/control/drivers/process.ts';
-import { identityOf } from '../../../src/control/identity.ts';
+import { identityOf } from '../../../src/control/processIdentity.ts';
 import { driverContract, eventOf, orderOf } from '../../contracts/driver.ts';
 import { type FakeClock, fakeClock, settled } from '../../support/clock.ts';
 import { answers, appRelease, ask, endMarked, marked, pidOf } from '../../support/processes.ts';

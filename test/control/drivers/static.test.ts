@@ -1,7 +1,7 @@
 /** Targets that come with the release. */
 import { expect, test } from 'vitest';
 import { staticDriver } from '../../../src/control/drivers/static.ts';
-import type { Release } from '../../../src/control/state.ts';
+import type { Release } from '../../../src/control/model/state.ts';
 import { driverContract, orderOf } from '../../contracts/driver.ts';
 
 function release(name: string, ports: readonly number[] = [3001, 3002]): Release {

@@ -7,7 +7,7 @@
 import net, { type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { connectionHandler } from '../../../src/proxy/express/lane.ts';
-import { createGeneralLane } from '../../../src/proxy/general.ts';
+import { createGeneralLane } from '../../../src/proxy/general/lane.ts';
 import { rawClient } from '../../support/client.ts';
 import { type MakeLane, oneService, startProxy, type TestProxy } from '../../support/proxy.ts';
 import { seed, seeded } from '../../support/random.ts';

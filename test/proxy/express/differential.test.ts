@@ -9,7 +9,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectionHandler } from '../../../src/proxy/express/lane.ts';
-import { createGeneralLane } from '../../../src/proxy/general.ts';
+import { createGeneralLane } from '../../../src/proxy/general/lane.ts';
 import { type MakeLane, oneService, startProxy } from '../../support/proxy.ts';
 import { seed } from '../../support/random.ts';
 import { type Case, cases } from './cases.ts';

@@ -6,7 +6,7 @@ import net, { type AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { connectionHandler } from '../../../src/proxy/express/lane.ts';
-import { createGeneralLane } from '../../../src/proxy/general.ts';
+import { createGeneralLane } from '../../../src/proxy/general/lane.ts';
 import { Plane } from '../../../src/proxy/plane.ts';
 import { ask, eventually, keepAlive, rawClient } from '../../support/client.ts';
 import { type FakeClock, fakeClock } from '../../support/clock.ts';

@@ -6,7 +6,7 @@
  */
 import { expect, test } from 'vitest';
 import { connectionHandler } from '../../../src/proxy/express/lane.ts';
-import { createGeneralLane } from '../../../src/proxy/general.ts';
+import { createGeneralLane } from '../../../src/proxy/general/lane.ts';
 import { rawClient } from '../../support/client.ts';
 import {
   type MakeLane,

@@ -3,7 +3,7 @@
  * to the byte, however it was cut, and what could end in two places is malformed.
  */
 import { describe, expect, test } from 'vitest';
-import { BodyFollower } from '../../../src/proxy/express/framing.ts';
+import { BodyScanner } from '../../../src/proxy/express/bodyScanner.ts';
 import {
   emptyResponseHead,
   parseResponse,
@@ -38,7 +38,7 @@ function read(text: string, method: string, cuts: readonly number[]): Read {
 }
 
 function readBody(text: string, start: number, head: ResponseHead, cuts: readonly number[]): Read {
-  const follower = new BodyFollower();
+  const follower = new BodyScanner();
   const begun = follower.begin(head.framing, head.bodyBytes);
   if (!begun) return { verdict: 'whole', body: '', trailers: [], bytes: start };
   let body = '';

@@ -1,5 +1,5 @@
 /** Docker releases with every option at its default. */
-import type { PinnedDockerRun, Release } from '../../../src/control/state.ts';
+import type { PinnedDockerRun, Release } from '../../../src/control/model/state.ts';
 
 export function dockerRelease(name: string, more: Partial<PinnedDockerRun> = {}): Release {
   const run: PinnedDockerRun = {

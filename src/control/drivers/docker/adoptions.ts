@@ -6,9 +6,9 @@
  * release, and gets no traffic until somebody deploys it.
  */
 import type { StartOrder } from '../driver.ts';
-import type { Found } from './containers.ts';
-import type { ContainerFacts } from './facts.ts';
-import { adoptedPoolId, type Marks } from './labels.ts';
+import type { Found } from './containers/containers.ts';
+import type { ContainerFacts } from './containers/facts.ts';
+import { adoptedPoolId, type Marks } from './containers/labels.ts';
 
 interface Adoption {
   readonly service: string;

@@ -5,43 +5,43 @@
  * its pool for minutes does not hold up a status.
  */
 import type { Cost, RunningPool, RunningTarget } from '../driver.ts';
-import { type Found, inspectAll } from './containers.ts';
-import type { Engine } from './engine.ts';
-import type { ContainerFacts } from './facts.ts';
-import type { Fleet, Member } from './fleet.ts';
-import { inTurns } from './inTurns.ts';
-import { marksOf } from './labels.ts';
+import type { Here } from './containers/addressing.ts';
+import { type Found, inspectAll } from './containers/containers.ts';
+import type { ContainerFacts } from './containers/facts.ts';
+import { marksOf } from './containers/labels.ts';
+import type { Engine } from './engine/engine.ts';
+import type { Stats } from './engine/usage.ts';
+import { mapLimit } from './mapLimit.ts';
 import { inOrder, isFrozen, type Pool, targetIdOf, targetOf } from './pool.ts';
-import type { Here } from './reach.ts';
-import type { Stats } from './stats.ts';
+import type { Member, Reconciler } from './reconciler.ts';
 
 /** @throws Fault DRIVER_UNAVAILABLE */
 export async function listing(
   engine: Engine,
-  fleet: Fleet,
+  reconciler: Reconciler,
   stats: Stats,
 ): Promise<readonly RunningPool[]> {
-  const found = await fleet.survey();
-  const here = await fleet.here();
+  const found = await reconciler.survey();
+  const here = await reconciler.here();
   const ids = found.map((one) => one.id);
   const facts = await inspectAll(engine, ids);
   const running = facts.filter((one) => one.running);
   const costs = new Map(
-    await inTurns(running, async ({ id }) => [id, await stats.of(id)] as const),
+    await mapLimit(running, async ({ id }) => [id, await stats.of(id)] as const),
   );
   stats.keep(new Set(ids));
-  return [...byPool(fleet, found, facts)].flatMap(([poolId, members]) => {
+  return [...byPool(reconciler, found, facts)].flatMap(([poolId, members]) => {
     const marks = members[0]?.marks;
     if (marks === undefined) return [];
     const { service, color } = marks;
-    const release = fleet.pools.get(poolId)?.wanted?.order.release.name ?? marks.release;
-    const targets = shown(fleet.pools.get(poolId), members, here, costs);
+    const release = reconciler.pools.get(poolId)?.wanted?.order.release.name ?? marks.release;
+    const targets = shown(reconciler.pools.get(poolId), members, here, costs);
     return [{ poolId, service, color, release, targets }];
   });
 }
 
 function byPool(
-  fleet: Fleet,
+  reconciler: Reconciler,
   found: readonly Found[],
   facts: readonly ContainerFacts[],
 ): ReadonlyMap<string, readonly Member[]> {
@@ -51,7 +51,7 @@ function byPool(
     const marks = marksOf(one.labels);
     const poolId = poolIds.get(one.id);
     if (marks === null || poolId === undefined) continue;
-    if (!fleet.adoptions.takes(poolId, one)) continue;
+    if (!reconciler.adoptions.takes(poolId, one)) continue;
     const members = pools.get(poolId) ?? [];
     members.push({ marks, facts: one });
     pools.set(poolId, members);

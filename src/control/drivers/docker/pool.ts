@@ -5,11 +5,11 @@
  * The rule this file keeps: memory only adds to what the engine says (how often a replica died,
  * when it is started again); what runs and where is read from the engine.
  */
-import type { PinnedDockerRun } from '../../state.ts';
+import type { PinnedDockerRun } from '../../model/state.ts';
 import type { RunningTarget, StartOrder } from '../driver.ts';
-import { type ContainerFacts, endOf } from './facts.ts';
-import { type Marks, replicaName } from './labels.ts';
-import { type Here, nowhere, reach } from './reach.ts';
+import { type Here, nowhere, reach } from './containers/addressing.ts';
+import { type ContainerFacts, endOf } from './containers/facts.ts';
+import { type Marks, replicaName } from './containers/labels.ts';
 
 export interface Pool {
   readonly id: string;

@@ -6,10 +6,10 @@
  */
 import { reasonOf } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
-import { end } from './containers.ts';
-import { type Engine, isUnavailable } from './engine.ts';
-import type { Fleet } from './fleet.ts';
-import { inTurns } from './inTurns.ts';
+import { end } from './containers/containers.ts';
+import { type Engine, isUnavailable } from './engine/engine.ts';
+import { mapLimit } from './mapLimit.ts';
+import type { Reconciler } from './reconciler.ts';
 
 /** A container whose stop timeout is not known is given so long. */
 const stopMsUnknown = 60_000;
@@ -18,24 +18,24 @@ const none: ReadonlySet<string> = new Set();
 
 export class Removal {
   readonly #engine: Engine;
-  readonly #fleet: Fleet;
+  readonly #reconciler: Reconciler;
   readonly #log: Log;
   /** Pools to be removed when the engine is back, except for these containers of them. */
   readonly #due = new Map<string, ReadonlySet<string>>();
 
-  constructor(engine: Engine, fleet: Fleet, log: Log) {
+  constructor(engine: Engine, reconciler: Reconciler, log: Log) {
     this.#engine = engine;
-    this.#fleet = fleet;
+    this.#reconciler = reconciler;
     this.#log = log;
   }
 
   /** @throws Fault DRIVER_UNAVAILABLE; it is then done when the engine is back. */
   async stop(poolId: string): Promise<void> {
-    const pool = this.#fleet.pools.get(poolId);
+    const pool = this.#reconciler.pools.get(poolId);
     if (pool !== undefined) {
       // Before its turn comes: what is under way must not bring anything back.
       pool.ending = true;
-      this.#fleet.rest(pool);
+      this.#reconciler.rest(pool);
     }
     try {
       await this.#remove(poolId, none);
@@ -62,20 +62,20 @@ export class Removal {
   }
 
   #remove(poolId: string, keep: ReadonlySet<string>): Promise<void> {
-    const fleet = this.#fleet;
-    return fleet.exclusive(poolId, async () => {
-      const pool = fleet.pools.get(poolId);
+    const reconciler = this.#reconciler;
+    return reconciler.exclusive(poolId, async () => {
+      const pool = reconciler.pools.get(poolId);
       if (pool !== undefined && keep.size === 0) {
         pool.ending = true;
-        fleet.rest(pool);
+        reconciler.rest(pool);
       }
-      const ours = (await fleet.survey()).filter(
+      const ours = (await reconciler.survey()).filter(
         (one) => one.poolId === poolId && one.marks.own !== null && !keep.has(one.id),
       );
       const stopMs = pool?.wanted?.run.stopMs ?? stopMsUnknown;
-      await inTurns(ours, (one) => end(this.#engine, one, stopMs));
+      await mapLimit(ours, (one) => end(this.#engine, one, stopMs));
       this.#due.delete(poolId);
-      if (keep.size === 0) fleet.forget(poolId);
+      if (keep.size === 0) reconciler.forget(poolId);
     });
   }
 }

@@ -4,10 +4,10 @@
  * The rule this file keeps: its place (pool and replica number) is on it from the moment it exists,
  * so a driver killed right after the engine made it finds it and makes no second one.
  */
-import { create } from './containers.ts';
-import { createOptions } from './createOptions.ts';
-import type { Engine } from './engine.ts';
-import { labelsOf, type Marks, type OwnMarks, replicaName } from './labels.ts';
+import { create } from './containers/containers.ts';
+import { createOptions } from './containers/createOptions.ts';
+import { labelsOf, type Marks, type OwnMarks, replicaName } from './containers/labels.ts';
+import type { Engine } from './engine/engine.ts';
 import type { Wanted } from './pool.ts';
 
 export function marksFor(

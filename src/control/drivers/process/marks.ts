@@ -13,7 +13,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Color } from '../../../wire.ts';
-import { identityFrom, parseStat } from '../../identity.ts';
+import { identityFrom, parseStat } from '../../processIdentity.ts';
 
 /** Which replica a process belongs to. */
 export interface Mark {

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import type { ProcessRun } from '../../../config/config.ts';
 import { Fault, reasonOf } from '../../../errors.ts';
-import { identityNow, identityOf } from '../../identity.ts';
+import { identityNow, identityOf } from '../../processIdentity.ts';
 import type { RunningTarget } from '../driver.ts';
 import { endProcesses } from './ending.ts';
 import { checkFolder, type Launch, launchOf, spawnFault } from './launch.ts';
@@ -19,7 +19,7 @@ import type { Mark } from './marks.ts';
 import { Output } from './output.ts';
 import type { Ports } from './ports.ts';
 import type { Records } from './records.ts';
-import { survivesStart } from './survival.ts';
+import { survivesStart } from './startupCheck.ts';
 
 /** A replica that died is started again after this, doubled with every death in a row. */
 const restartFirstMs = 250;

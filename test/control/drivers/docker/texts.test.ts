@@ -1,14 +1,20 @@
 /** What the docker driver reads: references, env files, addresses of engines, frames of output. */
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { connectionOf } from '../../../../src/control/drivers/docker/connection.ts';
-import { parseEnvFile } from '../../../../src/control/drivers/docker/envFile.ts';
-import { factsOf } from '../../../../src/control/drivers/docker/facts.ts';
-import { marksOf } from '../../../../src/control/drivers/docker/labels.ts';
-import { linesOf, unframed } from '../../../../src/control/drivers/docker/lines.ts';
+import {
+  publishingFor,
+  reach,
+} from '../../../../src/control/drivers/docker/containers/addressing.ts';
+import { parseEnvFile } from '../../../../src/control/drivers/docker/containers/envFile.ts';
+import { factsOf } from '../../../../src/control/drivers/docker/containers/facts.ts';
+import { marksOf } from '../../../../src/control/drivers/docker/containers/labels.ts';
+import { connectionOf } from '../../../../src/control/drivers/docker/engine/address.ts';
+import { linesOf, unframed } from '../../../../src/control/drivers/docker/engine/lines.ts';
+import {
+  canonicalName,
+  parseReference,
+} from '../../../../src/control/drivers/docker/images/reference.ts';
 import { countEnd, newPool, replicaOf } from '../../../../src/control/drivers/docker/pool.ts';
-import { publishingFor, reach } from '../../../../src/control/drivers/docker/reach.ts';
-import { canonicalName, parseReference } from '../../../../src/control/drivers/docker/reference.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 

@@ -1,0 +1,101 @@
+/**
+ * Pulling an image, told in lines for people.
+ *
+ * The rule this file keeps: a pull may take as long as it moves. It is given up when nothing has
+ * come for `silenceMs`, not when it is big; and it says at most one line a second.
+ */
+import type { Clock } from '../../../../clock.ts';
+import { type Engine, Refusal, unavailable } from '../engine/engine.ts';
+import { linesOf } from '../engine/lines.ts';
+
+const silenceMs = 120_000;
+const lineEveryMs = 1_000;
+
+export interface Pull {
+  readonly name: string;
+  readonly tagOrDigest: string;
+  readonly auth: Readonly<Record<string, string>> | null;
+  readonly clock: Clock;
+  readonly progress: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+interface Said {
+  readonly status?: string;
+  readonly id?: string;
+  readonly error?: string;
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+}
+
+/**
+ * @returns the digest the registry gave it; null where the engine did not say.
+ * @throws Refusal with the engine's words; Fault DRIVER_UNAVAILABLE, ABORTED.
+ */
+export async function pull(engine: Engine, order: Pull): Promise<string | null> {
+  const { clock, name, tagOrDigest, progress } = order;
+  const named = tagOrDigest.includes(':') ? `${name}@${tagOrDigest}` : `${name}:${tagOrDigest}`;
+  const began = clock.now();
+  progress(`pulling ${named}`);
+  const stream = await engine.stream({
+    method: 'POST',
+    path: '/images/create',
+    query: { fromImage: name, tag: tagOrDigest },
+    ...(order.auth && { auth: order.auth }),
+    limitMs: silenceMs,
+    signal: order.signal,
+  });
+  let cancelSilence = (): void => {};
+  const layers = new Map<string, { current: number; total: number; done: boolean }>();
+  let digest: string | null = null;
+  let toldAt = began;
+  try {
+    for await (const line of linesOf(stream)) {
+      cancelSilence();
+      const silent = unavailable(engine.where, `a pull said nothing for ${silenceMs} ms`);
+      cancelSilence = clock.after(silenceMs, () => stream.destroy(silent));
+      const said = JSON.parse(line) as Said;
+      // The engine answers 200 and reports what goes wrong in the body.
+      if (said.error !== undefined) throw new Refusal(404, said.error);
+      digest = /^Digest: (sha256:[0-9a-f]{64})$/.exec(said.status ?? '')?.[1] ?? digest;
+      note(layers, said);
+      if (clock.now() - toldAt < lineEveryMs || layers.size === 0) continue;
+      toldAt = clock.now();
+      progress(`pulling ${named}: ${stateOf(layers)}`);
+    }
+  } catch (thrown) {
+    if (order.signal.aborted || thrown instanceof Refusal) throw thrown;
+    throw unavailable(engine.where, 'the pull broke off', thrown);
+  } finally {
+    cancelSilence();
+    stream.destroy();
+  }
+  progress(`pulled ${named} in ${((clock.now() - began) / 1000).toFixed(1)} s`);
+  return digest;
+}
+
+function note(
+  layers: Map<string, { current: number; total: number; done: boolean }>,
+  said: Said,
+): void {
+  if (said.id === undefined || !/^[0-9a-f]{12}$/.test(said.id)) return;
+  const layer = layers.get(said.id) ?? { current: 0, total: 0, done: false };
+  if (said.status === 'Downloading') {
+    layer.current = said.progressDetail?.current ?? layer.current;
+    layer.total = said.progressDetail?.total ?? layer.total;
+  }
+  if (said.status === 'Pull complete' || said.status === 'Already exists') layer.done = true;
+  layers.set(said.id, layer);
+}
+
+function stateOf(layers: ReadonlyMap<string, { current: number; total: number; done: boolean }>) {
+  const all = [...layers.values()];
+  const done = all.filter((one) => one.done).length;
+  const current = all.reduce((sum, one) => sum + (one.done ? one.total : one.current), 0);
+  const total = all.reduce((sum, one) => sum + one.total, 0);
+  const bytes = total === 0 ? '' : `, ${megabytes(current)} of ${megabytes(total)} MB`;
+  return `${done} of ${all.length} layers${bytes}`;
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}

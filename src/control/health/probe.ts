@@ -1,0 +1,175 @@
+/**
+ * One health check over HTTP, as a client would make it who knows nothing yet.
+ *
+ * The rule this file keeps: each probe opens a connection of its own and closes it, follows
+ * nothing, and ends by its deadline whatever the target does. What went wrong is one sentence that
+ * a person can act on.
+ */
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { Clock } from '../../clock.ts';
+import type { Health } from '../../config/config.ts';
+import type { Probe } from '../dependencies.ts';
+
+/** Of a body that is not the answer hoped for, so much is kept: enough for the reason. */
+const bodyBytesMax = 200;
+
+interface Outcome {
+  readonly status: number | null;
+  readonly error: string | null;
+  readonly body: string | null;
+}
+
+/** Probes over node:http. */
+export function httpProbe(clock: Clock): Probe {
+  return async (target, health, signal) => {
+    const begun = clock.now();
+    const at = clock.date().toISOString();
+    const outcome = await ask(clock, target, health, signal);
+    const ms = Math.round((clock.now() - begun) * 10) / 10;
+    return { at, ms, passed: outcome.error === null, ...outcome };
+  };
+}
+
+function ask(
+  clock: Clock,
+  target: { readonly host: string; readonly port: number },
+  health: Health,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const where = addressOf(target);
+  return new Promise((resolve) => {
+    let req: ClientRequest | null = null;
+    let answered: Outcome | null = null;
+    const end = (outcome: Outcome): void => {
+      cancel();
+      signal.removeEventListener('abort', gone);
+      resolve(outcome);
+      req?.destroy();
+    };
+    const late = `no answer within ${seconds(health.timeoutMs)} from ${where}`;
+    const cancel = clock.after(health.timeoutMs, () => end(answered ?? failure(late)));
+    const gone = (): void => end(failure('the probe was given up'));
+    signal.addEventListener('abort', gone, { once: true });
+    try {
+      req = request({
+        host: target.host,
+        port: target.port,
+        path: health.path,
+        method: 'GET',
+        agent: false,
+        headers: {
+          host: health.host ?? where,
+          'user-agent': 'pointsman-probe',
+          accept: '*/*',
+          connection: 'close',
+        },
+      });
+      req.on('error', (error) => end(answered ?? failure(sentenceOf(error, where))));
+      req.on('upgrade', (_res, socket) => {
+        socket.destroy();
+        end(failure(`${where} switched protocols, which a health check does not ask for`));
+      });
+      req.on('response', (res) => {
+        answered = read(res, health, where, end);
+      });
+      req.end();
+    } catch (thrown) {
+      end(failure(sentenceOf(thrown as NodeJS.ErrnoException, where)));
+    }
+  });
+}
+
+/**
+ * @returns the outcome as far as the head decides it; `end` gets it with the body where it failed.
+ */
+function read(
+  res: IncomingMessage,
+  health: Health,
+  where: string,
+  end: (outcome: Outcome) => void,
+): Outcome {
+  const status = res.statusCode ?? 0;
+  const error = verdict(res, status, health, where);
+  if (error === null) {
+    const passed = { status, error: null, body: null };
+    end(passed);
+    return passed;
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const done = (): void => {
+    const body = cleaned(Buffer.concat(chunks).subarray(0, bodyBytesMax));
+    end({ status, error, body });
+  };
+  res.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes >= bodyBytesMax) done();
+  });
+  res.on('end', done);
+  res.on('error', done);
+  res.on('close', done);
+  return { status, error, body: '' };
+}
+
+function verdict(
+  res: IncomingMessage,
+  status: number,
+  health: Health,
+  where: string,
+): string | null {
+  const { from, to } = health.status;
+  if (status >= from && status <= to) return null;
+  if (status >= 300 && status < 400 && res.headers.location !== undefined) {
+    const to = cleaned(Buffer.from(res.headers.location.slice(0, bodyBytesMax)));
+    return (
+      `${where} redirects ${health.path} to ${to}; a health check is not followed ` +
+      '(a login page is not health)'
+    );
+  }
+  const wanted = from === to ? `${from}` : `${from}-${to}`;
+  const reason = cleaned(Buffer.from((res.statusMessage ?? '').slice(0, 100)));
+  const named = reason === '' ? `${status}` : `${status} ${reason}`;
+  return `${where} answered ${named} to ${health.path}, and ${wanted} is wanted`;
+}
+
+const sentences: Readonly<Record<string, (where: string) => string>> = {
+  ECONNREFUSED: (where) => `connection refused: nothing listens on ${where}`,
+  ECONNRESET: (where) => `${where} closed the connection without an answer`,
+  EPIPE: (where) => `${where} closed the connection without an answer`,
+  ETIMEDOUT: (where) => `${where} does not take connections (timed out)`,
+  EHOSTUNREACH: (where) => `no route to ${where}: the host is down or the address is wrong`,
+  ENETUNREACH: (where) => `no network to ${where}: the address is wrong, or a route is missing`,
+  ENOTFOUND: (where) => `the name in ${where} does not resolve`,
+  EAI_AGAIN: (where) => `the name in ${where} cannot be resolved now: the name server is silent`,
+  EADDRNOTAVAIL: (where) => `no local port is free for a connection to ${where}`,
+  EMFILE: () => 'Pointsman has no file descriptor left for a probe',
+};
+
+function sentenceOf(error: NodeJS.ErrnoException, where: string): string {
+  const code = error.code ?? '';
+  const known = sentences[code];
+  if (known !== undefined) return known(where);
+  if (code.startsWith('HPE_')) return `${where} sent something that is not HTTP`;
+  return `${where} could not be asked: ${cleaned(Buffer.from(error.message.slice(0, 200)))}`;
+}
+
+function failure(error: string): Outcome {
+  return { status: null, error, body: null };
+}
+
+/** Readable on one line whatever it was: control characters become blanks, runs of blanks one. */
+function cleaned(bytes: Buffer): string {
+  const text = bytes.toString('utf8').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]+/gu, ' ');
+  return text.replace(/\s+/g, ' ').trim();
+}
+
+function addressOf(target: { readonly host: string; readonly port: number }): string {
+  return target.host.includes(':')
+    ? `[${target.host}]:${target.port}`
+    : `${target.host}:${target.port}`;
+}
+
+function seconds(ms: number): string {
+  return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
+}

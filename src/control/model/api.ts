@@ -1,0 +1,260 @@
+/**
+ * What an operator can ask of Pointsman, and what comes back: the admin API, the CLI and the page
+ * speak of nothing else. `controller.ts` implements it.
+ *
+ * The rule this file keeps: plain immutable values in and out, ready for JSON; every refusal is a
+ * `Fault` that changed nothing.
+ */
+import type { Address, FlipMode } from '../../config/config.ts';
+import type { Color, Inside } from '../../wire.ts';
+import type { SampleFeed } from '../telemetry/samples.ts';
+import type { Deployment, Direction, Receipt } from './state.ts';
+
+export interface Control {
+  services(): readonly ServiceStatus[];
+  /** @throws Fault SERVICE_UNKNOWN */
+  service(name: string): ServiceStatus;
+  /**
+   * Begins a deployment; what follows is told by events. A dry run checks all that can be checked
+   * without starting anything and says what would happen.
+   *
+   * @throws Fault SERVICE_UNKNOWN, DEPLOYMENT_IN_PROGRESS, RELEASE_TAKEN, RELEASE_INVALID,
+   *   TARGET_INVALID, GENERATION_STALE, STATE_NOT_WRITABLE, DRIVER_UNAVAILABLE
+   */
+  deploy(service: string, order: DeployOrder, call: Call): Promise<Deployment>;
+  /**
+   * Flips a deployment that is ready and waits for a person.
+   * @throws Fault FLIP_NOT_READY, GENERATION_STALE, HOLD_TIMEOUT
+   */
+  flip(service: string, call: Call): Promise<Deployment>;
+  /**
+   * Flips back to the warm pool. It names where it goes, by release or by `call.generation`: never
+   * a toggle.
+   *
+   * @throws Fault ROLLBACK_NOT_READY with the reason, GENERATION_STALE, DEPLOYMENT_IN_PROGRESS,
+   *   HOLD_TIMEOUT
+   */
+  rollback(service: string, to: string | null, call: Call): Promise<Deployment>;
+  /** @throws Fault DEPLOYMENT_UNKNOWN, ABORT_TOO_LATE */
+  abort(deployment: string, call: Call): Promise<Deployment>;
+  /** Empties the standby. @throws Fault RETIRE_REFUSED, GENERATION_STALE */
+  retire(service: string, call: Call): Promise<ServiceStatus>;
+  /**
+   * Makes a warm pool that is kept small or frozen able to take the traffic; it stays so until the
+   * next flip. One that is awake is let be.
+   *
+   * @returns at once; it is done when a rollback is ready. @throws Fault GENERATION_STALE
+   */
+  wake(service: string, call: Call): Promise<ServiceStatus>;
+  pause(service: string, call: Call): Promise<ServiceStatus>;
+  resume(service: string, call: Call): Promise<ServiceStatus>;
+  /** Newest first, those that run included. @param query.limit 1 to 1000 */
+  deployments(query: {
+    readonly service?: string;
+    readonly limit: number;
+  }): Promise<readonly Deployment[]>;
+  /** @throws Fault DEPLOYMENT_UNKNOWN */
+  deployment(id: string): Promise<Deployment>;
+  /**
+   * Reads the config again.
+   * @throws Fault CONFIG_INVALID with every mistake; the active one then stays.
+   */
+  reload(): Promise<Reloaded>;
+  health(): Health;
+  /** The Prometheus page, summed over workers: its content type and text. */
+  metrics(): Promise<{ readonly type: string; readonly text: string }>;
+  readonly events: Events;
+  /** The live figures of the page; left out where nobody looks at the workers. */
+  readonly samples?: SampleFeed;
+}
+
+/** Who calls, why, and what they believe the service to be. */
+export interface Call {
+  /** At most 100 characters; what the caller says of itself. */
+  readonly by: string;
+  /** At most 1000 characters. */
+  readonly why: string;
+  /**
+   * From If-Match: the call is refused with GENERATION_STALE where the service has another one.
+   * null: not said.
+   */
+  readonly generation: number | null;
+}
+
+export interface DeployOrder {
+  /** 1 to 128 characters of `A-Z a-z 0-9 . _ -`, beginning with a letter or digit. */
+  readonly release: string;
+  /** Where the service runs containers. */
+  readonly image: string | null;
+  /** Where the service is static. */
+  readonly targets: readonly Address[];
+  /** null: as the config says. */
+  readonly flip: FlipMode | null;
+  readonly dryRun: boolean;
+}
+
+export interface ServiceStatus {
+  readonly name: string;
+  readonly hosts: readonly string[];
+  readonly paths: readonly string[];
+  readonly run: 'static' | 'process' | 'docker';
+  readonly generation: number;
+  readonly live: Color;
+  readonly paused: boolean;
+  readonly pools: Readonly<Record<Color, PoolStatus | null>>;
+  readonly rollback: RollbackStatus;
+  /** The deployment that runs, or the last one. */
+  readonly deployment: Deployment | null;
+  /** Requests that wait for a claim now. */
+  readonly waiting: number;
+  /**
+   * Why the service is not as it should be (its driver away, its pool lost at restart); null: it
+   * is.
+   */
+  readonly problem: string | null;
+}
+
+export interface RollbackStatus {
+  readonly ready: boolean;
+  readonly to: { readonly color: Color; readonly release: string } | null;
+  /** Why it is not ready, in one sentence; null when it is. */
+  readonly reason: string | null;
+  /** The warm pool is kept small or frozen, and `wake` is what opens the way back. */
+  readonly asleep: boolean;
+}
+
+/** What a pool is at this moment; EMPTY is a null pool. */
+export type PoolRole = 'live' | 'warm' | 'starting' | 'probing' | 'ready' | 'draining' | 'retiring';
+
+export interface PoolStatus {
+  readonly id: string;
+  readonly color: Color;
+  readonly role: PoolRole;
+  readonly release: string;
+  /** What it runs: an image by digest, a command, addresses. */
+  readonly source: string;
+  readonly filledAt: string;
+  /** Since when it has its role, where that is live or warm. */
+  readonly since: string | null;
+  readonly healthy: number;
+  readonly targets: readonly TargetStatus[];
+  readonly inside: Inside;
+}
+
+export interface TargetStatus {
+  readonly id: string;
+  readonly address: string;
+  readonly healthy: boolean;
+  /** Of the driver: pid, container, exit code. */
+  readonly state: string;
+  readonly detail: string;
+  readonly probe: ProbeResult | null;
+  /** Passes and failures in a row, up to now. */
+  readonly passes: number;
+  readonly failures: number;
+  /** Since when it has been healthy, or not. */
+  readonly changedAt: string | null;
+  /** Taken out by how many workers, after errors in a row. */
+  readonly ejectedBy: number;
+  readonly inside: number;
+  readonly requests: number;
+  readonly errors: number;
+  readonly memoryBytes?: number;
+  readonly cpuPercent?: number;
+}
+
+/** One probe: what came back, or why nothing did. */
+export interface ProbeResult {
+  readonly at: string;
+  readonly ms: number;
+  readonly passed: boolean;
+  /** HTTP status; null where there was no answer. */
+  readonly status: number | null;
+  /** One sentence on what was wrong; null when it passed. */
+  readonly error: string | null;
+  /** The first 200 bytes of the body, cleaned of control characters; null when it passed. */
+  readonly body: string | null;
+}
+
+export interface Reloaded {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+  /** What takes a restart to become true, one sentence each. */
+  readonly needsRestart: readonly string[];
+}
+
+export interface Health {
+  readonly ready: boolean;
+  /** Why it is not ready, one sentence each. */
+  readonly reasons: readonly string[];
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  readonly workers: readonly {
+    readonly worker: number;
+    readonly pid: number;
+    readonly connections: number;
+  }[];
+}
+
+/** What happened, for SSE: numbered, bounded, replayed from an id on. */
+export interface Events {
+  /** Publishes one event and gives it its id. */
+  emit(event: EventBody): PointsmanEvent;
+  /**
+   * Calls `listener` for every kept event with an id above `after`, then for each new one.
+   *
+   * @returns ends it.
+   */
+  subscribe(after: number, listener: (event: PointsmanEvent) => void): () => void;
+}
+
+export type PointsmanEvent = EventBody & {
+  /** Grows by one; begins anew, far above the last, when the controller restarts. */
+  readonly id: number;
+  readonly at: string;
+};
+
+export type EventBody =
+  /** A deployment entered a phase, or ended; its receipt may still grow by what drained. */
+  | { readonly type: 'deployment'; readonly service: string; readonly deployment: Deployment }
+  | {
+      readonly type: 'progress';
+      readonly service: string;
+      readonly deployment: string;
+      readonly line: string;
+    }
+  /** A probe whose outcome differs from the one before it, or that belongs to a gate. */
+  | {
+      readonly type: 'probe';
+      readonly service: string;
+      readonly color: Color;
+      readonly target: string;
+      readonly result: ProbeResult;
+      readonly healthy: boolean;
+      readonly passes: number;
+      readonly rise: number;
+    }
+  | {
+      readonly type: 'target';
+      readonly service: string;
+      readonly color: Color;
+      readonly target: string;
+      readonly healthy: boolean;
+      readonly why: string;
+    }
+  | {
+      readonly type: 'flip';
+      readonly service: string;
+      readonly direction: Direction;
+      readonly receipt: Receipt;
+    }
+  /** Paused, resumed, retired, or changed in config: look again. */
+  | { readonly type: 'service'; readonly service: string; readonly what: string }
+  | {
+      readonly type: 'worker';
+      readonly worker: number;
+      readonly what: 'up' | 'down';
+      readonly why: string;
+    }
+  | { readonly type: 'config'; readonly ok: boolean; readonly what: string };

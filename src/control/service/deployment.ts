@@ -1,0 +1,345 @@
+/**
+ * The state machine of a service: what may happen next, and what its record says afterwards.
+ *
+ * The rule this file keeps: it is pure. Every function takes the state as it is and returns the
+ * state as it becomes, or throws the `Fault` that an operator reads. Nothing here waits, so whoever
+ * asks and then acts in the same turn of the event loop can rely on the answer.
+ *
+ * A message about a deployment that is not the one on record (an aborted one, an older one) returns
+ * the state unchanged: a slow old deployment never writes over a newer one.
+ */
+import { Fault } from '../../errors.ts';
+import { type Color, type Drained, otherColor } from '../../wire.ts';
+import type {
+  Deployment,
+  Direction,
+  Phase,
+  PoolState,
+  Receipt,
+  Release,
+  ServiceState,
+} from '../model/state.ts';
+import { releasesKept } from '../model/state.ts';
+
+/** Which phase may follow which. */
+const follows: Readonly<Record<Phase, readonly Phase[]>> = {
+  starting: ['probing', 'failed', 'aborted'],
+  probing: ['ready', 'failed', 'aborted'],
+  ready: ['probing', 'flipping', 'failed', 'aborted'],
+  // Back to probing: a target was lost between the decision and the switch.
+  flipping: ['draining', 'probing', 'ready', 'failed'],
+  draining: ['live'],
+  live: [],
+  failed: [],
+  aborted: [],
+};
+
+/** Who asks, why, and when (ISO 8601). */
+export interface Origin {
+  readonly service: string;
+  readonly by: string;
+  readonly why: string;
+  readonly at: string;
+}
+
+/**
+ * A service of which there is no state: nothing is live, and the first release will fill `first`.
+ */
+export function emptyService(first: Color): ServiceState {
+  return {
+    generation: 0,
+    live: otherColor(first),
+    intent: null,
+    pools: { blue: null, green: null },
+    fills: 0,
+    deployments: 0,
+    paused: false,
+    deployment: null,
+    releases: [],
+  };
+}
+
+/**
+ * Whether a deployment stands in the way of another: from its start until it has flipped or ended.
+ */
+export function inProgress(deployment: Deployment | null): deployment is Deployment {
+  if (deployment === null) return false;
+  return ['starting', 'probing', 'ready', 'flipping'].includes(deployment.phase);
+}
+
+export function livePool(state: ServiceState): PoolState | null {
+  return state.pools[state.live];
+}
+
+export function standbyPool(state: ServiceState): PoolState | null {
+  return state.pools[otherColor(state.live)];
+}
+
+/**
+ * Whether the standby was live once, so that it can be rolled back to: else a deployment fills it.
+ */
+export function wasLive(pool: PoolState): boolean {
+  return pool.liveSince !== null || pool.warmSince !== null;
+}
+
+/** @throws Fault GENERATION_STALE where the caller believes in another generation. */
+export function refuseStale(state: ServiceState, service: string, generation: number | null): void {
+  if (generation === null || generation === state.generation) return;
+  throw new Fault(
+    'GENERATION_STALE',
+    `${service} is at generation ${state.generation}, and you said ${generation}: it has changed ` +
+      'since you looked. Look again, then decide.',
+    { service, generation: state.generation, said: generation },
+  );
+}
+
+/** @throws Fault DEPLOYMENT_IN_PROGRESS naming the one that runs. */
+export function refuseSecond(state: ServiceState): void {
+  const running = state.deployment;
+  if (!inProgress(running)) return;
+  throw new Fault(
+    'DEPLOYMENT_IN_PROGRESS',
+    `Deployment ${running.id} of ${running.service} to ${running.to.release} is ${running.phase}. ` +
+      'Wait for its end, or abort it.',
+    { deployment: running.id, phase: running.phase },
+  );
+}
+
+/** The name of the deployment that would begin next. */
+export function nextDeployment(state: ServiceState, service: string): string {
+  return `${service}-${state.deployments + 1}`;
+}
+
+/**
+ * A deployment begins. No pool is touched yet: the standby may still be wanted if this one is
+ * aborted.
+ */
+export function begin(state: ServiceState, origin: Origin, release: string): ServiceState {
+  refuseSecond(state);
+  const to = { color: otherColor(state.live), release };
+  const deployment = recordOf(state, origin, 'deploy', to, 'starting');
+  return { ...state, deployments: state.deployments + 1, deployment };
+}
+
+/** The standby slot is given to the release of the deployment; what was in it is on its way out. */
+export function fill(state: ServiceState, id: string, release: Release, at: string): ServiceState {
+  const deployment = current(state, id);
+  // Aborted while the disk was busy: then the slot stays as it is.
+  if (deployment?.phase !== 'starting') return state;
+  const { color } = deployment.to;
+  const fills = state.fills + 1;
+  const pool: PoolState = {
+    id: `${deployment.service}.${color}.${fills}`,
+    release,
+    filledAt: at,
+    liveSince: null,
+    warmSince: null,
+  };
+  return { ...state, fills, pools: { ...state.pools, [color]: pool } };
+}
+
+/** The driver has resolved the release further (the digest of its tag). */
+export function pin(state: ServiceState, poolId: string, release: Release): ServiceState {
+  for (const color of ['blue', 'green'] as const) {
+    const pool = state.pools[color];
+    if (pool?.id === poolId) {
+      return { ...state, pools: { ...state.pools, [color]: { ...pool, release } } };
+    }
+  }
+  return state;
+}
+
+/**
+ * @returns the state with the deployment in its next phase.
+ * @throws Error where none leads there.
+ */
+export function advance(state: ServiceState, id: string, phase: Phase): ServiceState {
+  const deployment = current(state, id);
+  if (deployment === null || deployment.phase === phase) return state;
+  if (!follows[deployment.phase].includes(phase)) {
+    throw new Error(`Deployment ${id} cannot go from ${deployment.phase} to ${phase}.`);
+  }
+  return { ...state, deployment: { ...deployment, phase } };
+}
+
+/** The point of no return for a restart of everything: where the traffic is about to go. */
+export function intend(state: ServiceState, id: string): ServiceState {
+  const deployment = current(state, id);
+  if (deployment === null) throw new Error(`Deployment ${id} is not on record; it cannot flip.`);
+  return {
+    ...advance(state, id, 'flipping'),
+    intent: {
+      generation: state.generation + 1,
+      live: deployment.to.color,
+      direction: deployment.direction,
+      deployment: id,
+    },
+  };
+}
+
+/** A rollback begins where a deployment flips: its record and its intent are one change. */
+export function intendRollback(state: ServiceState, origin: Origin): ServiceState {
+  refuseSecond(state);
+  const pool = standbyPool(state);
+  if (pool === null) throw new Error(`${origin.service} has no warm pool to roll back to.`);
+  const to = { color: otherColor(state.live), release: pool.release.name };
+  const deployment = recordOf(state, origin, 'rollback', to, 'ready');
+  const begun = { ...state, deployments: state.deployments + 1, deployment };
+  return intend(begun, deployment.id);
+}
+
+/** The flip did not happen: no worker serves it. The deployment goes back to `phase`. */
+export function withdraw(
+  state: ServiceState,
+  id: string,
+  phase: 'probing' | 'ready',
+): ServiceState {
+  if (state.intent?.deployment !== id) return state;
+  return advance({ ...state, intent: null }, id, phase);
+}
+
+/**
+ * The flip happened: traffic is at `receipt.to`. The release's name is taken from here on.
+ *
+ * @param at ISO 8601, when it was committed.
+ */
+export function record(state: ServiceState, id: string | null, receipt: Receipt): ServiceState {
+  const at = receipt.committedAt;
+  const pools = { ...state.pools };
+  const left = otherColor(receipt.to.color);
+  const old = pools[left];
+  const now = pools[receipt.to.color];
+  // A recovery may move to the color that is recorded as live already; nobody then becomes warm.
+  if (old !== null && state.live !== receipt.to.color) pools[left] = { ...old, warmSince: at };
+  if (now !== null) pools[receipt.to.color] = { ...now, liveSince: at, warmSince: null };
+  const next = {
+    ...state,
+    generation: receipt.generation,
+    live: receipt.to.color,
+    intent: null,
+    pools,
+    releases: now === null ? state.releases : remembered(state.releases, now.release),
+  };
+  const deployment = id === null ? null : current(state, id);
+  if (deployment === null || !follows[deployment.phase].includes('draining')) return next;
+  return { ...next, deployment: { ...deployment, phase: 'draining', receipt } };
+}
+
+/**
+ * The old pool has drained (null: there was none, or nobody can tell): the deployment has ended
+ * well.
+ */
+export function settle(
+  state: ServiceState,
+  id: string,
+  drained: Drained | null,
+  at: string,
+): ServiceState {
+  const deployment = current(state, id);
+  if (deployment?.phase !== 'draining') return state;
+  return { ...state, deployment: settled(deployment, drained, at) };
+}
+
+/** A record of a deployment that flipped, completed by what its drain came to. */
+export function settled(deployment: Deployment, drained: Drained | null, at: string): Deployment {
+  const receipt = deployment.receipt === null ? null : { ...deployment.receipt, drained };
+  return { ...deployment, phase: 'live', endedAt: at, receipt };
+}
+
+/**
+ * The deployment ends before its flip; the pool it had filled leaves the state with it. A warm pool
+ * that it had not yet retired stays.
+ */
+export function end(
+  state: ServiceState,
+  id: string,
+  phase: 'failed' | 'aborted',
+  error: NonNullable<Deployment['error']>,
+  at: string,
+): ServiceState {
+  const deployment = current(state, id);
+  if (deployment === null) return state;
+  const ended = advance(state, id, phase).deployment ?? deployment;
+  const pool = state.pools[deployment.to.color];
+  const own = pool !== null && !wasLive(pool) && deployment.to.color !== state.live;
+  return {
+    ...state,
+    intent: state.intent?.deployment === id ? null : state.intent,
+    pools: own ? { ...state.pools, [deployment.to.color]: null } : state.pools,
+    deployment: { ...ended, error, endedAt: at },
+  };
+}
+
+/** The standby is given up. */
+export function retired(state: ServiceState, poolId: string): ServiceState {
+  const color = otherColor(state.live);
+  if (state.pools[color]?.id !== poolId) return state;
+  return { ...state, pools: { ...state.pools, [color]: null } };
+}
+
+/**
+ * The service has left the config: nothing of it runs. Its numbers stay, so that none is used
+ * twice.
+ */
+export function removed(state: ServiceState): ServiceState {
+  return { ...state, pools: { blue: null, green: null }, intent: null };
+}
+
+/** @throws Fault ABORT_TOO_LATE where the deployment has ended or decided to flip. */
+export function refuseLateAbort(deployment: Deployment): void {
+  if (['starting', 'probing', 'ready'].includes(deployment.phase)) return;
+  const ended = ['live', 'failed', 'aborted'].includes(deployment.phase);
+  throw new Fault(
+    'ABORT_TOO_LATE',
+    ended
+      ? `Deployment ${deployment.id} has ended (${deployment.phase}); there is nothing to abort.`
+      : `Deployment ${deployment.id} is ${deployment.phase}: its flip is decided. Roll back instead.`,
+    { deployment: deployment.id, phase: deployment.phase },
+  );
+}
+
+/** @throws Fault FLIP_NOT_READY where no deployment waits for a person. */
+export function refuseFlip(state: ServiceState, service: string): Deployment {
+  const deployment = state.deployment;
+  if (deployment?.phase === 'ready') return deployment;
+  const why = inProgress(deployment)
+    ? `deployment ${deployment.id} is ${deployment.phase}`
+    : 'no deployment runs';
+  throw new Fault('FLIP_NOT_READY', `Nothing of ${service} waits for a flip: ${why}.`, {
+    service,
+    phase: deployment?.phase ?? null,
+  });
+}
+
+function current(state: ServiceState, id: string): Deployment | null {
+  return state.deployment?.id === id ? state.deployment : null;
+}
+
+function recordOf(
+  state: ServiceState,
+  origin: Origin,
+  direction: Direction,
+  to: Deployment['to'],
+  phase: Phase,
+): Deployment {
+  const from = livePool(state);
+  return {
+    id: nextDeployment(state, origin.service),
+    service: origin.service,
+    direction,
+    from: from === null ? null : { color: state.live, release: from.release.name },
+    to,
+    phase,
+    by: origin.by,
+    why: origin.why,
+    startedAt: origin.at,
+    endedAt: null,
+    error: null,
+    receipt: null,
+  };
+}
+
+function remembered(releases: readonly Release[], release: Release): readonly Release[] {
+  const others = releases.filter((one) => one.name !== release.name);
+  return [release, ...others].slice(0, releasesKept);
+}

@@ -1,0 +1,281 @@
+/**
+ * The pools of one service that run, or are on their way out: what the driver and the prober know
+ * of them.
+ *
+ * The rule this file keeps: a pool is stopped only after the workers have been told to forget it
+ * and say that nothing is inside, and never while it is one of the two on record.
+ */
+import { pause } from '../../clock.ts';
+import type { ServiceConfig } from '../../config/config.ts';
+import { reasonOf } from '../../errors.ts';
+import type { Color, PoolEntry, WorkerStats } from '../../wire.ts';
+import type { ControlContext } from '../context.ts';
+import type { Driver, RunningTarget, Started, StartOrder } from '../drivers/driver.ts';
+import type { PoolState, Release } from '../model/state.ts';
+import { statsOfPool } from '../workers/stats.ts';
+import { insideOf } from './drain.ts';
+import { countOf } from './flip.ts';
+import { sizeOf } from './release.ts';
+
+/**
+ * A retired pool is stopped after so long, whatever is inside: tunnels are closed over some
+ * seconds.
+ */
+export const emptyMsMax = 10_000;
+const emptyPollMs = 100;
+/** A stop that fails is tried again so often; what is left then is found at the next start. */
+const stopTries = 5;
+const retryMsMin = 1_000;
+const retryMsMax = 30_000;
+
+export interface Running {
+  readonly id: string;
+  readonly color: Color;
+  release: Release;
+  /** The workers may know of it. */
+  shown: boolean;
+  /** The driver has said what its targets are. */
+  known: boolean;
+  /** How many targets it has to have; null: what the driver gives is what there is. */
+  size: number | null;
+  /** How it is kept cheaper than one that could take the traffic; null: it is not. */
+  rest: Rest | null;
+  /** It is on its way out of its rest. */
+  waking: boolean;
+  /** Its retirement is decided, and on its way to the disk. */
+  leaving: boolean;
+  emptying: Promise<void> | null;
+  /** Starts of this pool, one after another. */
+  work: Promise<unknown>;
+  problem: string | null;
+}
+
+/** What is ordered of a pool, beside its release. */
+export type Shape = Pick<StartOrder, 'replicas' | 'frozen'>;
+
+export const whole: Shape = { replicas: null, frozen: false };
+
+export interface Rest {
+  /** Replicas of the whole pool. */
+  readonly full: number;
+  readonly frozen: boolean;
+}
+
+export class Pools {
+  readonly #service: string;
+  readonly #core: ControlContext;
+  readonly #running = new Map<string, Running>();
+  readonly #controller = new AbortController();
+
+  constructor(service: string, core: ControlContext) {
+    this.#service = service;
+    this.#core = core;
+  }
+
+  get(poolId: string): Running | undefined {
+    return this.#running.get(poolId);
+  }
+
+  all(): readonly Running[] {
+    return [...this.#running.values()];
+  }
+
+  /** Begins to keep a pool; its targets come later. */
+  add(pool: PoolState, color: Color, shown: boolean): Running {
+    const running: Running = {
+      id: pool.id,
+      color,
+      release: pool.release,
+      shown,
+      known: false,
+      size: sizeOf(pool.release),
+      rest: null,
+      waking: false,
+      leaving: false,
+      emptying: null,
+      work: Promise.resolve(),
+      problem: null,
+    };
+    this.#running.set(pool.id, running);
+    return running;
+  }
+
+  entry(poolId: string): PoolEntry | null {
+    const running = this.#running.get(poolId);
+    if (running === undefined || !running.shown) return null;
+    const targets = this.#core.prober
+      .view(poolId)
+      .filter(({ target }) => target.port > 0)
+      .map(({ target, healthy }) => ({
+        id: target.id,
+        host: target.host,
+        port: target.port,
+        healthy,
+      }));
+    return { id: poolId, release: running.release.name, targets };
+  }
+
+  /** Makes the driver run the pool; see `Driver.start`. */
+  start(
+    running: Running,
+    generation: number,
+    { replicas, frozen }: Shape,
+    signal: AbortSignal,
+    progress: (line: string) => void,
+  ): Promise<Started> {
+    const work = running.work.then(() =>
+      this.#driver(running.release).start({
+        service: this.#service,
+        color: running.color,
+        poolId: running.id,
+        generation,
+        release: running.release,
+        replicas,
+        frozen,
+        progress,
+        signal,
+      }),
+    );
+    running.work = work.catch(() => undefined);
+    return work;
+  }
+
+  targets(running: Running, targets: readonly RunningTarget[]): void {
+    running.known = true;
+    this.#core.prober.targets(running.id, targets);
+    this.#core.publisher.touch();
+  }
+
+  /** Why the pool is not wholly healthy, as part of a sentence; null: it is. */
+  gap(
+    poolId: string,
+    words: (view: Readonly<ReturnType<ControlContext['prober']['view']>[number]>) => string,
+  ) {
+    const running = this.#running.get(poolId);
+    if (running === undefined || !running.known) return 'its targets are not known yet';
+    const views = this.#core.prober.view(poolId);
+    const size = running.size ?? 1;
+    if (views.length < size) return `${views.length} of ${size} replicas run`;
+    if (views.length === 0) return 'it has no target';
+    const bad = views.find((view) => !view.healthy);
+    return bad === undefined ? null : words(bad);
+  }
+
+  /**
+   * Starts or finds again a pool on record, for as long as it takes: a platform that is away comes
+   * back.
+   *
+   * @returns after the first try.
+   */
+  async ensure(running: Running, generation: number, tryMs = retryMsMin): Promise<void> {
+    try {
+      const { rest, size } = running;
+      const started = await this.start(
+        running,
+        generation,
+        rest === null ? whole : { replicas: size, frozen: rest.frozen },
+        this.#controller.signal,
+        () => {},
+      );
+      if (this.#controller.signal.aborted || this.#running.get(running.id) !== running) return;
+      running.problem = null;
+      this.targets(running, started.targets);
+    } catch (thrown) {
+      if (this.#controller.signal.aborted || this.#running.get(running.id) !== running) return;
+      running.problem = `pool ${running.id} cannot be run: ${reasonOf(thrown)}`;
+      this.#core.dependencies.log('error', `${this.#service}: ${running.problem}`);
+      this.#core.dependencies.clock.after(tryMs, () => {
+        if (this.#running.get(running.id) !== running || running.emptying !== null) return;
+        void this.ensure(running, generation, Math.min(tryMs * 2, retryMsMax));
+      });
+    }
+  }
+
+  /** Empties and stops a pool that is on record no more. A second call joins the first. */
+  empty(poolId: string, after: Promise<unknown>, limitMs = emptyMsMax): Promise<void> {
+    const running = this.#running.get(poolId);
+    if (running === undefined) return Promise.resolve();
+    running.emptying ??= this.#empty(running, after, limitMs);
+    return running.emptying;
+  }
+
+  /** Resolves when nothing is on its way out any more. */
+  async emptied(): Promise<void> {
+    await Promise.all(this.all().map((running) => running.emptying ?? Promise.resolve()));
+  }
+
+  /** Gives up every wait. Nothing is stopped by it. */
+  close(): void {
+    this.#controller.abort();
+    for (const running of this.#running.values()) this.#core.prober.forget(running.id);
+  }
+
+  async #empty(running: Running, after: Promise<unknown>, limitMs: number): Promise<void> {
+    const { dependencies, prober, publisher } = this.#core;
+    const { clock } = dependencies;
+    running.shown = false;
+    prober.forget(running.id);
+    await after;
+    await publisher.publish().catch(() => undefined);
+    const until = clock.now() + limitMs;
+    while (clock.now() < until && !this.#controller.signal.aborted) {
+      const stats = await this.#core.stats();
+      if (stats.length > 0 && countOf(insideOf(stats, running.id)) === 0) break;
+      await pause(clock, emptyPollMs, this.#controller.signal);
+    }
+    await this.#stop(running);
+  }
+
+  async #stop(running: Running): Promise<void> {
+    const { dependencies } = this.#core;
+    // A start that is still under way would bring it back; it has been told to give up.
+    let starting = true;
+    const { work } = running;
+    const settled = work.then(() => {
+      starting = false;
+    });
+    await Promise.race([settled, pause(dependencies.clock, emptyMsMax, this.#controller.signal)]);
+    let waitMs = retryMsMin;
+    for (let left = stopTries; left > 0; left--) {
+      if (this.#controller.signal.aborted) return;
+      try {
+        await this.#driver(running.release).stop(running.id);
+        break;
+      } catch (thrown) {
+        const text = `Pool ${running.id} could not be stopped: ${reasonOf(thrown)}`;
+        dependencies.log(
+          'error',
+          left > 1 ? text : `${text} It is left running until the next start.`,
+        );
+        await pause(dependencies.clock, waitMs, this.#controller.signal);
+        waitMs *= 2;
+      }
+    }
+    if (this.#controller.signal.aborted) return;
+    this.#running.delete(running.id);
+    if (!starting) return;
+    // Should that start come back after all, nothing of it may stay.
+    void settled.then(() => this.#driver(running.release).stop(running.id)).catch(() => undefined);
+  }
+
+  #driver(release: Release): Driver {
+    return this.#core.platforms.driver(release.run.kind);
+  }
+}
+
+/** Whether a target worked, as the workers know it; null: none of them knows the pool. */
+export function healthIn(
+  stats: readonly WorkerStats[],
+  poolId: string,
+): ReadonlyMap<string, boolean> | null {
+  const health = new Map<string, boolean>();
+  for (const pool of statsOfPool(stats, poolId)) {
+    for (const target of pool.targets) health.set(target.id, target.healthy);
+  }
+  return health.size === 0 ? null : health;
+}
+
+/** The policy of a service decides how long its pools may take to empty when it leaves. */
+export function leaveMs(config: ServiceConfig): number {
+  return config.policy.drainMs + emptyMsMax;
+}

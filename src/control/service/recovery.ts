@@ -1,0 +1,72 @@
+/**
+ * What a controller that starts decides about a service: the disk says one thing, the workers may
+ * say more.
+ *
+ * The rule this file keeps: no request goes to the old pool after one may have gone to the new one.
+ * An intent on disk means a flip was decided, and a worker may have obeyed it. So it is withdrawn
+ * only where every worker answers, knows the service, and serves an older generation; where one
+ * serves the new one, or one cannot say (it was just started, or does not answer), the way is
+ * forward. That costs nothing: the pool had passed its gate.
+ */
+import type { Color, WorkerStats } from '../../wire.ts';
+import type { ServiceState } from '../model/state.ts';
+import { statsOf } from '../workers/stats.ts';
+
+export type Plan =
+  /** The workers, where there are any, are where the state is. */
+  | { readonly kind: 'as recorded' }
+  /** The flip is undone; nobody serves it. */
+  | { readonly kind: 'back'; readonly generation: number }
+  /**
+   * The service goes to this generation and color. `barrier`: a worker serves an older one, so it
+   * must be held and switched; else the first table does it.
+   */
+  | {
+      readonly kind: 'forward';
+      readonly generation: number;
+      readonly live: Color;
+      readonly barrier: boolean;
+    };
+
+/**
+ * @param stats of every worker that answered.
+ * @param workers how many there should be.
+ */
+export function recoveryOf(
+  name: string,
+  state: ServiceState,
+  stats: readonly WorkerStats[],
+  workers: number,
+): Plan {
+  const said = statsOf(stats, name);
+  const { intent } = state;
+  const highest = Math.max(0, ...said.map((service) => service.generation));
+  const wanted = intent !== null && state.pools[intent.live] !== null ? intent : state;
+
+  if (highest > wanted.generation) {
+    // The disk is older than what happened (a last good copy): those who carry the traffic are
+    // right.
+    const leader = said.find((service) => service.generation === highest);
+    const pool = leader?.pools.find((one) => one.color === leader.live);
+    const known = leader !== undefined && state.pools[leader.live]?.id === pool?.id;
+    const behind = said.some((service) => service.generation < highest);
+    return known && pool !== undefined
+      ? { kind: 'forward', generation: highest, live: leader.live, barrier: behind }
+      : { kind: 'forward', generation: highest + 1, live: state.live, barrier: true };
+  }
+
+  if (intent !== null) {
+    if (wanted !== intent) return { kind: 'back', generation: intent.generation };
+    const served = said.some((service) => service.generation === intent.generation);
+    const sure = stats.length >= Math.max(1, workers) && said.length === stats.length;
+    if (!served && sure) return { kind: 'back', generation: intent.generation };
+  }
+  const behind = said.some((service) => service.generation < wanted.generation);
+  // Withdrawn on disk by a controller that died before it could tell the workers.
+  const staged = Math.max(0, ...said.map((service) => service.staged ?? 0));
+  if (intent === null && !behind && staged > wanted.generation) {
+    return { kind: 'back', generation: staged };
+  }
+  if (intent === null && !behind) return { kind: 'as recorded' };
+  return { kind: 'forward', generation: wanted.generation, live: wanted.live, barrier: behind };
+}

@@ -1,0 +1,123 @@
+/**
+ * From what a person asks for to a release: a name, and all that running it takes, fixed once.
+ *
+ * The rule this file keeps: a name means one thing. A release that was live under it is what it
+ * stays, digest included; asking for something else under the same name is refused, not obeyed.
+ */
+import type { Address, Run } from '../../config/config.ts';
+import { Fault } from '../../errors.ts';
+import type { DeployOrder } from '../model/api.ts';
+import type { Release, ReleaseRun, ServiceState } from '../model/state.ts';
+import { livePool } from './deployment.ts';
+
+/** More targets than this in one pool is a mistake in a script, not a service. */
+const targetsMax = 1000;
+
+/**
+ * @returns the release that the order means, pinned as it was if it was live before.
+ * @throws Fault RELEASE_INVALID, TARGET_INVALID, RELEASE_TAKEN.
+ */
+export function releaseOf(
+  service: string,
+  run: Run,
+  state: ServiceState,
+  order: Pick<DeployOrder, 'release' | 'image' | 'targets'>,
+): Release {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(order.release)) {
+    throw new Fault(
+      'RELEASE_INVALID',
+      'A release name is 1 to 128 characters of A-Z a-z 0-9 . _ -, beginning with a letter or ' +
+        `digit; got ${JSON.stringify(order.release.slice(0, 200))}.`,
+      { service },
+    );
+  }
+  const release = { name: order.release, run: runOf(service, run, order) };
+  const live = livePool(state);
+  if (live?.release.name === release.name) {
+    throw taken(service, release.name, `it is live on ${state.live} now`);
+  }
+  const known = state.releases.find((one) => one.name === release.name);
+  if (known === undefined) return release;
+  if (!sameRun(known.run, release.run)) {
+    throw taken(service, release.name, `it was live before, and ran ${sourceOf(known)}`);
+  }
+  return known;
+}
+
+/** What a release runs, for people: an image by digest, a command, addresses. */
+export function sourceOf(release: Release): string {
+  const { run } = release;
+  if (run.kind === 'static') return run.targets.map(addressText).join(', ');
+  if (run.kind === 'process') return run.command.join(' ').replaceAll('{release}', release.name);
+  return run.digest === null ? run.image : `${run.image} ${run.digest}`;
+}
+
+/** How many targets a full pool of the release has; null where only the driver can tell. */
+export function sizeOf(release: Release): number | null {
+  if (release.run.kind === 'static') return release.run.targets.length;
+  if (release.run.kind === 'docker' && release.run.discover) return null;
+  return release.run.replicas;
+}
+
+function taken(service: string, release: string, why: string): Fault {
+  return new Fault(
+    'RELEASE_TAKEN',
+    `${service} knows a release ${release}: ${why}. Give this one another name.`,
+    { service, release },
+  );
+}
+
+function runOf(
+  service: string,
+  run: Run,
+  order: Pick<DeployOrder, 'image' | 'targets'>,
+): ReleaseRun {
+  const refuse = (wanted: string): Fault =>
+    new Fault('RELEASE_INVALID', `${service} runs \`${run.kind}\`: ${wanted}.`, { service });
+  if (run.kind !== 'static' && order.targets.length > 0) {
+    throw refuse('its targets come from what it starts, so the order may name none');
+  }
+  if (run.kind !== 'docker' && order.image !== null) throw refuse('it takes no image');
+  if (run.kind === 'static') {
+    if (order.targets.length === 0) throw refuse('the release must name its targets as host:port');
+    if (order.targets.length > targetsMax) throw refuse(`at most ${targetsMax} targets`);
+    return { kind: 'static', targets: order.targets.map(checked) };
+  }
+  if (run.kind === 'process') return run;
+  if (order.image === null && !run.discover) throw refuse('the release must name its image');
+  return { ...run, image: order.image ?? '', digest: null };
+}
+
+function checked(target: Address, at: number, all: readonly Address[]): Address {
+  const named = addressText(target);
+  const host = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45})$/.test(target.host);
+  const port = Number.isInteger(target.port) && target.port >= 1 && target.port <= 65_535;
+  if (!host || !port) {
+    throw new Fault('TARGET_INVALID', `A target is host:port, port 1 to 65535; got "${named}".`, {
+      target: named,
+    });
+  }
+  if (all.findIndex((other) => addressText(other) === named) !== at) {
+    throw new Fault('TARGET_INVALID', `The target ${named} is named twice.`, { target: named });
+  }
+  return { host: target.host, port: target.port };
+}
+
+function addressText(address: Address): string {
+  const host = String(address.host).slice(0, 260);
+  return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
+}
+
+/** The digest is what an image came to be, not what was asked for; it is left out. */
+function sameRun(a: ReleaseRun, b: ReleaseRun): boolean {
+  return canonical(a) === canonical(b);
+}
+
+function canonical(run: ReleaseRun): string {
+  const plain = run.kind === 'docker' ? { ...run, digest: null } : run;
+  return JSON.stringify(plain, (_key, value: unknown) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)))
+      : value,
+  );
+}

@@ -1,0 +1,185 @@
+/**
+ * What an operator sees of a service: the record, the pools, the probes and the workers as one
+ * value.
+ *
+ * The rule this file keeps: it only looks. A rollback that is shown as not ready would be refused
+ * for the same reason, because both ask `rollbackReason`.
+ */
+import type { ServiceConfig } from '../../config/config.ts';
+import { type Color, colors, type Inside, otherColor, type WorkerStats } from '../../wire.ts';
+import type { Cost } from '../drivers/driver.ts';
+import type { Prober, TargetView } from '../health/prober.ts';
+import type { PoolRole, PoolStatus, ServiceStatus, TargetStatus } from '../model/api.ts';
+import type { PoolState, ServiceState } from '../model/state.ts';
+import { statsOf, statsOfPool } from '../workers/stats.ts';
+import { wordsOn } from './attempt.ts';
+import { inProgress, standbyPool, wasLive } from './deployment.ts';
+import { insideOf } from './drain.ts';
+import type { Pools, Rest, Running } from './pools.ts';
+import { sourceOf } from './release.ts';
+
+/** How a service stands, as its deployer knows it. */
+export interface Standing {
+  readonly config: ServiceConfig;
+  readonly state: ServiceState;
+  readonly pools: Pools;
+  readonly prober: Prober;
+  /** The pool that drains now; null: none. */
+  readonly draining: string | null;
+  readonly problem: string | null;
+  /** What a target of a pool costs, as far as that is known. */
+  cost(poolId: string, target: string): Cost;
+}
+
+/** Why the standby cannot take the traffic now, in one sentence; null: it can. */
+export function rollbackReason(standing: Standing): string | null {
+  const { state, pools } = standing;
+  if (inProgress(state.deployment)) {
+    const { id, phase } = state.deployment;
+    return `Deployment ${id} is ${phase}; the way back opens when it has ended.`;
+  }
+  const pool = standbyPool(state);
+  if (pool === null || !wasLive(pool)) {
+    return `There is no warm pool to go back to${whyNone(state)}.`;
+  }
+  const running = pools.get(pool.id);
+  const named = `The warm pool (${pool.release.name} on ${otherColor(state.live)})`;
+  if (running === undefined || running.leaving || running.emptying !== null)
+    return `${named} is being retired.`;
+  if (running.rest !== null) return `${named} ${restWords(running, running.rest)}`;
+  const gap = pools.gap(pool.id, wordsOn);
+  return gap === null ? null : `${named} is not wholly healthy: ${gap}.`;
+}
+
+/** What became of the warm pool, as the end of a sentence. */
+function whyNone({ generation, deployment }: ServiceState): string {
+  if (deployment === null || generation <= 1) return '';
+  if (deployment.phase === 'live') return ': it was retired';
+  return `: the standby was for ${deployment.id}, which ${deployment.phase === 'failed' ? 'failed' : 'was aborted'}`;
+}
+
+/** Why a pool that rests cannot take the traffic yet, as the end of a sentence. */
+function restWords({ size, waking }: Running, { full, frozen }: Rest): string {
+  const small = size !== null && size < full;
+  if (waking) {
+    const growing = small ? `growing back to ${full} replicas` : '';
+    const parts = [frozen ? 'thawing' : '', growing].filter(Boolean);
+    return `is ${parts.join(' and ')}.`;
+  }
+  const kept = small ? ` at ${size} of ${full} replicas` : '';
+  const how = frozen ? 'thaws it' : 'grows it back';
+  return `is kept${frozen ? ' frozen' : ''}${kept}; \`pointsman wake\` ${how}, then roll back.`;
+}
+
+/** Whether the standby rests, and nobody has woken it. */
+function asleep({ state, pools }: Standing): boolean {
+  const running = pools.get(standbyPool(state)?.id ?? '');
+  return running !== undefined && running.rest !== null && !running.waking;
+}
+
+export function statusOf(standing: Standing, stats: readonly WorkerStats[]): ServiceStatus {
+  const { config, state } = standing;
+  const reason = rollbackReason(standing);
+  const standby = standbyPool(state);
+  const to =
+    standby !== null && wasLive(standby)
+      ? { color: otherColor(state.live), release: standby.release.name }
+      : null;
+  const mine = statsOf(stats, config.name);
+  return {
+    name: config.name,
+    hosts: config.hosts,
+    paths: config.paths,
+    run: config.run.kind,
+    generation: state.generation,
+    live: state.live,
+    paused: state.paused,
+    pools: {
+      blue: poolStatus(standing, 'blue', stats),
+      green: poolStatus(standing, 'green', stats),
+    },
+    rollback: { ready: reason === null, to, reason, asleep: asleep(standing) },
+    deployment: state.deployment,
+    waiting: mine.reduce((sum, service) => sum + service.waiting, 0),
+    problem: standing.problem,
+  };
+}
+
+/**
+ * The pools of the service that the driver runs although no record names them: on their way out.
+ */
+function leavingPool(standing: Standing, color: Color): Running | undefined {
+  const known = new Set(colors.map((one) => standing.state.pools[one]?.id));
+  return standing.pools.all().find((running) => running.color === color && !known.has(running.id));
+}
+
+function poolStatus(
+  standing: Standing,
+  color: Color,
+  stats: readonly WorkerStats[],
+): PoolStatus | null {
+  const pool = standing.state.pools[color];
+  const leaving = leavingPool(standing, color);
+  if (pool === null && leaving === undefined) return null;
+  const id = pool?.id ?? leaving?.id ?? '';
+  const release = pool?.release ?? leaving?.release;
+  if (release === undefined) return null;
+  const targets = standing.prober
+    .view(id)
+    .map((view) => targetStatus(id, view, stats, standing.cost(id, view.target.id)));
+  const role = pool === null ? 'retiring' : roleOf(standing, color, pool);
+  const inside: Inside = insideOf(stats, id);
+  return {
+    id,
+    color,
+    role,
+    release: release.name,
+    source: sourceOf(release),
+    filledAt: pool?.filledAt ?? '',
+    since: role === 'live' ? (pool?.liveSince ?? null) : (pool?.warmSince ?? null),
+    healthy: targets.filter((target) => target.healthy).length,
+    targets,
+    inside,
+  };
+}
+
+function roleOf(standing: Standing, color: Color, pool: PoolState): PoolRole {
+  const { state } = standing;
+  if (color === state.live) return 'live';
+  if (standing.pools.get(pool.id)?.emptying) return 'retiring';
+  if (standing.draining === pool.id) return 'draining';
+  if (wasLive(pool)) return 'warm';
+  const phase = state.deployment?.phase;
+  if (phase === 'probing') return 'probing';
+  return phase === 'ready' || phase === 'flipping' ? 'ready' : 'starting';
+}
+
+function targetStatus(
+  poolId: string,
+  view: TargetView,
+  stats: readonly WorkerStats[],
+  cost: Cost,
+): TargetStatus {
+  const { target } = view;
+  const said = statsOfPool(stats, poolId).flatMap((pool) =>
+    pool.targets.filter((one) => one.id === target.id),
+  );
+  const sum = (of: (one: (typeof said)[number]) => number): number =>
+    said.reduce((total, one) => total + of(one), 0);
+  return {
+    id: target.id,
+    address: `${target.host}:${target.port}`,
+    healthy: view.healthy,
+    state: target.state,
+    detail: target.detail,
+    probe: view.last,
+    passes: view.passes,
+    failures: view.failures,
+    changedAt: view.changedAt,
+    ejectedBy: sum((one) => (one.ejected ? 1 : 0)),
+    inside: sum((one) => one.inside),
+    requests: sum((one) => one.requests),
+    errors: sum((one) => one.errors),
+    ...cost,
+  };
+}

@@ -1,0 +1,377 @@
+/**
+ * The fleet is all services together: what they share, how they start, and how a reload changes
+ * them.
+ *
+ * The rule this file keeps: each service stands alone. One whose platform, record or first release
+ * is broken says so in its status, and no other waits for it longer than `restoreMs`.
+ */
+import { pause } from '../clock.ts';
+import type { Config, ServiceConfig } from '../config/config.ts';
+import { Fault, reasonOf } from '../errors.ts';
+import type { ServiceEntry, WorkerStats } from '../wire.ts';
+import type { ControlContext } from './context.ts';
+import type { Dependencies } from './dependencies.ts';
+import { Platforms } from './drivers/platforms.ts';
+import { Prober } from './health/prober.ts';
+import type { Call, DeployOrder, Reloaded, ServiceStatus } from './model/api.ts';
+import type { Deployment } from './model/state.ts';
+import { Journal } from './record/journal.ts';
+import { Ledger } from './record/ledger.ts';
+import { Semaphore } from './semaphore.ts';
+import { Deployer } from './service/deployer.ts';
+import { livePool } from './service/deployment.ts';
+import { Restore } from './service/restore.ts';
+import { Poller } from './workers/poller.ts';
+import { Publisher } from './workers/publisher.ts';
+
+/**
+ * So long the first table waits for the addresses of live pools; who comes later joins the next
+ * one.
+ */
+const restoreMs = 2_000;
+/**
+ * Flips of services that are under way at a time. Each holds for as long as the orders of the
+ * others stand before its own: with a thousand at once, all would be held too long, and undone.
+ */
+const flipsAtOnce = 32;
+/** How often the first release of a service is deployed where workers do not hold in time. */
+const firstTries = 5;
+
+export class Services {
+  readonly #dependencies: Dependencies;
+  readonly #deployers = new Map<string, Deployer>();
+  readonly #leaving = new Set<Deployer>();
+  /** Services whose first release is about to be deployed, and is on no record yet. */
+  readonly #beginning = new Set<string>();
+  readonly #platforms: Platforms;
+  readonly #poller: Poller;
+  readonly #core: ControlContext;
+  readonly #journal: Journal;
+  #config: Config;
+  #closed = false;
+  #booted = false;
+
+  private constructor(dependencies: Dependencies, config: Config, ledger: Ledger) {
+    this.#dependencies = dependencies;
+    this.#config = config;
+    this.#journal = new Journal(dependencies);
+    this.#platforms = new Platforms(dependencies, {
+      kinds: () => [...this.#deployers.values()].map((deployer) => deployer.config.run.kind),
+      told: (service, event) => this.#deployers.get(service)?.driverEvent(event),
+      back: (kind) => {
+        for (const deployer of this.#deployers.values()) {
+          if (deployer.config.run.kind === kind) deployer.platformBack();
+        }
+      },
+      lost: (service, poolId) => this.#deployers.get(service)?.lost(poolId) === true,
+    });
+    this.#poller = new Poller(dependencies.plane, dependencies.clock, dependencies.log, (stats) => {
+      this.#core.publisher.seen(versionOf(stats));
+      if (this.#booted) this.#letGo(stats);
+    });
+    this.#core = {
+      dependencies,
+      ledger,
+      publisher: new Publisher(dependencies.plane, dependencies.clock, dependencies.log, {
+        edge: () => this.#config.edge,
+        entries: () => this.#entries(),
+      }),
+      flips: new Semaphore(flipsAtOnce),
+      prober: new Prober(dependencies.clock, dependencies.random, dependencies.probe, {
+        changed: (pool, view, why) => {
+          const { service, color, poolId } = pool;
+          const target = view.target.id;
+          const { healthy } = view;
+          dependencies.events.emit({ type: 'target', service, color, target, healthy, why });
+          this.#deployers.get(service)?.healthChanged(poolId, view, why);
+        },
+        probed: ({ service, color }, { target, last, healthy, passes }, rise) => {
+          if (last === null) return;
+          const about = { service, color, target: target.id, result: last };
+          dependencies.events.emit({ type: 'probe', ...about, healthy, passes, rise });
+        },
+      }),
+      stats: () => this.#poller.ask(),
+      lastStats: () => this.#poller.last,
+      platforms: this.#platforms,
+      append: (deployment) => this.#journal.append(deployment),
+    };
+  }
+
+  /**
+   * Reads the state and brings every service back to where it was.
+   *
+   * @returns once the workers have their first table.
+   * @throws Fault STATE_UNREADABLE: nothing was touched then.
+   */
+  static async start(dependencies: Dependencies, config: Config): Promise<Services> {
+    const ledger = await Ledger.open(dependencies.store, dependencies.clock, dependencies.log);
+    const fleet = new Services(dependencies, config, ledger);
+    await fleet.#start();
+    return fleet;
+  }
+
+  /** Services whose first release is on its way: they serve nothing before it is live. */
+  beginning(): readonly string[] {
+    const all = [...this.#deployers.values()];
+    return all
+      .filter(({ name, state: { generation, deployment } }) => {
+        return generation === 0 && (deployment?.endedAt === null || this.#beginning.has(name));
+      })
+      .map(({ name }) => name);
+  }
+
+  services(): readonly ServiceStatus[] {
+    return [...this.#deployers.values()].map((deployer) => deployer.status());
+  }
+
+  /** @throws Fault SERVICE_UNKNOWN */
+  service(name: string): ServiceStatus {
+    return this.#deployer(name).status();
+  }
+
+  async deploy(service: string, order: DeployOrder, call: Call): Promise<Deployment> {
+    return this.#deployer(service).deploy(order, call);
+  }
+
+  async flip(service: string, call: Call): Promise<Deployment> {
+    return this.#deployer(service).flip(call);
+  }
+
+  async rollback(service: string, to: string | null, call: Call): Promise<Deployment> {
+    return this.#deployer(service).rollback(to, call);
+  }
+
+  async abort(id: string, call: Call): Promise<Deployment> {
+    for (const deployer of this.#deployers.values()) {
+      if (deployer.state.deployment?.id === id) return deployer.abort(id, call);
+    }
+    const ended = await this.deployment(id);
+    throw new Fault('ABORT_TOO_LATE', `Deployment ${id} has ended (${ended.phase}).`, { id });
+  }
+
+  async retire(service: string, call: Call): Promise<ServiceStatus> {
+    return this.#deployer(service).retire(call);
+  }
+
+  async wake(service: string, call: Call): Promise<ServiceStatus> {
+    return this.#deployer(service).wake(call);
+  }
+
+  async pause(service: string, call: Call): Promise<ServiceStatus> {
+    return this.#deployer(service).pauseTraffic(true, call);
+  }
+
+  async resume(service: string, call: Call): Promise<ServiceStatus> {
+    return this.#deployer(service).pauseTraffic(false, call);
+  }
+
+  /** See `Control.deployments`. */
+  async deployments(query: {
+    readonly service?: string;
+    readonly limit: number;
+  }): Promise<readonly Deployment[]> {
+    const current = [...this.#deployers.values()]
+      .filter(({ name }) => query.service === undefined || name === query.service)
+      .flatMap(({ state }) => state.deployment ?? []);
+    return this.#journal.read(query, current);
+  }
+
+  /** @throws Fault DEPLOYMENT_UNKNOWN */
+  async deployment(id: string): Promise<Deployment> {
+    for (const { state } of this.#deployers.values()) {
+      if (state.deployment?.id === id) return state.deployment;
+    }
+    const service = /^(.+)-\d+$/.exec(id)?.[1];
+    const query = service === undefined ? { limit: 1000 } : { service, limit: 1000 };
+    const found = (await this.#journal.read(query, [])).find((one) => one.id === id);
+    if (found !== undefined) return found;
+    throw new Fault('DEPLOYMENT_UNKNOWN', `There is no deployment ${id.slice(0, 200)}.`, { id });
+  }
+
+  /**
+   * Makes another config the active one: services are added, removed or changed; health, live
+   * colors and what runs stay as they are.
+   */
+  async reload(config: Config): Promise<Reloaded> {
+    const before = this.#config;
+    this.#config = config;
+    const named = new Map(config.services.map((service) => [service.name, service]));
+    const old = new Map(before.services.map((service) => [service.name, service]));
+    const removed = [...this.#deployers.keys()].filter((name) => !named.has(name));
+    const added = config.services.filter(({ name }) => !this.#deployers.has(name));
+    const changed: string[] = [];
+    for (const service of config.services) {
+      const deployer = this.#deployers.get(service.name);
+      if (deployer === undefined) continue;
+      if (JSON.stringify(old.get(service.name)) !== JSON.stringify(service)) {
+        changed.push(service.name);
+        deployer.configure(service);
+      }
+    }
+    for (const name of removed) this.#remove(name);
+    await this.#restore(added, []);
+    this.#core.publisher.touch();
+    return {
+      added: added.map(({ name }) => name),
+      removed,
+      changed,
+      needsRestart: restartRequired(before, config),
+    };
+  }
+
+  /** What the workers last said of themselves. */
+  stats(): readonly WorkerStats[] {
+    return this.#poller.last;
+  }
+
+  /** Why the fleet as a whole is not as it should be, one sentence each. */
+  problems(): readonly string[] {
+    const { ledger, publisher } = this.#core;
+    return [ledger.problem, publisher.problem, this.#journal.problem].filter((one) => one !== null);
+  }
+
+  /** Ends all work and stops nothing: pools run on, workers serve on. */
+  close(): void {
+    this.#closed = true;
+    for (const deployer of [...this.#deployers.values(), ...this.#leaving]) deployer.close();
+    this.#platforms.close();
+    this.#poller.close();
+    const { prober, publisher, ledger } = this.#core;
+    prober.close();
+    publisher.close();
+    ledger.close();
+    this.#journal.close();
+  }
+
+  async #start(): Promise<void> {
+    const { publisher, ledger } = this.#core;
+    const stats = await this.#poller.ask();
+    publisher.begin(versionOf(stats));
+    await this.#restore(this.#config.services, stats);
+    const named = new Set(this.#config.services.map(({ name }) => name));
+    for (const name of ledger.names()) {
+      if (named.has(name) || livePool(ledger.service(name) ?? emptyPools) === null) continue;
+      this.#dependencies.log(
+        'warn',
+        `Service ${name} is on record but not in the config: left alone.`,
+      );
+    }
+    this.#booted = true;
+    this.#poller.keepAsking();
+    this.#platforms.keepLooking();
+  }
+
+  /** Brings services to where their record says, then serves them. */
+  async #restore(services: readonly ServiceConfig[], stats: readonly WorkerStats[]): Promise<void> {
+    const { clock } = this.#dependencies;
+    const boots: { readonly deployer: Deployer; readonly boot: Restore }[] = [];
+    const known: Promise<void>[] = [];
+    for (const service of services) {
+      const deployer = new Deployer(service, this.#core);
+      this.#deployers.set(service.name, deployer);
+      const boot = new Restore(deployer, stats, this.#config.workers);
+      boots.push({ deployer, boot });
+      known.push(boot.decide().catch((thrown: unknown) => deployer.trouble(reasonOf(thrown))));
+    }
+    await Promise.race([Promise.all(known), pause(clock, restoreMs)]);
+    if (this.#closed) return;
+    await this.#core.publisher.publish().catch(() => undefined);
+    await Promise.all(
+      boots.map(({ deployer, boot }) => {
+        return boot.finish().catch((thrown: unknown) => deployer.trouble(reasonOf(thrown)));
+      }),
+    );
+    if (this.#closed) return;
+    for (const { deployer } of boots) void this.#first(deployer);
+    void this.#platforms.look();
+  }
+
+  /**
+   * A service that never had a release gets the one its config names. Nobody is there who would try
+   * again where a worker was too busy to hold.
+   */
+  async #first(deployer: Deployer): Promise<void> {
+    const { first } = deployer.config;
+    if (first === null || livePool(deployer.state) !== null) return;
+    const { release, image, targets } = first;
+    const order: DeployOrder = { release, image, targets, flip: 'auto', dryRun: false };
+    const call = { by: 'pointsman', why: 'the first release, from the config', generation: null };
+    this.#beginning.add(deployer.name);
+    try {
+      for (let left = firstTries; left > 0 && !this.#closed; left--) {
+        await deployer.deploy(order, call);
+        await deployer.settled();
+        if (deployer.state.deployment?.error?.code !== 'HOLD_TIMEOUT') break;
+      }
+    } catch (thrown) {
+      deployer.trouble(`The first release cannot be deployed: ${reasonOf(thrown)}`);
+      this.#dependencies.log('error', `${deployer.name}: ${reasonOf(thrown)}`);
+    } finally {
+      this.#beginning.delete(deployer.name);
+    }
+  }
+
+  #remove(name: string): void {
+    const deployer = this.#deployers.get(name);
+    if (deployer === undefined) return;
+    this.#leaving.add(deployer);
+    const gone = (): void => {
+      if (this.#deployers.get(name) === deployer) this.#deployers.delete(name);
+      this.#core.publisher.touch();
+    };
+    void deployer.leave(gone).finally(() => this.#leaving.delete(deployer));
+  }
+
+  /**
+   * A worker that was hung while a flip was undone by a controller that then died still holds.
+   * Nobody else would tell it: no flip is under way.
+   */
+  #letGo(stats: readonly WorkerStats[]): void {
+    for (const { services } of stats) {
+      for (const { name, staged } of services) {
+        const deployer = this.#deployers.get(name);
+        if (staged === null || deployer === undefined || deployer.flipping) continue;
+        // It has been switched since it said so.
+        if (deployer.state.generation >= staged) continue;
+        const fence = { service: name, generation: staged };
+        this.#dependencies.log('warn', `A worker held ${name} for a flip that is over.`, fence);
+        this.#dependencies.plane.commit(fence, false).catch(() => undefined);
+      }
+    }
+  }
+
+  #entries(): readonly ServiceEntry[] {
+    return [...this.#deployers.values()].map((deployer) => deployer.entry());
+  }
+
+  #deployer(name: string): Deployer {
+    const deployer = this.#deployers.get(name);
+    if (deployer !== undefined) return deployer;
+    const known = [...this.#deployers.keys()].slice(0, 20).join(', ') || 'none';
+    const text = `There is no service ${JSON.stringify(name.slice(0, 100))}; there are: ${known}.`;
+    throw new Fault('SERVICE_UNKNOWN', text, { service: name.slice(0, 100) });
+  }
+}
+
+const emptyPools = { live: 'blue', pools: { blue: null, green: null } } as Parameters<
+  typeof livePool
+>[0];
+
+/** The last table that any worker has; 0: none has one. */
+function versionOf(stats: readonly WorkerStats[]): number {
+  return Math.max(0, ...stats.map((one) => one.tableVersion));
+}
+
+/** What of a config a running process cannot change, one sentence each. */
+function restartRequired(before: Config, now: Config): readonly string[] {
+  const parts = [
+    ['listen', before.listen, now.listen],
+    ['workers', before.workers, now.workers],
+    ['state', before.stateDir, now.stateDir],
+    ['admin', before.admin, now.admin],
+  ] as const;
+  return parts
+    .filter(([, was, is]) => JSON.stringify(was) !== JSON.stringify(is))
+    .map(([key]) => `\`${key}\` has changed; it takes a restart to become true.`);
+}

@@ -1,0 +1,130 @@
+/**
+ * One exchange with a client, as it is counted and logged, whichever lane carries it.
+ *
+ * The rule this file keeps: an exchange is finished exactly once, when the client's side is over,
+ * and `finish` is the only place that counts it, logs it and gives its lease back.
+ */
+import { randomUUID } from 'node:crypto';
+import type { FaultCode } from '../../errors.ts';
+import type { Ending, Lease } from '../lease.ts';
+import type { Plane } from '../plane.ts';
+import type { Service } from '../service.ts';
+import type { Target } from '../target.ts';
+import type { RetryReason } from './counters.ts';
+
+/** Which of the two lanes carried it. */
+export type Lane = 'express' | 'general';
+
+export class Exchange {
+  readonly plane: Plane;
+  readonly lane: Lane;
+  readonly method: string;
+  /** In origin form, as it came. */
+  readonly path: string;
+  readonly host: string;
+  /** The peer of the socket; '' where it was gone before it could be asked. */
+  readonly client: string;
+  /** X-Request-Id: the client's where it is well-formed, else ours. */
+  readonly id: string;
+  readonly startedMs: number;
+  service: Service | null = null;
+  lease: Lease | null = null;
+  /** What the client got; 0: nothing yet. */
+  status = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  retries = 0;
+  retryReason: RetryReason | null = null;
+  fault: FaultCode | null = null;
+  #upstreamSinceMs = 0;
+  #upstreamMs = 0;
+  #finished = false;
+
+  constructor(
+    plane: Plane,
+    lane: Lane,
+    request: { method: string; path: string; host: string; client: string; id: string | undefined },
+  ) {
+    this.plane = plane;
+    this.lane = lane;
+    this.method = request.method;
+    this.path = request.path;
+    this.host = request.host;
+    this.client = request.client;
+    this.id = request.id !== undefined && validId.test(request.id) ? request.id : randomUUID();
+    this.startedMs = plane.clock.now();
+  }
+
+  /** The request goes to a target now. */
+  sent(lease: Lease): void {
+    this.lease = lease;
+    this.#upstreamSinceMs = this.plane.clock.now();
+  }
+
+  /** The head of the target's answer has come. */
+  answered(): void {
+    this.#upstreamMs = this.plane.clock.now() - this.#upstreamSinceMs;
+    this.lease?.succeeded();
+  }
+
+  /** The target failed this request: it is held against the target. */
+  failed(): void {
+    this.lease?.failed();
+  }
+
+  /**
+   * The rule of retries, for both lanes. Once, and only where the request cannot run twice: nothing
+   * of it was sent (the connection was never made), or it has no body, its method is idempotent
+   * (RFC 9110 section 9.2.2), and nothing of an answer came back.
+   *
+   * @param reason `connect`: no connection; `stale`: a kept connection was closed as we wrote;
+   *   `reset`: a new one was closed before an answer.
+   * @param body whether the request has a body, and whether any of it was read from the client.
+   */
+  mayRetry(reason: RetryReason, body: 'none' | 'unread' | 'read'): boolean {
+    if (this.retries > 0 || this.status !== 0) return false;
+    if (reason === 'connect') return body !== 'read';
+    return body === 'none' && idempotent.has(this.method);
+  }
+
+  /** Gives the lease back for another try. @returns the target to avoid. */
+  retry(reason: RetryReason): Target | undefined {
+    this.retries++;
+    this.retryReason = reason;
+    const { lease, service } = this;
+    if (lease === null) return undefined;
+    service?.counts[lease.pool.color].retry(reason);
+    lease.release('retried');
+    this.lease = null;
+    return lease.target;
+  }
+
+  /** The client's side is over. Only the first call counts. */
+  finish(ending: Ending): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.plane.lanes[this.lane]++;
+    const ms = this.plane.clock.now() - this.startedMs;
+    const cut = this.lease?.wasCut ?? null;
+    this.lease?.release(ending);
+    if (this.service === null) this.plane.countUnrouted(this.fault ?? 'ROUTE_UNKNOWN');
+    else this.#count(this.service, ending, ms);
+    this.plane.log(this, ms, this.#upstreamMs, cut ?? ending);
+  }
+
+  #count(service: Service, ending: Ending, ms: number): void {
+    const counts = service.counts[this.lease?.pool.color ?? service.entry.live];
+    counts.request(this.method, this.status);
+    counts.duration.observe(ms);
+    if (this.#upstreamMs > 0) counts.upstream.observe(this.#upstreamMs);
+    if (ending === 'clientAborted') counts.clientAborts++;
+  }
+}
+
+/** Methods that may be sent again where nothing came back: RFC 9110 section 9.2.2. */
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+/**
+ * An id from outside goes into logs and upstream headers: visible ASCII without quotes, bounded.
+ */
+const validId = /^[A-Za-z0-9._~:/+=@-]{1,128}$/;

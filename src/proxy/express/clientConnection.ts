@@ -1,0 +1,326 @@
+/**
+ * One client's connection while it is on the express lane: reads heads, and gives each request a
+ * request.
+ *
+ * The rule this file keeps: one request at a time, and no byte is lost. What is not served is
+ * handed over with everything that was read behind the last request that was.
+ */
+import type { Duplex } from 'node:stream';
+import type { Policy } from '../../wire.ts';
+import { Exchange } from '../accounting/exchange.ts';
+import { ownAnswer, wireForm } from '../answers.ts';
+import { Deadline, type Waiter } from '../deadlines.ts';
+import { clientAddress, type TrustedProxies } from '../trustedProxies.ts';
+import type { ExpressLane } from './lane.ts';
+import { ProxiedRequest } from './proxiedRequest.ts';
+import {
+  emptyRequestHead,
+  type HeadReason,
+  knownLines,
+  parseRequest,
+  type RequestHeadCache,
+} from './request.ts';
+
+/** Why a connection leaves the lane: what the head showed, or what stands behind it. */
+export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route';
+
+/** A head that takes more reads, or longer, is a slow client, and the general lane knows those. */
+const headReadsMax = 4;
+const headMs = 1_000;
+/** For a connection that says nothing at all. */
+const firstByteMs = 10_000;
+/** Between an answer and the next request. */
+const keepAliveMs = 75_000;
+/** How long a client may go on sending a body that nobody waits for any more. */
+const discardMs = 10_000;
+/** For a client to read our last answer, when it still sends. */
+const lingerMs = 2_000;
+
+const owner = Symbol('express connection');
+
+/** A socket, as far as the lane looks into it; a TLS one says `encrypted`. */
+interface Owned extends Duplex {
+  [owner]?: ClientConnection | undefined;
+  readonly remoteAddress?: string;
+  readonly encrypted?: boolean;
+}
+
+/** One for all connections: a head is read and used up in one turn. */
+const head = emptyRequestHead();
+
+export class ClientConnection implements Waiter {
+  readonly lane: ExpressLane;
+  readonly socket: Owned;
+  readonly deadline = new Deadline(this);
+  #request: ProxiedRequest | null = null;
+  /** A head that is not whole. */
+  #pending: Buffer | null = null;
+  /** Bytes behind the present request wait in the socket, which is paused. */
+  #early = false;
+  #reads = 0;
+  #known: RequestHeadCache | null = null;
+  /** Of the body of the present request: bytes that have not come. */
+  #bodyLeft = 0;
+  #fresh = true;
+  #ended = false;
+  #closing = false;
+  #client = '';
+  #trusted = false;
+  #trustedBy: TrustedProxies | null = null;
+
+  constructor(lane: ExpressLane, socket: Duplex) {
+    this.lane = lane;
+    this.socket = socket;
+    this.socket[owner] = this;
+    socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.on('drain', onDrain);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    lane.deadlines.arm(this.deadline, firstByteMs);
+  }
+
+  /** The address of the peer; asked once. */
+  get client(): string {
+    if (this.#client === '') this.#client = clientAddress(this.socket);
+    return this.#client;
+  }
+
+  get trusted(): boolean {
+    if (this.#trustedBy !== this.lane.trusted) {
+      this.#trustedBy = this.lane.trusted;
+      this.#trusted = this.#trustedBy.trusts(this.client);
+    }
+    return this.#trusted;
+  }
+
+  get proto(): 'http' | 'https' {
+    return this.socket.encrypted === true ? 'https' : 'http';
+  }
+
+  /** The client shut its side: it sends nothing more, and may still read. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Of the body of the present request: bytes that have not come. */
+  get bodyLeft(): number {
+    return this.#bodyLeft;
+  }
+
+  arm(delayMs: number): void {
+    this.lane.deadlines.arm(this.deadline, delayMs);
+  }
+
+  received(bytes: Buffer): void {
+    if (this.#closing) return;
+    if (this.#bodyLeft > 0) {
+      this.#receivedBody(bytes);
+    } else if (this.#request !== null) {
+      this.#keepEarly(bytes);
+    } else {
+      this.#receivedHead(bytes);
+    }
+  }
+
+  /** The client has shut its side. */
+  clientEnded(): void {
+    this.#ended = true;
+    if (this.#closing) return;
+    if (this.#bodyLeft > 0) {
+      // The rest of a body will never come: nothing can be made of this request.
+      this.destroy();
+    } else if (this.#request !== null) {
+      this.#request.clientEnded();
+    } else {
+      if (this.#pending !== null) this.#refuse('REQUEST_INVALID');
+      else this.#end();
+    }
+  }
+
+  drained(): void {
+    this.#request?.clientDrained();
+  }
+
+  closed(): void {
+    this.lane.deadlines.disarm(this.deadline);
+    this.socket[owner] = undefined;
+    this.#closing = true;
+    const request = this.#request;
+    this.#request = null;
+    request?.clientGone();
+  }
+
+  expired(): void {
+    if (this.#request !== null) this.#request.expired();
+    else if (this.#closing || this.#bodyLeft > 0) this.destroy();
+    else if (this.#pending !== null) this.#handOver('slow', this.#pending);
+    else if (this.#fresh) this.#refuse('REQUEST_TIMEOUT');
+    else this.#end();
+  }
+
+  /** The exchange is over. @param keep the connection may carry another. */
+  done(keep: boolean): void {
+    this.#request = null;
+    if (this.#closing) return;
+    if (!keep || this.#ended) {
+      this.#end();
+      return;
+    }
+    if (this.#early) {
+      this.#handOver('pipelined', null);
+    } else {
+      // Where it was answered before all was read, the rest is read and dropped.
+      this.arm(this.#bodyLeft > 0 ? discardMs : keepAliveMs);
+    }
+  }
+
+  /** Breaks the connection off: the client must see that the answer is not whole. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  #receivedHead(bytes: Buffer): void {
+    const all = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
+    const text = all.toString('latin1');
+    const verdict = parseRequest(text, head, this.#known);
+    if (verdict === 'whole') {
+      if (head.known === null) this.#known = knownLines(text, head) ?? this.#known;
+      this.#begin(all);
+    } else if (verdict !== 'partial') {
+      this.#handOver(verdict, all);
+    } else if (++this.#reads >= headReadsMax || all.length > this.lane.plane.headerBytesMax) {
+      this.#handOver('slow', all);
+    } else {
+      if (this.#pending === null) this.arm(headMs);
+      this.#pending = all;
+    }
+  }
+
+  #begin(bytes: Buffer): void {
+    const { lane } = this;
+    const { plane } = lane;
+    const extra = bytes.length - head.headBytes;
+    const service = lane.on ? plane.match(head.host, head.target) : undefined;
+    if (service === undefined || !fits(extra, service.policy)) {
+      this.#handOver(!lane.on ? 'off' : service === undefined ? 'route' : whyNot(extra), bytes);
+      return;
+    }
+    this.#fresh = false;
+    this.#pending = null;
+    this.#reads = 0;
+    this.#bodyLeft = head.bodyBytes - extra;
+    const exchange = new Exchange(plane, 'express', {
+      method: head.method,
+      path: head.target,
+      host: head.host,
+      client: this.client,
+      id: head.id,
+    });
+    exchange.service = service;
+    exchange.bytesIn = extra;
+    const request = new ProxiedRequest(this, exchange, service, head);
+    this.#request = request;
+    request.start(extra === 0 ? null : bytes.subarray(head.headBytes));
+  }
+
+  #receivedBody(bytes: Buffer): void {
+    const here = Math.min(this.#bodyLeft, bytes.length);
+    this.#bodyLeft -= here;
+    this.#request?.body(here === bytes.length ? bytes : bytes.subarray(0, here));
+    if (here === bytes.length) {
+      if (this.#bodyLeft === 0 && this.#request === null) this.arm(keepAliveMs);
+      return;
+    }
+    const rest = bytes.subarray(here);
+    if (this.#request === null) this.#handOver('pipelined', rest);
+    else this.#keepEarly(rest);
+  }
+
+  /**
+   * Bytes of a request whose turn has not come go back into the socket: nothing more is read until
+   * it has, and no end of the stream is seen before them.
+   */
+  #keepEarly(bytes: Buffer): void {
+    this.#early = true;
+    this.socket.pause();
+    this.socket.unshift(bytes);
+  }
+
+  /** @param bytes what was read and not served; null: it is in the socket. */
+  #handOver(reason: Reason, bytes: Buffer | null): void {
+    const { lane, socket } = this;
+    lane.plane.countHandover(reason);
+    lane.deadlines.disarm(this.deadline);
+    socket[owner] = undefined;
+    socket.off('data', onData);
+    socket.off('end', onEnd);
+    socket.off('drain', onDrain);
+    socket.off('error', onError);
+    socket.off('close', onClose);
+    socket.pause();
+    if (bytes !== null) socket.unshift(bytes);
+    lane.general.emit('connection', socket);
+    socket.resume();
+  }
+
+  /** An answer where there is no request to speak of; the connection ends with it. */
+  #refuse(code: 'REQUEST_INVALID' | 'REQUEST_TIMEOUT'): void {
+    const { plane } = this.lane;
+    plane.countUnrouted(code);
+    const about = { id: '', accept: '', retryAfterSeconds: 1, close: true };
+    const answer = ownAnswer(code, { ...about, date: plane.clock.date() });
+    this.socket.write(wireForm(answer), 'latin1');
+    this.#end();
+  }
+
+  #end(): void {
+    this.#closing = true;
+    const { socket } = this;
+    if (this.#bodyLeft > 0 || this.#early) {
+      // Closing on a client that still sends would throw away the answer it has not read yet.
+      socket.end();
+      socket.resume();
+    } else if (socket.writableLength === 0 && socket.encrypted !== true) {
+      // The system has all of the answer and ends the stream behind it: no need to shut it first.
+      socket.destroy();
+      return;
+    } else {
+      socket.end();
+    }
+    this.arm(lingerMs);
+  }
+}
+
+/** Whether the head just read, and what came with it, is within what the service takes. */
+function fits(extra: number, policy: Policy): boolean {
+  return (
+    extra <= head.bodyBytes &&
+    head.bodyBytes <= policy.bodyBytesMax &&
+    head.countedBytes <= policy.headerBytesMax
+  );
+}
+
+function whyNot(extra: number): Reason {
+  return extra > head.bodyBytes ? 'pipelined' : 'size';
+}
+
+function onData(this: Owned, bytes: Buffer): void {
+  this[owner]?.received(bytes);
+}
+
+function onEnd(this: Owned): void {
+  this[owner]?.clientEnded();
+}
+
+function onDrain(this: Owned): void {
+  this[owner]?.drained();
+}
+
+function onError(): void {
+  // 'close' follows, and says all there is to say.
+}
+
+function onClose(this: Owned): void {
+  this[owner]?.closed();
+}

@@ -1,0 +1,373 @@
+/**
+ * One request's way to a target, until its client has the answer.
+ *
+ * The rule this file keeps: the client gets exactly one answer, whole, or sees its connection break
+ * off; and the exchange is finished exactly once, when the client's side is over. Until the first
+ * byte of an answer is passed on, everything that goes wrong is tried again by the shared rule, or
+ * answered.
+ */
+import { Fault, type FaultCode } from '../../errors.ts';
+import type { RetryReason } from '../accounting/counters.ts';
+import type { Exchange } from '../accounting/exchange.ts';
+import { ownAnswer } from '../answers.ts';
+import { Deadline } from '../deadlines.ts';
+import { requestHeaders } from '../headers.ts';
+import type { Cut, Ending, Lease } from '../lease.ts';
+import type { Service } from '../service.ts';
+import type { Target } from '../target.ts';
+import type { ClientConnection } from './clientConnection.ts';
+import type { RequestHead, RequestHeadCache } from './request.ts';
+import { flat, type Recipient, ResponseRelay, withLines } from './responseRelay.ts';
+import type { Receiver, Upstream } from './upstream.ts';
+
+/**
+ * waiting: for a place; connecting; asked: the request is on its way, the delivery waits or runs;
+ * over.
+ */
+type Phase = 'waiting' | 'connecting' | 'asked' | 'over';
+
+/** A client that shut its side is asked so often whether it is still there. */
+const probeAfterMs = 250;
+const probeEveryMs = 1_000;
+
+/** Stands for the id in lines that are kept; no header holds a line feed. */
+const idMark = '\n\n';
+
+export class ProxiedRequest implements Receiver, Recipient {
+  readonly #connection: ClientConnection;
+  readonly #exchange: Exchange;
+  readonly #service: Service;
+  readonly #raw: readonly string[];
+  readonly #known: RequestHeadCache | null;
+  readonly #hasBody: boolean;
+  readonly #clientCloses: boolean;
+  readonly #relay: ResponseRelay;
+  #phase: Phase = 'waiting';
+  #upstream: Upstream | null = null;
+  #cancelWait: (() => void) | null = null;
+  /** Body that came before it could be sent. */
+  #held: Buffer | null = null;
+  #paused = false;
+  #probe: Deadline | null = null;
+
+  constructor(
+    connection: ClientConnection,
+    exchange: Exchange,
+    service: Service,
+    head: RequestHead,
+  ) {
+    this.#connection = connection;
+    this.#exchange = exchange;
+    this.#service = service;
+    this.#raw = head.raw;
+    this.#known = head.known;
+    this.#hasBody = head.bodyBytes > 0;
+    this.#clientCloses = head.close;
+    this.#relay = new ResponseRelay(connection, exchange, this, service.policy.idleMs);
+  }
+
+  /** @param body what came of it together with the head. */
+  start(body: Buffer | null): void {
+    this.#held = body;
+    this.#claim(undefined);
+  }
+
+  /** More of the request's body. */
+  body(bytes: Buffer): void {
+    this.#exchange.bytesIn += bytes.length;
+    if (this.#phase === 'waiting' || this.#phase === 'connecting') {
+      this.#held = this.#held === null ? bytes : Buffer.concat([this.#held, bytes]);
+      this.#pauseClient();
+      return;
+    }
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    upstream.writeBody(bytes);
+    if (upstream.full) this.#pauseClient();
+    this.#armForAnswer();
+  }
+
+  /** The client's connection is gone. */
+  clientGone(): void {
+    this.#over('clientAborted', false);
+  }
+
+  /** The client has shut its side, behind a whole request; it may still want the answer. */
+  clientEnded(): void {
+    if (this.#exchange.lease?.kind === 'sse') {
+      // An event stream has no end to wait for: who shuts a side has left.
+      this.#connection.destroy();
+    } else if (this.#unanswered) {
+      this.#probe = new Deadline({ expired: () => this.#ask() });
+      this.#connection.lane.deadlines.arm(this.#probe, probeAfterMs);
+    }
+  }
+
+  clientDrained(): void {
+    this.#relay.clientDrained();
+    this.#upstream?.resume();
+  }
+
+  /** A deadline passed: which one, the phase says. */
+  expired(): void {
+    if (this.#phase === 'connecting') {
+      this.#lost('connect');
+    } else if (this.#relay.state !== 'awaiting') {
+      this.#relay.stalled();
+    } else if (this.#phase === 'asked') {
+      const clientsTurn = this.#connection.bodyLeft > 0 && this.#upstream?.full !== true;
+      if (!clientsTurn) this.#exchange.failed();
+      this.#fail(clientsTurn ? 'REQUEST_TIMEOUT' : 'UPSTREAM_TIMEOUT');
+    }
+  }
+
+  connected(): void {
+    this.#send();
+  }
+
+  received(bytes: Buffer, length: number): boolean {
+    const upstream = this.#upstream;
+    if (this.#phase !== 'asked' || upstream === null) return false;
+    return this.#relay.received(bytes, length, upstream.heads);
+  }
+
+  drained(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#connection.socket.resume();
+  }
+
+  ended(): void {
+    if (this.#relay.endsWithConnection) this.#relay.endHere();
+    else this.#upstream?.break();
+  }
+
+  closed(): void {
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    if (upstream === null) return;
+    if (this.#phase === 'connecting') {
+      this.#lost('connect');
+    } else if (this.#relay.state === 'answering') {
+      this.#exchange.failed();
+      this.broken('UPSTREAM_RESET');
+    } else if (this.#phase === 'asked') {
+      const reason = upstream.reused ? 'stale' : 'reset';
+      this.#lost(this.#relay.untouched ? reason : 'broken');
+    }
+  }
+
+  malformed(): void {
+    this.#exchange.failed();
+    this.#fail('UPSTREAM_MALFORMED');
+  }
+
+  broken(code: FaultCode): void {
+    this.#exchange.fault = code;
+    this.#connection.destroy();
+    this.#over('finished', false);
+  }
+
+  complete(reusable: boolean, keepsForMs: number): void {
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    if (upstream === null) return;
+    // A request that was not taken whole would be read on; what answered a second try is not kept,
+    // since it was made beside the kept ones.
+    const clean = this.#connection.bodyLeft === 0 && upstream.backlogBytes === 0;
+    if (reusable && clean && this.#exchange.retries === 0) upstream.giveBack(keepsForMs);
+    else upstream.destroy();
+  }
+
+  taken(): void {
+    this.#over('finished', !this.#relay.close);
+  }
+
+  keepBuffer(): void {
+    this.#upstream?.keepBuffer();
+  }
+
+  mustClose(): boolean {
+    return this.#clientCloses || this.#connection.ended || this.#exchange.plane.closing;
+  }
+
+  /** Nothing of an answer was passed on. */
+  get #unanswered(): boolean {
+    return this.#phase !== 'over' && this.#relay.state === 'awaiting';
+  }
+
+  #claim(avoid: Target | undefined): void {
+    const lease = this.#service.claim(avoid);
+    if (lease !== null) {
+      this.#claimed(lease);
+      return;
+    }
+    this.#phase = 'waiting';
+    // The queue has a time limit of its own.
+    this.#connection.lane.deadlines.disarm(this.#connection.deadline);
+    let over = false;
+    const cancel = this.#service.wait((got) => {
+      over = true;
+      this.#cancelWait = null;
+      if (got instanceof Fault) this.#fail(got.code);
+      else this.#claimed(got);
+    });
+    if (!over) this.#cancelWait = cancel;
+  }
+
+  #claimed(lease: Lease): void {
+    const { lane } = this.#connection;
+    this.#exchange.sent(lease);
+    lease.onCut((why) => this.#cut(why));
+    if (!this.#unanswered) return;
+    const upstreams = lane.upstreamsOf(lease.pool);
+    // A request that comes again gets a connection of its own: another kept one may be as stale.
+    const kept = this.#exchange.retries === 0 ? upstreams.take(lease.target, this) : undefined;
+    if (kept !== undefined) {
+      this.#upstream = kept;
+      this.#send();
+      return;
+    }
+    this.#phase = 'connecting';
+    this.#connection.arm(this.#service.policy.connectMs);
+    this.#upstream = upstreams.connect(lease.target, this);
+  }
+
+  #send(): void {
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    const { method, path } = this.#exchange;
+    const held = this.#held;
+    this.#held = null;
+    this.#phase = 'asked';
+    upstream.write(`${method} ${path} HTTP/1.1\r\n${this.#lines()}`, held);
+    if (!upstream.full && this.#paused) this.drained();
+    this.#armForAnswer();
+  }
+
+  /** Header lines for the target, up to the empty one. */
+  #lines(): string {
+    const { id } = this.#exchange;
+    const known = this.#known;
+    if (known === null) return this.#linesWith(id);
+    const { trusted } = this.#connection;
+    if (known.sent === null || known.sent.trusted !== trusted) {
+      const text = flat(this.#linesWith(idMark));
+      const at = text.indexOf(idMark);
+      const behind = text.slice(at + idMark.length);
+      known.sent = { before: text.slice(0, at), behind, trusted };
+    }
+    return known.sent.before + id + known.sent.behind;
+  }
+
+  #linesWith(id: string): string {
+    const { proto, trusted } = this.#connection;
+    const { host, client } = this.#exchange;
+    const headers = requestHeaders(this.#raw, {
+      client,
+      trusted,
+      proto,
+      host,
+      id,
+      version: '1.1',
+      chunked: false,
+      upgrade: false,
+    });
+    return withLines('', headers);
+  }
+
+  /** While the body comes, silence counts; from its end on, the wait for an answer. */
+  #armForAnswer(): void {
+    if (this.#relay.state !== 'awaiting') return;
+    const { idleMs, responseMs } = this.#service.policy;
+    this.#connection.arm(this.#connection.bodyLeft > 0 ? idleMs : responseMs);
+  }
+
+  /** The connection to the target is lost, or was never made, before an answer. */
+  #lost(reason: RetryReason | 'broken'): void {
+    const exchange = this.#exchange;
+    this.#dropUpstream();
+    if (reason !== 'stale') exchange.failed();
+    const body = !this.#hasBody ? 'none' : reason === 'connect' ? 'unread' : 'read';
+    if (reason !== 'broken' && exchange.mayRetry(reason, body)) {
+      this.#claim(exchange.retry(reason));
+    } else if (reason === 'connect') {
+      this.#fail(exchange.lease?.panic ? 'NO_HEALTHY_TARGET' : 'UPSTREAM_UNREACHABLE');
+    } else {
+      this.#fail('UPSTREAM_RESET');
+    }
+  }
+
+  /** Answers for the target. Only where nothing of an answer was passed on. */
+  #fail(code: FaultCode): void {
+    const exchange = this.#exchange;
+    const delivery = this.#relay;
+    this.#dropUpstream();
+    delivery.close = this.mustClose() || this.#connection.bodyLeft > 0;
+    const answer = ownAnswer(code, {
+      id: exchange.id,
+      accept: this.#accept(),
+      retryAfterSeconds: this.#service.policy.retryAfterSeconds,
+      close: delivery.close,
+      date: exchange.plane.clock.date(),
+    });
+    exchange.status = answer.status;
+    exchange.fault = code;
+    const head = withLines(`HTTP/1.1 ${answer.status} ${answer.reason}\r\n`, answer.headers);
+    const body = exchange.method === 'HEAD' ? '' : answer.body;
+    exchange.bytesOut += body.length;
+    delivery.write(head + body);
+  }
+
+  /**
+   * An interim answer is harmless to a client that waits, and is answered with a reset where nobody
+   * is.
+   */
+  #ask(): void {
+    if (this.#probe === null || !this.#unanswered) return;
+    this.#connection.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
+    this.#connection.lane.deadlines.arm(this.#probe, probeEveryMs);
+  }
+
+  #cut(why: Cut): void {
+    if (this.#phase === 'over') return;
+    if (this.#unanswered) {
+      this.#fail(why === 'shutdown' ? 'SHUTTING_DOWN' : 'UPSTREAM_TIMEOUT');
+    } else if (this.#relay.mayEndHere) {
+      this.#relay.endHere();
+    } else {
+      this.#connection.destroy();
+      this.#over('cut', false);
+    }
+  }
+
+  #over(ending: Ending, keep: boolean): void {
+    if (this.#phase === 'over') return;
+    this.#phase = 'over';
+    this.#cancelWait?.();
+    this.#relay.abandon();
+    this.#dropUpstream();
+    if (this.#probe !== null) this.#connection.lane.deadlines.disarm(this.#probe);
+    if (this.#paused) this.#connection.socket.resume();
+    this.#exchange.finish(ending);
+    this.#connection.done(keep);
+  }
+
+  #dropUpstream(): void {
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    upstream?.destroy();
+  }
+
+  #pauseClient(): void {
+    this.#paused = true;
+    this.#connection.socket.pause();
+  }
+
+  #accept(): string {
+    for (let at = this.#raw.length - 2; at >= 0; at -= 2) {
+      if (this.#raw[at]?.toLowerCase() === 'accept') return this.#raw[at + 1] ?? '';
+    }
+    return '';
+  }
+}

@@ -1,0 +1,388 @@
+/**
+ * An answer on its way to the client: read strictly, passed on as it comes, ended where it ends.
+ *
+ * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that
+ * the client does not take, no more is kept than what one read brought.
+ */
+import type { FaultCode } from '../../errors.ts';
+import type { Exchange } from '../accounting/exchange.ts';
+import { responseHeaders, trailerPairs } from '../headers.ts';
+import { BodyScanner } from './bodyScanner.ts';
+import type { ClientConnection } from './clientConnection.ts';
+import {
+  emptyResponseHead,
+  parseResponse,
+  type ResponseHead,
+  responseHeadBytesMax,
+} from './response.ts';
+import type { ResponseHeadCache } from './responseHeadCache.ts';
+
+/** Whose answer it is, told how it goes. */
+export interface Recipient {
+  /** What came is no answer, and nothing of it was passed on. */
+  malformed(): void;
+  /** The client has part of an answer, and the rest will not come. */
+  broken(code: FaultCode): void;
+  /**
+   * All of the answer has come.
+   *
+   * @param reusable it ended exactly where it said, and the connection is kept by the target.
+   * @param keepsForMs for so long; 0: nothing was said.
+   */
+  complete(reusable: boolean, keepsForMs: number): void;
+  /** The client has taken all of it. */
+  taken(): void;
+  /** The bytes last received are still being written. */
+  keepBuffer(): void;
+  /** The connection to the client ends with this answer. */
+  mustClose(): boolean;
+}
+
+/** awaiting: no head has come; answering: it was passed on; flushing: all of it was; over. */
+type State = 'awaiting' | 'answering' | 'flushing' | 'over';
+
+/**
+ * Bodies up to there are joined to the head as text: one small write is cheaper than a gathered
+ * one.
+ */
+const joinBytesMax = 4096;
+/** A first look for the end of a head takes so much; most are shorter. */
+const headGuessBytes = 2048;
+const interimMax = 16;
+const noBytes = Buffer.alloc(0);
+
+export class ResponseRelay {
+  readonly #connection: ClientConnection;
+  readonly #exchange: Exchange;
+  readonly #recipient: Recipient;
+  readonly #idleMs: number;
+  #state: State = 'awaiting';
+  /** What has come of a head that is not whole. */
+  #partial: Buffer | null = null;
+  #interims = 0;
+  #keepsForMs = 0;
+  #keeps = false;
+  #follower: BodyScanner | null = null;
+  #chunks = false;
+  /** What waited for the client when it was last looked at. */
+  #waitingBytes = -1;
+  /** The client's connection ends with this answer. */
+  close = false;
+
+  constructor(
+    connection: ClientConnection,
+    exchange: Exchange,
+    recipient: Recipient,
+    /** Silence on either side in mid-answer. */
+    idleMs: number,
+  ) {
+    this.#connection = connection;
+    this.#exchange = exchange;
+    this.#recipient = recipient;
+    this.#idleMs = idleMs;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Nothing at all has come from the target. */
+  get untouched(): boolean {
+    return this.#state === 'awaiting' && this.#partial === null && this.#interims === 0;
+  }
+
+  /** The body ends where the target's connection does. */
+  get endsWithConnection(): boolean {
+    return this.#state === 'answering' && this.#follower?.endsWithConnection === true;
+  }
+
+  /** An event stream has no end of its own, so any event may be its last. */
+  get mayEndHere(): boolean {
+    if (this.#state !== 'answering' || this.#exchange.lease?.kind !== 'sse') return false;
+    return this.#chunks || this.#follower?.betweenChunks === true;
+  }
+
+  /**
+   * @param bytes valid during the call only.
+   * @param heads what is known of heads on this connection.
+   * @returns false: no more, until the client has taken some.
+   */
+  received(bytes: Buffer, length: number, heads: ResponseHeadCache): boolean {
+    if (this.#state === 'answering') return this.#receivedBody(bytes, 0, length, '');
+    if (this.#state !== 'awaiting') return false;
+    if (this.#partial === null) return this.#receivedHead(bytes, length, heads);
+    const joined = Buffer.concat([this.#partial, bytes.subarray(0, length)]);
+    this.#partial = null;
+    return this.#receivedHead(joined, joined.length, heads);
+  }
+
+  /** The answer ends here: with its connection, or because an event stream is cut. */
+  endHere(): void {
+    this.#messageEnded(this.#chunks || this.mayEndHere ? '0\r\n\r\n' : '', false);
+  }
+
+  /** An answer of our own, whole. */
+  write(text: string): void {
+    this.#messageEnded(text, false);
+  }
+
+  clientDrained(): void {
+    if (this.#state === 'flushing') this.#flushed();
+    else this.moved();
+  }
+
+  /**
+   * Something moved: silence begins anew. An event stream may be silent for as long as it likes,
+   * but its client may not leave it unread.
+   */
+  moved(): void {
+    const { deadline, lane, socket } = this.#connection;
+    const free = this.#exchange.lease?.kind === 'sse' && socket.writableLength === 0;
+    if (free) lane.deadlines.disarm(deadline);
+    else lane.deadlines.arm(deadline, this.#idleMs);
+  }
+
+  /** Nothing moved for as long as it may: it is the target's fault, or the client's. */
+  stalled(): void {
+    const waiting = this.#connection.socket.writableLength;
+    if (waiting > 0) {
+      const moves = waiting !== this.#waitingBytes;
+      this.#waitingBytes = waiting;
+      // The client took some of it since the last look, or this is the first.
+      if (moves) this.moved();
+      else this.#connection.destroy();
+      return;
+    }
+    this.#exchange.failed();
+    this.#recipient.broken('UPSTREAM_TIMEOUT');
+  }
+
+  /** Nothing more is to be done. */
+  abandon(): void {
+    this.#state = 'over';
+  }
+
+  #receivedHead(bytes: Buffer, length: number, heads: ResponseHeadCache): boolean {
+    const { method } = this.#exchange;
+    const text = bytes.toString('latin1', 0, Math.min(length, headGuessBytes));
+    const known = heads.recall(text, method);
+    if (known !== null) return this.#answer(known, bytes, known.headBytes, length, heads);
+    const head = responseHead;
+    let at = 0;
+    for (;;) {
+      const verdict = readHead(bytes, at, length, method, head);
+      if (verdict === 'partial' && length - at <= responseHeadBytesMax) {
+        this.#partial = Buffer.from(bytes.subarray(at, length));
+        return true;
+      }
+      // Nobody asked for another protocol.
+      if (verdict !== 'whole' || head.status === 101) return this.#malformed();
+      at += head.headBytes;
+      if (head.status >= 200) break;
+      if (++this.#interims > interimMax) return this.#malformed();
+      this.#interim(head);
+      if (at === length) return true;
+    }
+    // Of those behind interim answers nothing is remembered: what came first would have to come
+    // again.
+    if (at === head.headBytes) heads.remember(text, method, head);
+    return this.#answer(head, bytes, at, length, null);
+  }
+
+  #malformed(): boolean {
+    this.#recipient.malformed();
+    return false;
+  }
+
+  /**
+   * 103 is passed on. 100 answers an expectation nobody had; 102 says nothing to a client that
+   * waits anyway.
+   */
+  #interim(head: ResponseHead): void {
+    if (head.status !== 103) return;
+    const headers = responseHeaders(head.raw, head.version, {
+      status: head.status,
+      chunked: false,
+      connection: null,
+    });
+    const text = withLines(`HTTP/1.1 ${head.status} ${head.reason}\r\n`, headers);
+    this.#connection.socket.write(text, 'latin1');
+  }
+
+  /** @param heads knows this head; null: it was just read. */
+  #answer(
+    head: ResponseHead,
+    bytes: Buffer,
+    at: number,
+    length: number,
+    heads: ResponseHeadCache | null,
+  ): boolean {
+    const exchange = this.#exchange;
+    const { status, framing } = head;
+    exchange.answered();
+    exchange.status = status;
+    if (head.eventStream) exchange.lease?.become('sse');
+    this.#state = 'answering';
+    this.#keepsForMs = head.keepsForMs;
+    this.#keeps = head.keeps;
+    this.#chunks = framing === 'untilClose';
+    this.close = this.#recipient.mustClose();
+    const text = heads === null || this.close ? this.#headText(head) : this.#knownText(head, heads);
+    if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
+      return this.#messageEnded(text, at === length);
+    }
+    const end = at + head.bodyBytes;
+    if (framing === 'length' && end <= length) {
+      // All of it came at once, as it mostly does.
+      exchange.bytesOut += head.bodyBytes;
+      this.#pass(text, bytes, at, head.bodyBytes);
+      return this.#messageEnded('', end === length);
+    }
+    this.#follower = new BodyScanner();
+    this.#follower.begin(framing, head.bodyBytes);
+    return this.#receivedBody(bytes, at, length, text);
+  }
+
+  #knownText(head: ResponseHead, heads: ResponseHeadCache): string {
+    if (heads.passed === '') heads.passed = flat(this.#headText(head));
+    return heads.passed;
+  }
+
+  #headText({ status, reason, version, raw, framing }: ResponseHead): string {
+    const chunked = framing === 'chunked' || framing === 'untilClose';
+    const headers = responseHeaders(raw, version, {
+      status,
+      chunked,
+      // HTTP/1.1 keeps a connection where nothing is said.
+      connection: this.close ? 'close' : null,
+    });
+    if (chunked) headers.push('Transfer-Encoding', 'chunked');
+    return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
+  }
+
+  /** @param before text that goes out in front: the head, or nothing. */
+  #receivedBody(bytes: Buffer, from: number, to: number, before: string): boolean {
+    const follower = this.#follower;
+    if (follower === null) return false;
+    const { socket } = this.#connection;
+    const followed = follower.follow(bytes, from, to);
+    if (followed === 'malformed') {
+      if (before !== '') socket.write(before, 'latin1');
+      this.#exchange.failed();
+      this.#recipient.broken('UPSTREAM_MALFORMED');
+      return false;
+    }
+    const { passable } = follower;
+    this.#exchange.bytesOut += passable;
+    if (this.#chunks) this.#passChunk(before, bytes, from, passable);
+    else this.#pass(before, bytes, from, passable);
+    if (followed === 'ended') {
+      const { trailers } = follower;
+      const tail = trailers === null ? '' : trailerLines(trailers);
+      return this.#messageEnded(tail, from + follower.taken === to);
+    }
+    this.moved();
+    return !(socket.writableLength > 0 && socket.writableNeedDrain);
+  }
+
+  /**
+   * A body that ends with its connection goes on in chunks: the client's connection may live on.
+   */
+  #passChunk(before: string, bytes: Buffer, from: number, length: number): void {
+    const { socket } = this.#connection;
+    if (length === 0) {
+      if (before !== '') socket.write(before, 'latin1');
+      return;
+    }
+    socket.cork();
+    this.#pass(`${before}${length.toString(16)}\r\n`, bytes, from, length);
+    socket.write('\r\n', 'latin1');
+    socket.uncork();
+    if (socket.writableLength > 0) this.#recipient.keepBuffer();
+  }
+
+  #pass(before: string, bytes: Buffer, from: number, length: number): void {
+    const { socket } = this.#connection;
+    if (length === 0) {
+      if (before !== '') socket.write(before, 'latin1');
+      return;
+    }
+    if (before !== '' && length <= joinBytesMax) {
+      socket.write(before + bytes.toString('latin1', from, from + length), 'latin1');
+      return;
+    }
+    const part = bytes.subarray(from, from + length);
+    if (before === '') {
+      socket.write(part);
+    } else {
+      socket.cork();
+      socket.write(before, 'latin1');
+      socket.write(part);
+      socket.uncork();
+    }
+    // Where the kernel did not take all, what is left is read from this very buffer later.
+    if (socket.writableLength > 0) this.#recipient.keepBuffer();
+  }
+
+  /**
+   * The answer is whole.
+   *
+   * @param tail what is still to be written.
+   * @param exact nothing followed it.
+   */
+  #messageEnded(tail: string, exact: boolean): boolean {
+    const { socket } = this.#connection;
+    this.#state = 'flushing';
+    if (tail !== '') socket.write(tail, 'latin1');
+    this.#recipient.complete(exact && this.#keeps, this.#keepsForMs);
+    if (socket.writableLength === 0) {
+      this.#flushed();
+    } else {
+      this.#connection.arm(this.#idleMs);
+      // 'drain' comes only behind a write that was told to wait; this one is called in any case.
+      if (!socket.writableNeedDrain) socket.write(noBytes, () => this.#flushed());
+    }
+    return exact;
+  }
+
+  #flushed(): void {
+    if (this.#state !== 'flushing') return;
+    this.#state = 'over';
+    this.#recipient.taken();
+  }
+}
+
+/** One for all: a head is read and used up in one turn. */
+const responseHead = emptyResponseHead();
+
+function readHead(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  method: string,
+  head: ResponseHead,
+): 'whole' | 'partial' | 'malformed' {
+  const guess = Math.min(to, from + headGuessBytes);
+  const verdict = parseResponse(bytes.toString('latin1', from, guess), method, head);
+  if (verdict !== 'partial' || guess === to) return verdict;
+  const most = Math.min(to, from + responseHeadBytesMax + 1);
+  return parseResponse(bytes.toString('latin1', from, most), method, head);
+}
+
+/** A head: `start` is its first line, `headers` are names and values in turn. */
+export function withLines(start: string, headers: readonly string[]): string {
+  let text = start;
+  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  return `${text}\r\n`;
+}
+
+/** The same text in one piece of its own: it is written often, and keeps nothing else in memory. */
+export function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
+}
+
+function trailerLines(raw: readonly string[]): string {
+  let text = '';
+  for (const [name, value] of trailerPairs(raw)) text += `${name}: ${value}\r\n`;
+  return `${text}\r\n`;
+}

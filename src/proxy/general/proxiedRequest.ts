@@ -1,0 +1,277 @@
+/**
+ * One request in the general lane, from its head until the client's side is over.
+ *
+ * The rule this file keeps: the walk is vet, match, claim, send, in this order, and once the
+ * client's side closes nothing of the request goes on: no ticket, no connection to a target, no
+ * deadline.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Fault, type FaultCode } from '../../errors.ts';
+import type { RetryReason } from '../accounting/counters.ts';
+import { Exchange } from '../accounting/exchange.ts';
+import { ownAnswer } from '../answers.ts';
+import { Deadline, type Deadlines } from '../deadlines.ts';
+import type { Lease } from '../lease.ts';
+import type { Plane } from '../plane.ts';
+import type { Service } from '../service.ts';
+import type { Target } from '../target.ts';
+import type { TrustedProxies } from '../trustedProxies.ts';
+import { type ValidRequest, validateRequest } from '../validateRequest.ts';
+import type { ClientConnection, Underway } from './clientConnection.ts';
+import type { Forwarder } from './forwarder.ts';
+import { UpstreamRequest } from './upstreamRequest.ts';
+
+/** What all calls of a lane share. */
+export interface Surroundings {
+  readonly plane: Plane;
+  readonly forwarder: Forwarder;
+  readonly deadlines: Deadlines;
+  trusted: TrustedProxies;
+}
+
+/** How much of the request's body was read from the client. */
+export type BodyState = 'none' | 'unread' | 'read';
+
+/** A client that shut its side is asked so often whether it is still there. */
+const probeAfterMs = 250;
+const probeEveryMs = 1_000;
+/** What Retry-After says where no service says it. */
+const retryAfterSeconds = 1;
+
+export class ProxiedRequest implements Underway {
+  readonly around: Surroundings;
+  readonly connection: ClientConnection;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** Bytes behind the head of a request for a tunnel; null: it is a plain request. */
+  readonly tunnelHead: Buffer | null;
+  readonly exchange: Exchange;
+  readonly #vetted: ValidRequest | FaultCode;
+  body: BodyState;
+  /** A 100 Continue is owed before the body comes. */
+  owesContinue = false;
+  #attempt: UpstreamRequest | null = null;
+  #cancelWait: (() => void) | null = null;
+  #probe: Deadline | null = null;
+  #over = false;
+
+  constructor(
+    around: Surroundings,
+    connection: ClientConnection,
+    req: IncomingMessage,
+    res: ServerResponse,
+    tunnelHead: Buffer | null,
+  ) {
+    this.around = around;
+    this.connection = connection;
+    this.req = req;
+    this.res = res;
+    this.tunnelHead = tunnelHead;
+    const { method = '', url = '', httpVersion } = req;
+    const vetted = validateRequest(method, url, httpVersion, req.rawHeaders);
+    const refused = typeof vetted === 'string';
+    this.#vetted = vetted;
+    this.exchange = new Exchange(around.plane, 'general', {
+      method,
+      path: url,
+      host: refused ? (req.headers.host ?? '') : vetted.host,
+      client: connection.client,
+      id: refused ? undefined : vetted.id,
+    });
+    this.body = !refused && vetted.bodyBytes === 0 ? 'none' : 'unread';
+    // Node 24.9 and later lose what came in one read behind an upgrade that is declined: so nothing
+    // may.
+    if (tunnelHead === null && req.headers.upgrade !== undefined) res.shouldKeepAlive = false;
+    this.owesContinue = !refused && vetted.expectsContinue && this.body === 'unread';
+    res.on('error', ignore);
+    res.once('close', () => this.closed());
+  }
+
+  get version(): '1.0' | '1.1' {
+    return this.req.httpVersionMinor === 0 ? '1.0' : '1.1';
+  }
+
+  get service(): Service {
+    const { service } = this.exchange;
+    if (service === null) throw new Error('a request was sent that matched no service');
+    return service;
+  }
+
+  /** The body comes in chunks. */
+  get chunked(): boolean {
+    return typeof this.#vetted !== 'string' && this.#vetted.bodyBytes === null;
+  }
+
+  /** Bytes of the request may still come. */
+  get unread(): boolean {
+    return this.body !== 'none' && !this.req.complete;
+  }
+
+  begin(): void {
+    if (this.#over) return;
+    const refusal = this.#route();
+    if (refusal !== null) this.answer(refusal);
+    else this.#claim(this.service);
+  }
+
+  /**
+   * A try failed before the client got anything: the request goes to another target, or is
+   * answered.
+   *
+   * @param reason null: nothing to retry.
+   */
+  attemptFailed(reason: RetryReason | null, code: FaultCode): void {
+    const { exchange, service } = this;
+    this.#attempt = null;
+    if (this.#over) return;
+    if (reason !== null && exchange.mayRetry(reason, this.body)) {
+      this.#claim(service, exchange.retry(reason));
+      return;
+    }
+    const down = exchange.lease?.panic === true && code === 'UPSTREAM_UNREACHABLE';
+    this.answer(down ? 'NO_HEALTHY_TARGET' : code);
+  }
+
+  /** Answers ourselves, or breaks off where an answer has begun. */
+  answer(code: FaultCode): void {
+    const { exchange, res, req } = this;
+    if (this.#over) return;
+    exchange.fault ??= code;
+    if (res.headersSent) {
+      this.abort();
+      return;
+    }
+    // Behind a request that was refused nothing is believed, be it refused at once or in its turn.
+    const drop = this.unread || typeof this.#vetted === 'string';
+    const close =
+      drop || this.tunnelHead !== null || !res.shouldKeepAlive || this.around.plane.closing;
+    const accept = typeof this.#vetted === 'string' ? req.headers.accept : this.#vetted.accept;
+    const answer = ownAnswer(code, {
+      id: exchange.id,
+      accept: accept ?? '',
+      retryAfterSeconds: exchange.service?.policy.retryAfterSeconds ?? retryAfterSeconds,
+      close,
+      date: this.around.plane.clock.date(),
+    });
+    exchange.status = answer.status;
+    if (!close) this.keepAlive(answer.headers);
+    res.writeHead(answer.status, answer.reason, answer.headers);
+    if (drop) {
+      this.connection.lingerAfterAnswer();
+      req.resume();
+    }
+    if (req.method !== 'HEAD') exchange.bytesOut += answer.body.length;
+    res.end(answer.body);
+  }
+
+  /**
+   * Says nothing of the connection where HTTP/1.1 needs nothing said. ProxiedRequest it before `writeHead`.
+   */
+  keepAlive(headers: string[]): void {
+    if (this.version === '1.0') headers.push('Connection', 'keep-alive');
+    else this.res.removeHeader('connection');
+  }
+
+  /** Ends the client's connection at once: it must not take what it got for the whole. */
+  abort(): void {
+    this.connection.socket.destroy();
+  }
+
+  spoiled(code: FaultCode, gone: boolean): boolean {
+    if (!this.unread) return false;
+    if (gone) {
+      this.abort();
+      return true;
+    }
+    this.#attempt?.drop();
+    this.answer(code);
+    return true;
+  }
+
+  clientEnded(): void {
+    if (this.#over || this.tunnelHead !== null) return;
+    // An event stream has no end to wait for: who shuts a side has left.
+    if (this.exchange.lease?.kind === 'sse') {
+      this.abort();
+    } else if (!this.res.headersSent && this.version === '1.1') {
+      this.#probe = new Deadline({ expired: () => this.#ask() });
+      this.around.deadlines.arm(this.#probe, probeAfterMs);
+    }
+  }
+
+  /** The client's side is over; for tunnels, both are. Only the first call counts. */
+  closed(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { exchange, res, around } = this;
+    this.#cancelWait?.();
+    this.#attempt?.drop();
+    if (this.#probe !== null) around.deadlines.disarm(this.#probe);
+    const well = res.writableFinished || exchange.fault !== null || exchange.status === 101;
+    exchange.finish(well ? 'finished' : 'clientAborted');
+    if (this.unread && !this.connection.socket.destroyed) this.#discard();
+    this.connection.over();
+  }
+
+  /** @returns why the request goes no further. */
+  #route(): FaultCode | null {
+    const vetted = this.#vetted;
+    const { exchange } = this;
+    if (typeof vetted === 'string') return vetted;
+    const service = this.around.plane.match(exchange.host, exchange.path);
+    if (service === undefined) return 'ROUTE_UNKNOWN';
+    exchange.service = service;
+    const { headerBytesMax, bodyBytesMax } = service.policy;
+    if (vetted.headBytes > headerBytesMax) return 'HEADER_TOO_LARGE';
+    return vetted.bodyBytes !== null && vetted.bodyBytes > bodyBytesMax ? 'BODY_TOO_LARGE' : null;
+  }
+
+  #claim(service: Service, avoid?: Target): void {
+    const lease = service.claim(avoid);
+    if (lease !== null) {
+      this.#send(lease);
+      return;
+    }
+    this.#cancelWait = service.wait((got) => {
+      this.#cancelWait = null;
+      if (got instanceof Fault) this.answer(got.code);
+      else this.#send(got);
+    });
+  }
+
+  #send(lease: Lease): void {
+    this.exchange.sent(lease);
+    this.#attempt = new UpstreamRequest(this, lease);
+    this.#attempt.start();
+  }
+
+  /**
+   * An interim answer is harmless to a client that waits, and is answered with a reset where nobody
+   * is.
+   */
+  #ask(): void {
+    if (this.#over || this.res.headersSent || this.#probe === null) return;
+    this.res.writeContinue();
+    this.around.deadlines.arm(this.#probe, probeEveryMs);
+  }
+
+  /**
+   * The answer is complete and the request is not: what still comes is read and dropped, for a
+   * while.
+   */
+  #discard(): void {
+    const { req, connection, around } = this;
+    const deadline = new Deadline({ expired: () => connection.socket.destroy() });
+    around.deadlines.arm(deadline, discardMs);
+    const over = (): void => around.deadlines.disarm(deadline);
+    req.once('close', over);
+    connection.socket.once('close', over);
+    req.resume();
+  }
+}
+
+/** How long a client may go on sending a body that nobody waits for any more. */
+const discardMs = 10_000;
+
+/** What goes wrong with an answer shows when it closes. */
+function ignore(): void {}

@@ -1,0 +1,172 @@
+/**
+ * A target's answer on its way to the client.
+ *
+ * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that
+ * the client does not take, no more is kept than what one write holds.
+ */
+import type { IncomingMessage } from 'node:http';
+import { responseHeaders, trailerPairs } from '../headers.ts';
+import type { ProxiedRequest } from './proxiedRequest.ts';
+import type { UpstreamRequest } from './upstreamRequest.ts';
+
+/** A body of so many bytes is copied rather than written by itself. */
+const inlineBytesMax = 4096;
+
+export class ResponseRelay {
+  readonly #call: ProxiedRequest;
+  readonly #attempt: UpstreamRequest;
+  readonly #answer: IncomingMessage;
+  readonly #bodyless: boolean;
+  #chunked = false;
+  /** Of the body, where the target said it; -1: it did not. */
+  #length = -1;
+  #ended = false;
+  /** What waited for the client when it was last looked at. */
+  #waitingBytes = -1;
+
+  constructor(call: ProxiedRequest, attempt: UpstreamRequest, answer: IncomingMessage) {
+    this.#call = call;
+    this.#attempt = attempt;
+    this.#answer = answer;
+    const { statusCode } = answer;
+    this.#bodyless = call.req.method === 'HEAD' || statusCode === 204 || statusCode === 304;
+  }
+
+  /** The target's answer came whole. */
+  get complete(): boolean {
+    return this.#answer.complete;
+  }
+
+  /** An event stream has no end of its own, so any event may be its last. */
+  get mayEndHere(): boolean {
+    return this.#call.exchange.lease?.kind === 'sse' && this.#chunked;
+  }
+
+  start(): void {
+    const answer = this.#answer;
+    const { exchange, res } = this.#call;
+    const status = answer.statusCode ?? 0;
+    const type = answer.headers['content-type'];
+    if (type?.toLowerCase().startsWith('text/event-stream')) exchange.lease?.become('sse');
+    if (!this.#writeHead(status)) return;
+    exchange.status = status;
+    this.#attempt.moved();
+    if (this.#bodyless || this.#length === 0) {
+      answer.resume();
+      this.end();
+      return;
+    }
+    if (this.#length === -1) answer.on('end', () => this.end());
+    answer.on('close', () => this.#closed());
+    answer.on('data', (chunk: Buffer) => {
+      if (this.#ended) return;
+      exchange.bytesOut += chunk.length;
+      if (exchange.bytesOut === this.#length) {
+        this.end(chunk);
+        return;
+      }
+      const taken = res.write(chunk);
+      this.#attempt.moved(!taken);
+      if (!taken) this.#waitForClient();
+    });
+    // What came with the head is written in this turn; a head that came alone must not wait for
+    // more.
+    process.nextTick(flushAlone, this.#call);
+  }
+
+  #waitForClient(): void {
+    this.#answer.pause();
+    this.#call.res.once('drain', () => {
+      this.#attempt.moved();
+      this.#answer.resume();
+    });
+  }
+
+  /** @param last what is left of the body, where its end is known by its length. */
+  end(last?: Buffer): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { res } = this.#call;
+    const { rawTrailers } = this.#answer;
+    if (this.#chunked && rawTrailers.length > 0) {
+      try {
+        res.addTrailers(trailerPairs(rawTrailers));
+      } catch {
+        // A trailer that Node does not write is left out: the body is whole without it.
+      }
+    }
+    if (last === undefined) res.end();
+    // As a string it goes out in one piece with the head: half the price for small answers.
+    else if (last.length <= inlineBytesMax) res.end(last.toString('latin1'), 'latin1');
+    else res.end(last);
+    this.#attempt.moved(true);
+  }
+
+  /** Nothing moved for as long as it may: it is the target's fault, or the client's. */
+  stalled(): void {
+    const { res, connection, exchange } = this.#call;
+    const waiting = res.writableLength + connection.socket.writableLength;
+    if (this.#ended || res.writableNeedDrain) {
+      const moves = waiting !== this.#waitingBytes;
+      this.#waitingBytes = waiting;
+      // The client took some of it since the last look, or this is the first.
+      if (moves) this.#attempt.moved(true);
+      else this.#call.abort();
+      return;
+    }
+    exchange.fault = 'UPSTREAM_TIMEOUT';
+    exchange.failed();
+    this.#call.abort();
+  }
+
+  #closed(): void {
+    if (this.#ended || this.#answer.complete) return;
+    const { exchange } = this.#call;
+    exchange.fault ??= 'UPSTREAM_RESET';
+    exchange.failed();
+    this.#ended = true;
+    this.#call.abort();
+  }
+
+  #writeHead(status: number): boolean {
+    const call = this.#call;
+    const { res, version } = call;
+    const answer = this.#answer;
+    const length = answer.headers['content-length'];
+    const measured = this.#bodyless || length !== undefined;
+    if (length !== undefined) this.#length = Number(length);
+    this.#chunked = !measured && version === '1.1';
+    const close =
+      call.tunnelHead !== null ||
+      call.around.plane.closing ||
+      !res.shouldKeepAlive ||
+      (!measured && version === '1.0');
+    const headers = responseHeaders(
+      answer.rawHeaders,
+      answer.httpVersionMinor === 0 ? '1.0' : '1.1',
+      { status, chunked: this.#chunked, connection: close ? 'close' : null },
+    );
+    if (!close) call.keepAlive(headers);
+    // What the target says of the date stands, and so does its silence.
+    res.sendDate = false;
+    try {
+      res.writeHead(status, (answer.statusMessage ?? '').replace(unclean, ''), headers);
+      return true;
+    } catch {
+      this.#ended = true;
+      this.#attempt.drop();
+      call.attemptFailed(null, 'UPSTREAM_MALFORMED');
+      return false;
+    }
+  }
+}
+
+/** What may not stand in a reason phrase (RFC 9112 section 4). */
+const unclean = /[^\t\x20-\x7e\x80-\xff]/g;
+
+const noBytes = Buffer.alloc(0);
+
+function flushAlone(call: ProxiedRequest): void {
+  // Not `flushHeaders`, which writes octets above ASCII as UTF-8.
+  if (call.exchange.bytesOut === 0 && !call.res.writableEnded) call.res.write(noBytes);
+}

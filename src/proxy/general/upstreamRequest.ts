@@ -1,0 +1,313 @@
+/**
+ * One try of a request on one target: the connection, the body upwards, and the wait for an answer.
+ *
+ * The rule this file keeps: the body is not read before there is a connection to send it on, so
+ * until then the request can go elsewhere; and a try reports its failure once, after which nothing
+ * of it is heard.
+ */
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FaultCode } from '../../errors.ts';
+import type { RetryReason } from '../accounting/counters.ts';
+import { Deadline, type Waiter } from '../deadlines.ts';
+import { requestHeaders, responseHeaders, trailerPairs } from '../headers.ts';
+import type { Cut, Lease } from '../lease.ts';
+import { AgentUpstreams } from './agentUpstreams.ts';
+import type { Sender } from './forwarder.ts';
+import type { ProxiedRequest } from './proxiedRequest.ts';
+import { ResponseRelay } from './responseRelay.ts';
+import { Tunnel } from './tunnel.ts';
+
+type Phase = 'connect' | 'upload' | 'answer' | 'download';
+
+/** Under this key a pool keeps the general lane's connections. */
+const generalKey = Symbol('general');
+
+export class UpstreamRequest implements Sender, Waiter {
+  readonly #call: ProxiedRequest;
+  readonly #lease: Lease;
+  readonly #deadline = new Deadline(this);
+  #phase: Phase = 'connect';
+  #request: ClientRequest | null = null;
+  #relay: ResponseRelay | null = null;
+  #tunnel: Tunnel | null = null;
+  #over = false;
+
+  constructor(call: ProxiedRequest, lease: Lease) {
+    this.#call = call;
+    this.#lease = lease;
+  }
+
+  get method(): string {
+    return this.#call.exchange.method;
+  }
+
+  get path(): string {
+    return this.#call.exchange.path;
+  }
+
+  /** The request has been sent whole, as far as Node knows. */
+  get sent(): boolean {
+    return this.#request?.writableFinished === true;
+  }
+
+  start(): void {
+    const { around, exchange, service, tunnelHead } = this.#call;
+    const lease = this.#lease;
+    this.#arm(service.policy.connectMs);
+    lease.onCut((why) => this.#cut(why));
+    if (this.#over) return;
+    try {
+      if (tunnelHead !== null) {
+        around.forwarder.upgrade(this, lease.target);
+        return;
+      }
+      const kept = lease.pool.upstreams(generalKey, () => new AgentUpstreams());
+      // What failed on a kept connection is tried again on a new one: others may be as stale.
+      around.forwarder.send(this, lease.target, exchange.retries > 0 ? false : kept.agent);
+    } catch (thrown) {
+      if (!isBadHeader(thrown)) throw thrown;
+      this.#fail(null, 'REQUEST_INVALID', false);
+    }
+  }
+
+  headers(): string[] {
+    const { req, exchange, connection, around, chunked, version, tunnelHead } = this.#call;
+    const headers = requestHeaders(req.rawHeaders, {
+      client: exchange.client,
+      trusted: around.trusted.trusts(exchange.client),
+      proto: connection.proto,
+      host: exchange.host,
+      id: exchange.id,
+      version,
+      chunked,
+      upgrade: tunnelHead !== null,
+    });
+    const { host, port } = this.#lease.target;
+    // We speak HTTP/1.1 to targets, and that takes a Host; an HTTP/1.0 client need not have sent
+    // one.
+    if (exchange.host === '')
+      headers.push('Host', host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+    return headers;
+  }
+
+  begun(request: ClientRequest): void {
+    const call = this.#call;
+    this.#request = request;
+    // 0: all of them. Node would drop what is beyond 1000, silently.
+    request.maxHeadersCount = 0;
+    if (call.version === '1.1') request.on('information', (info) => this.#interim(info));
+    if (call.tunnelHead !== null) {
+      request.on('upgrade', (answer, socket, head) => this.#upgraded(answer, socket, head));
+      request.end();
+      return;
+    }
+    request.path = call.exchange.path;
+    const headers = this.headers();
+    if (call.exchange.retries === 0) request.removeHeader('connection');
+    for (let at = 0; at < headers.length; at += 2) {
+      request.appendHeader(headers[at] ?? '', headers[at + 1] ?? '');
+    }
+    if (call.body === 'none') request.end();
+  }
+
+  placed(request: ClientRequest): void {
+    const { socket } = request;
+    if (this.#over || socket === null) return;
+    if (socket.connecting) socket.once('connect', () => this.#connected());
+    else this.#connected();
+  }
+
+  answered(answer: IncomingMessage): void {
+    if (this.#over) {
+      answer.destroy();
+      return;
+    }
+    const encoding = answer.headers['transfer-encoding'];
+    if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') {
+      this.#fail(null, 'UPSTREAM_MALFORMED', true);
+      return;
+    }
+    this.#call.exchange.answered();
+    this.#phase = 'download';
+    this.#relay = new ResponseRelay(this.#call, this, answer);
+    this.#relay.start();
+  }
+
+  failed(error: NodeJS.ErrnoException): void {
+    // Behind an answer it is the answer's end that says whether it was whole.
+    if (this.#over || this.#relay !== null) return;
+    if (this.#phase === 'connect') {
+      this.#fail('connect', 'UPSTREAM_UNREACHABLE', true);
+    } else if (error.code?.startsWith('HPE_')) {
+      this.#fail(null, 'UPSTREAM_MALFORMED', true);
+    } else {
+      // That a kept connection was closed is nobody's failure.
+      const stale = this.#request?.reusedSocket === true;
+      this.#fail(stale ? 'stale' : 'reset', 'UPSTREAM_RESET', !stale);
+    }
+  }
+
+  expired(): void {
+    if (this.#over) return;
+    if (this.#phase === 'connect') {
+      this.#fail('connect', 'UPSTREAM_UNREACHABLE', true);
+    } else if (this.#phase === 'download') {
+      this.#relay?.stalled();
+    } else if (this.#phase === 'answer' || this.#request?.writableNeedDrain) {
+      this.#fail(null, 'UPSTREAM_TIMEOUT', true);
+    } else {
+      this.#fail(null, 'REQUEST_TIMEOUT', false);
+    }
+  }
+
+  /**
+   * Something moved: silence begins anew.
+   *
+   * @param onClient it is the client that has to move now. An event stream may be silent for as
+   *   long as it likes, but its client may not leave it unread.
+   */
+  moved(onClient = false): void {
+    if (this.#over) return;
+    if (this.#lease.kind === 'sse' && !onClient) this.#disarm();
+    else this.#arm(this.#call.service.policy.idleMs);
+  }
+
+  /**
+   * The request is over for the client, or goes elsewhere: nothing of this try is heard any more.
+   */
+  drop(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#disarm();
+    this.#tunnel?.destroy();
+    const request = this.#request;
+    // A connection whose exchange is complete on both sides goes back to the agent.
+    if (request !== null && !(this.#relay?.complete && request.writableFinished)) request.destroy();
+  }
+
+  #connected(): void {
+    const { body, res, service } = this.#call;
+    if (this.#over || this.#phase !== 'connect') return;
+    if (body === 'none') {
+      this.#phase = 'answer';
+      this.#arm(service.policy.responseMs);
+      return;
+    }
+    this.#phase = 'upload';
+    this.#arm(service.policy.idleMs);
+    if (this.#call.owesContinue) {
+      this.#call.owesContinue = false;
+      res.writeContinue();
+      this.#request?.flushHeaders();
+    }
+    this.#upload();
+  }
+
+  /** Pumps the body upwards; at most once in the life of a call. */
+  #upload(): void {
+    const call = this.#call;
+    const { req, exchange, service } = call;
+    const request = this.#request;
+    if (request === null) return;
+    call.body = 'read';
+    request.on('drain', () => {
+      this.moved();
+      req.resume();
+    });
+    req.on('data', (chunk: Buffer) => {
+      if (this.#over) return;
+      exchange.bytesIn += chunk.length;
+      if (exchange.bytesIn > service.policy.bodyBytesMax) {
+        this.#fail(null, 'BODY_TOO_LARGE', false);
+        return;
+      }
+      if (!request.write(chunk)) req.pause();
+      this.moved();
+    });
+    req.on('end', () => {
+      if (this.#over) return;
+      if (call.chunked && req.rawTrailers.length > 0) {
+        request.addTrailers(trailerPairs(req.rawTrailers));
+      }
+      request.end();
+      if (this.#phase !== 'upload') return;
+      this.#phase = 'answer';
+      this.#arm(service.policy.responseMs);
+    });
+  }
+
+  /**
+   * 103 is passed on. 100 was our own affair, and 102 says nothing to a client that waits anyway.
+   */
+  #interim(info: { statusCode: number; rawHeaders: string[] }): void {
+    const { res } = this.#call;
+    if (this.#over || info.statusCode !== 103 || res.headersSent) return;
+    const departure = { status: 103, chunked: false, connection: null };
+    const headers = responseHeaders(info.rawHeaders, '1.1', departure);
+    const hints: Record<string, string[]> & { link?: string[] } = {};
+    for (let at = 0; at < headers.length; at += 2) {
+      const name = (headers[at] ?? '').toLowerCase();
+      hints[name] = [...(hints[name] ?? []), headers[at + 1] ?? ''];
+    }
+    try {
+      res.writeEarlyHints(hints as { link: string[] });
+    } catch {
+      // Node takes Link only in its own grammar; a hint it does not take is no loss.
+    }
+  }
+
+  #upgraded(answer: IncomingMessage, upstream: Socket, head: Buffer): void {
+    const call = this.#call;
+    // First of all: from here on nobody else listens.
+    upstream.on('error', () => {});
+    if (this.#over) {
+      upstream.destroy();
+      return;
+    }
+    this.#disarm();
+    call.exchange.answered();
+    call.exchange.status = 101;
+    this.#lease.become('upgrade');
+    this.#tunnel = new Tunnel(call, answer, upstream);
+    this.#tunnel.open(head);
+  }
+
+  #cut(why: Cut): void {
+    const call = this.#call;
+    if (this.#tunnel !== null) {
+      this.#tunnel.close();
+      return;
+    }
+    if (this.#over) return;
+    if (this.#relay !== null) {
+      const relay = this.#relay;
+      if (relay.mayEndHere) relay.end();
+      else call.abort();
+      this.drop();
+      return;
+    }
+    this.drop();
+    call.answer(why === 'shutdown' ? 'SHUTTING_DOWN' : 'UPSTREAM_TIMEOUT');
+  }
+
+  #fail(reason: RetryReason | null, code: FaultCode, blame: boolean): void {
+    this.drop();
+    if (blame) this.#call.exchange.failed();
+    this.#call.attemptFailed(reason, code);
+  }
+
+  #arm(delayMs: number): void {
+    this.#call.around.deadlines.arm(this.#deadline, delayMs);
+  }
+
+  #disarm(): void {
+    this.#call.around.deadlines.disarm(this.#deadline);
+  }
+}
+
+/** Node refuses a character in a header that its parser let through. */
+function isBadHeader(thrown: unknown): boolean {
+  const code = (thrown as NodeJS.ErrnoException).code;
+  return code === 'ERR_INVALID_CHAR' || code === 'ERR_INVALID_HTTP_TOKEN';
+}

@@ -1,0 +1,281 @@
+/**
+ * The way back. The rule: it names where it goes, starts nothing, and waits for nothing but health.
+ */
+import { expect, test } from 'vitest';
+import type { StartOrder } from '../../../src/control/drivers/driver.ts';
+import { Fault } from '../../../src/errors.ts';
+import {
+  me,
+  order,
+  refusal,
+  serviceConfig,
+  World,
+  type WorldOptions,
+} from '../../support/fleet.ts';
+
+/** v1 on blue and warm, v2 on green and live. */
+async function flipped(options: WorldOptions = {}): Promise<World> {
+  const world = new World(options);
+  const fleet = await world.live();
+  await fleet.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(10_000);
+  return world;
+}
+
+test('a rollback moves all traffic in one step, and starts nothing', async () => {
+  const world = await flipped();
+  const started = [...world.platform.started];
+
+  const done = await world.fleet.rollback('shop', 'v1', { ...me, generation: 2 });
+  world.request();
+
+  expect(done).toMatchObject({
+    direction: 'rollback',
+    from: { color: 'green', release: 'v2' },
+    to: { color: 'blue', release: 'v1' },
+    receipt: { generation: 3, direction: 'rollback' },
+  });
+  expect(world.claimsOf().map(({ release }) => release)).toEqual(['v1', 'v1']);
+  expect(world.platform.started).toEqual(started);
+});
+
+test('a double click on rollback returns to the good version, once', async () => {
+  const world = await flipped();
+
+  const both = await Promise.allSettled([
+    world.fleet.rollback('shop', 'v1', me),
+    world.fleet.rollback('shop', 'v1', me),
+  ]);
+  expect(both[0].status).toBe('fulfilled');
+  expect(both[1]).toMatchObject({ reason: { status: 409 } });
+  await world.clock.passAsync(10_000);
+
+  expect(await refusal(world.fleet.rollback('shop', 'v1', me))).toMatchObject({
+    code: 'ROLLBACK_NOT_READY',
+    message: expect.stringContaining('v1 is live already'),
+  });
+  expect(await refusal(world.fleet.rollback('shop', null, { ...me, generation: 2 }))).toMatchObject(
+    {
+      code: 'GENERATION_STALE',
+    },
+  );
+  expect(world.fleet.service('shop')).toMatchObject({ generation: 3, live: 'blue' });
+});
+
+test('a rollback that does not say where it goes is refused: it is no toggle', async () => {
+  const world = await flipped();
+
+  expect(await refusal(world.fleet.rollback('shop', null, me))).toMatchObject({
+    code: 'BODY_INVALID',
+  });
+  expect(await refusal(world.fleet.rollback('shop', 'v0', me))).toMatchObject({
+    code: 'ROLLBACK_NOT_READY',
+    message: expect.stringContaining('holds v1, not v0'),
+  });
+
+  expect(world.fleet.service('shop').generation).toBe(2);
+});
+
+test('bug of argo #3304: a rollback after a rollback works, and after that too', async () => {
+  const world = await flipped();
+
+  for (const [to, generation] of [
+    ['v1', 3],
+    ['v2', 4],
+    ['v1', 5],
+  ] as const) {
+    await world.fleet.rollback('shop', to, me);
+    await world.clock.passAsync(2_000);
+    world.request();
+
+    expect(world.fleet.service('shop')).toMatchObject({
+      generation,
+      deployment: { phase: 'live' },
+    });
+    expect(world.claimsOf().at(-1)).toMatchObject({ release: to });
+    for (const worker of world.cluster.workers.values()) {
+      worker.finish('shop', 'blue', 'http', 'finished');
+      worker.finish('shop', 'green', 'http', 'finished');
+    }
+  }
+});
+
+test('a rollback while the old pool still drains makes its drain void', async () => {
+  const world = new World();
+  const fleet = await world.live();
+  world.request();
+  await fleet.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(5_000);
+  expect(fleet.service('shop').pools.blue?.role).toBe('draining');
+
+  await fleet.rollback('shop', 'v1', me);
+  await world.clock.passAsync(60_000);
+
+  const first = await fleet.deployment('shop-2');
+  expect(first).toMatchObject({ phase: 'live', receipt: { drained: { cut: 0, stillOpen: 2 } } });
+  expect(fleet.service('shop')).toMatchObject({
+    live: 'blue',
+    pools: { blue: { inside: { http: 2 } } },
+  });
+});
+
+test('a warm pool that is not wholly healthy is no way back, and says which target', async () => {
+  const world = await flipped();
+  world.platform.become('shop.blue.1', 1, 'down');
+
+  const { rollback } = world.fleet.service('shop');
+  expect(rollback).toMatchObject({ ready: false, to: { release: 'v1' } });
+  expect(rollback.reason).toContain('target r2 is not running');
+  expect(await refusal(world.fleet.rollback('shop', 'v1', me))).toMatchObject({
+    code: 'ROLLBACK_NOT_READY',
+    message: rollback.reason,
+  });
+  world.platform.become('shop.blue.1', 1, 'running');
+  await world.clock.passAsync(5_000);
+
+  expect(world.fleet.service('shop').rollback.ready).toBe(true);
+});
+
+/** The first rollback is refused and wakes the pool; the one after that goes through. */
+async function backAfterWaking(world: World, meanwhile: string): Promise<void> {
+  expect(await refusal(world.fleet.rollback('shop', 'v1', me))).toMatchObject({
+    code: 'ROLLBACK_NOT_READY',
+  });
+  expect(world.fleet.service('shop').rollback.reason).toContain(meanwhile);
+  await world.clock.passAsync(10_000);
+  await world.fleet.rollback('shop', 'v1', me);
+
+  expect(world.fleet.service('shop')).toMatchObject({
+    live: 'blue',
+    pools: { blue: { healthy: 2 } },
+  });
+}
+
+test('a warm pool kept small is grown back before a rollback counts as ready', async () => {
+  const warm = { forMs: null, replicas: 1, freeze: false };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  expect(world.platform.ports('shop.blue.1')).toHaveLength(1);
+  expect(world.fleet.service('shop').rollback.reason).toContain('kept at 1 of 2 replicas');
+
+  await backAfterWaking(world, 'growing back to 2');
+});
+
+test('a warm pool that is frozen is not probed, and thawed before a rollback counts as ready', async () => {
+  const warm = { forMs: null, replicas: null, freeze: true };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  await world.clock.passAsync(60_000);
+  const frozen = world.fleet.service('shop');
+  expect(frozen.pools.blue?.targets).toMatchObject([
+    { state: 'frozen', healthy: false, failures: 0 },
+    { state: 'frozen', healthy: false, failures: 0 },
+  ]);
+  expect(frozen.rollback.reason).toBe(
+    'The warm pool (v1 on blue) is kept frozen; `pointsman wake` thaws it, then roll back.',
+  );
+
+  await backAfterWaking(world, 'is thawing');
+});
+
+test('wake makes a rollback ready and switches nothing; a pool that is awake is let be', async () => {
+  const warm = { forMs: null, replicas: null, freeze: true };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  expect(world.fleet.service('shop').rollback.asleep).toBe(true);
+
+  expect(await refusal(world.fleet.wake('shop', { ...me, generation: 1 }))).toMatchObject({
+    code: 'GENERATION_STALE',
+  });
+  const waking = await world.fleet.wake('shop', me);
+  await world.clock.passAsync(10_000);
+  const again = await world.fleet.wake('shop', me);
+
+  expect(waking.rollback).toMatchObject({ ready: false, asleep: false });
+  expect(again).toMatchObject({ live: 'green', generation: 2, rollback: { ready: true } });
+});
+
+test('a warm pool that is kept small and frozen is made whole and thawed', async () => {
+  const warm = { forMs: null, replicas: 1, freeze: true };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  expect(world.fleet.service('shop').rollback.reason).toContain('kept frozen at 1 of 2 replicas');
+
+  await refusal(world.fleet.rollback('shop', 'v1', me));
+  expect(world.fleet.service('shop').rollback.reason).toContain(
+    'thawing and growing back to 2 replicas',
+  );
+  await world.clock.passAsync(10_000);
+
+  expect(world.fleet.service('shop')).toMatchObject({
+    rollback: { ready: true },
+    pools: { blue: { healthy: 2 } },
+  });
+});
+
+test('a platform that cannot freeze leaves the warm pool awake, and says so', async () => {
+  const warm = { forMs: null, replicas: null, freeze: true };
+  const refuse = async ({ frozen }: StartOrder): Promise<void> => {
+    if (frozen) throw new Fault('START_FAILED', 'there is no freezer here');
+  };
+  const world = await flipped({
+    services: [serviceConfig('shop', { warm })],
+    platform: { onStart: refuse },
+  });
+  await world.clock.passAsync(10_000);
+
+  expect(world.fleet.service('shop').rollback.ready).toBe(true);
+  expect(world.logs.join('\n')).toContain('there is no freezer here');
+});
+
+test('a frozen warm pool is found again after a restart of everything, and frozen again', async () => {
+  const warm = { forMs: null, replicas: null, freeze: true };
+  const world = await flipped({ services: [serviceConfig('shop', { warm })] });
+  await world.clock.passAsync(10_000);
+
+  await world.restart();
+  await world.clock.passAsync(10_000);
+
+  expect(world.fleet.service('shop').pools.blue?.targets[0]?.state).toBe('frozen');
+  await refusal(world.fleet.rollback('shop', 'v1', me));
+  await world.clock.passAsync(10_000);
+  expect(world.fleet.service('shop').rollback.ready).toBe(true);
+});
+
+test('a warm pool with a tunnel inside does not shrink', async () => {
+  const warm = { forMs: null, replicas: 1, freeze: false };
+  const world = new World({ services: [serviceConfig('shop', { warm })], workers: 1 });
+  const fleet = await world.live();
+  world.request();
+  world.cluster.worker(1).upgrade('shop');
+  await fleet.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(60_000);
+  expect(world.platform.ports('shop.blue.1')).toHaveLength(2);
+  expect(fleet.service('shop').deployment?.receipt?.drained).toMatchObject({
+    stillOpen: 1,
+    cut: 0,
+  });
+
+  world.cluster.worker(1).finish('shop', 'blue', 'upgrade', 'finished');
+  await world.clock.passAsync(5_000);
+
+  expect(world.platform.ports('shop.blue.1')).toHaveLength(1);
+});
+
+test('a worker that does not hold in time aborts the flip, is named, and traffic stays', async () => {
+  const world = await flipped();
+  world.cluster.hang(2);
+  const asked = refusal(world.fleet.rollback('shop', 'v1', me));
+  await world.clock.passAsync(0);
+  expect(world.cluster.worker(1).request('shop')).toBe('waits');
+  await world.clock.passAsync(300);
+  world.cluster.wake(2);
+  await world.clock.passAsync(1_000);
+
+  const fault = await asked;
+  expect(fault.code).toBe('HOLD_TIMEOUT');
+  expect(fault.message).toContain('worker 2');
+  world.request();
+  expect(world.claimsOf().map(({ release }) => release)).toEqual(['v2', 'v2', 'v2']);
+  expect(world.fleet.service('shop')).toMatchObject({
+    generation: 2,
+    deployment: { phase: 'failed', error: { code: 'HOLD_TIMEOUT' } },
+  });
+  expect(world.store.stored?.services.shop?.intent).toBeNull();
+});

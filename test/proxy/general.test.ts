@@ -1,8 +1,0 @@
-/** The general lane does what every lane must do. */
-import { createGeneralLane } from '../../src/proxy/general.ts';
-import { laneSuite } from './lane/suite.ts';
-
-laneSuite('general', (plane) => {
-  const { server } = createGeneralLane(plane);
-  return (socket) => void server.emit('connection', socket);
-});
