@@ -8,40 +8,10 @@
 import { builtinModules } from 'node:module';
 import { dirname, join, normalize } from 'node:path';
 import { expect, test } from 'vitest';
+import { roomOf, rooms } from '../support/floors.ts';
 import { importsOf, read, type Source, sources } from '../support/source.ts';
 
 const all = sources('src').filter(({ path }) => !path.startsWith('src/dashboard/'));
-
-/**
- * The rooms, from the cellar up; a file may import from its own room and from those named with it.
- */
-const rooms: Readonly<Record<string, readonly string[]>> = {
-  ground: [],
-  config: ['ground'],
-  proxy: ['ground', 'config'],
-  control: ['ground', 'config'],
-  cli: ['ground', 'config', 'control'],
-  top: ['ground', 'config', 'proxy', 'control', 'cli'],
-};
-
-/** Files that stand directly in src/. */
-const standing: Readonly<Record<string, string>> = {
-  'src/clock.ts': 'ground',
-  'src/errors.ts': 'ground',
-  'src/wire.ts': 'ground',
-  'src/log.ts': 'ground',
-  'src/ipc.ts': 'ground',
-  'src/listener.ts': 'ground',
-  'src/scoreboard.ts': 'ground',
-  'src/supervisor.ts': 'top',
-  'src/alone.ts': 'top',
-  'src/run.ts': 'top',
-  'src/main.ts': 'top',
-};
-
-function roomOf(path: string): string {
-  return standing[path] ?? path.split('/')[1] ?? '';
-}
 
 function local(source: Source): string[] {
   return importsOf(source)

@@ -1,0 +1,94 @@
+/**
+ * Nothing imports itself by way of others: not a file, not a folder.
+ *
+ * The rule this file keeps: imports of types count, since a reader follows them too; a folder and
+ * the one it stands in are two. So every folder can be read, and moved, with what lies below it.
+ *
+ * The lists of those that are still in a circle only shrink: whoever opens a circle takes its
+ * members out, and nobody adds one.
+ */
+import { expect, test } from 'vitest';
+import { circlesOf, fileGraph, folderGraph } from '../support/circles.ts';
+import { folderOf } from '../support/floors.ts';
+import { sources } from '../support/source.ts';
+
+const files = fileGraph(sources('src'));
+const folders = folderGraph(files, folderOf);
+
+const filesInCircles: readonly string[] = [
+  'src/config/kinds.ts',
+  'src/config/records.ts',
+  'src/control/service/deployer.ts',
+  'src/control/service/rollout.ts',
+  'src/control/service/standby.ts',
+  'src/dashboard/Ask.tsx',
+  'src/dashboard/DeployForm.tsx',
+  'src/proxy/accounting/accessLog.ts',
+  'src/proxy/accounting/exchange.ts',
+  'src/proxy/express/clientConnection.ts',
+  'src/proxy/express/lane.ts',
+  'src/proxy/express/proxiedRequest.ts',
+  'src/proxy/express/responseRelay.ts',
+  'src/proxy/general/proxiedRequest.ts',
+  'src/proxy/general/responseRelay.ts',
+  'src/proxy/general/tunnel.ts',
+  'src/proxy/general/upstreamRequest.ts',
+  'src/proxy/lease.ts',
+  'src/proxy/plane.ts',
+  'src/proxy/pool.ts',
+];
+
+const foldersInCircles: readonly string[] = [
+  'src/control',
+  'src/control/admin',
+  'src/control/drivers',
+  'src/control/drivers/docker',
+  'src/control/drivers/docker/containers',
+  'src/control/drivers/docker/engine',
+  'src/control/drivers/docker/images',
+  'src/control/drivers/process',
+  'src/control/health',
+  'src/control/model',
+  'src/control/record',
+  'src/control/service',
+  'src/control/stores',
+  'src/control/telemetry',
+  'src/control/workers',
+  'src/proxy',
+  'src/proxy/accounting',
+  'src/proxy/express',
+  'src/proxy/general',
+];
+
+test('no file imports itself by way of others', () => {
+  expect(circlesOf(files).flat().sort()).toEqual([...filesInCircles].sort());
+});
+
+test('no folder imports itself by way of others', () => {
+  expect(circlesOf(folders).flat().sort()).toEqual([...foldersInCircles].sort());
+});
+
+test('a circle is found however long it is, and whatever hangs on it', () => {
+  const text = (...names: string[]) =>
+    names.map((name) => `import type { A } from './${name}.ts';\n`);
+  const planted = fileGraph([
+    { path: 'src/a.ts', text: text('b', 'leaf').join('') },
+    { path: 'src/b.ts', text: text('c').join('') },
+    { path: 'src/c.ts', text: `${text('leaf').join('')}const a = await import('./a.ts');` },
+    { path: 'src/leaf.ts', text: '' },
+    { path: 'src/root.ts', text: text('a', 'c').join('') },
+  ]);
+
+  expect(circlesOf(planted)).toEqual([['src/a.ts', 'src/b.ts', 'src/c.ts']]);
+});
+
+test('a folder that its own parent imports, and that imports it, is a circle', () => {
+  const planted = fileGraph([
+    { path: 'src/house/door.ts', text: `import { a } from './room/chair.ts';` },
+    { path: 'src/house/wall.ts', text: '' },
+    { path: 'src/house/room/chair.ts', text: `import { a } from '../wall.ts';` },
+  ]);
+
+  expect(circlesOf(planted)).toEqual([]);
+  expect(circlesOf(folderGraph(planted, folderOf))).toEqual([['src/house', 'src/house/room']]);
+});
