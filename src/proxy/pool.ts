@@ -101,20 +101,24 @@ export class Pool {
    * the one with the fewest requests inside where several are next. Where none is healthy, one is
    * chosen all the same and the lease says `panic`.
    *
-   * @param avoid a target that just failed this request; taken only where there is no other.
+   * @param avoid a target that just failed this request; taken where no other one is usable, since
+   *   it is the better choice than one that probes have found down.
    * @returns null where `placesMax` requests are inside every usable target, streams and tunnels
    *   not counted, or there is no target at all.
    */
   claim(generation: number, placesMax: number, avoid?: Target): Lease | null {
     const now = this.#clock.now();
-    let chosen = this.#next(avoid, placesMax, (target) => target.usable(now));
+    let chosen = this.#next(avoid, placesMax, now);
     let panic = false;
     if (chosen === null) {
       if (this.#targets.some((target) => target !== avoid && target.usable(now))) return null;
-      chosen =
-        this.#next(avoid, placesMax, () => true) ?? this.#next(undefined, placesMax, () => true);
+      chosen = this.#next(undefined, placesMax, now);
+    }
+    if (chosen === null) {
+      if (this.#targets.some((target) => target.usable(now))) return null;
+      chosen = this.#next(avoid, placesMax, null) ?? this.#next(undefined, placesMax, null);
       if (chosen === null) return null;
-      panic = !chosen.usable(now);
+      panic = true;
     }
     // One that lagged behind (ejected for a while, or full) joins the round: it has nothing to make
     // up for, or it would get every request until it had.
@@ -231,14 +235,12 @@ export class Pool {
     };
   }
 
-  #next(
-    avoid: Target | undefined,
-    placesMax: number,
-    may: (target: Target) => boolean,
-  ): Target | null {
+  /** @param usableAt only targets that are usable at that moment; null: any. */
+  #next(avoid: Target | undefined, placesMax: number, usableAt: number | null): Target | null {
     let next: Target | null = null;
     for (const target of this.#targets) {
-      if (target === avoid || target.places >= placesMax || !may(target)) continue;
+      if (target === avoid || target.places >= placesMax) continue;
+      if (usableAt !== null && !target.usable(usableAt)) continue;
       if (
         next === null ||
         target.turn < next.turn ||

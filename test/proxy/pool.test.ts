@@ -66,14 +66,36 @@ test('only healthy targets are chosen; where there is none, one is chosen all th
   expect([healthy, panic.panic]).toEqual(['bbb', true]);
 });
 
-test('the target that just failed is avoided while there is another, healthy or not', () => {
-  const { claim } = setUp('ab', 'b');
+test('the target that just failed is avoided while there is another one that is usable', () => {
+  const { claim } = setUp('ab');
+  const first = claim();
+
+  expect(claim(first).target.id).toBe('b');
+  expect(claim(first).target.id).toBe('b');
+});
+
+test('a usable target that just failed is preferred to a panic, and waited for where it is full', () => {
+  const { pool, claim } = setUp('ab', 'b');
+  const first = claim();
+  const again = claim(first);
+
+  expect([first.target.id, again.target.id, again.panic]).toEqual(['a', 'a', false]);
+  expect(pool.claim(1, 2, first.target)).toBeNull();
+});
+
+test('in a panic the target that just failed is avoided while there is another', () => {
+  const { claim } = setUp('ab', 'ab');
   const first = claim();
   const second = claim(first);
-  const alone = setUp('a');
+  const third = claim(first);
+  const alone = setUp('a', 'a');
   const failed = alone.claim();
 
-  expect([first.target.id, second.target.id, second.panic]).toEqual(['a', 'b', true]);
+  expect([first, second, third].map((lease) => [lease.target.id, lease.panic])).toEqual([
+    ['a', true],
+    ['b', true],
+    ['b', true],
+  ]);
   expect(alone.claim(failed).target.id).toBe('a');
 });
 

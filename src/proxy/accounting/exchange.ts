@@ -87,7 +87,12 @@ export class Exchange {
     return body === 'none' && idempotent.has(this.method);
   }
 
-  /** Gives the lease back for another try. @returns the target to avoid. */
+  /**
+   * Gives the lease back for another try.
+   *
+   * @returns the target to avoid; undefined where it did not fail: that a kept connection was
+   *   closed says nothing against it.
+   */
   retry(reason: RetryReason): Target | undefined {
     this.retries++;
     this.retryReason = reason;
@@ -96,7 +101,7 @@ export class Exchange {
     service?.counts[lease.pool.color].retry(reason);
     lease.release('retried');
     this.lease = null;
-    return lease.target;
+    return reason === 'stale' ? undefined : lease.target;
   }
 
   /** The client's side is over. Only the first call counts. */

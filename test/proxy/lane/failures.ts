@@ -257,6 +257,36 @@ export function failureSuite(name: string, makeLane: MakeLane): void {
     expect(proxy.plane.stats().services[0]?.counts[0]?.retries).toEqual({ stale: 1 });
   });
 
+  test(`${name}: a kept connection that breaks says nothing against its target, the only one that is up`, async () => {
+    const origin = await startRawOrigin((socket, soFar) => {
+      const requests = soFar.match(/GET \/\w*/g) ?? [];
+      if (requests.length > 1) socket.destroy();
+      else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    });
+    const proxy = await startProxy(makeLane, withOneDown(origin.port, await deadPort()));
+
+    await ask(proxy.port, { path: '/first' });
+    const again = await ask(proxy.port, { path: '/again' });
+
+    expect(again.status).toBe(200);
+    expect(proxy.lines[1]).toMatchObject({ target: 'up', retryReason: 'stale', retries: 1 });
+    expect(proxy.plane.stats().services[0]?.counts[0]?.panics).toBe(0);
+  });
+
+  test(`${name}: a target that refuses is asked again where all others are down, and that is no panic`, async () => {
+    const proxy = await startProxy(makeLane, withOneDown(await deadPort(), await deadPort()));
+
+    const got = await ask(proxy.port);
+
+    expect(got.status).toBe(502);
+    expect(proxy.lines[0]).toMatchObject({
+      target: 'up',
+      fault: 'UPSTREAM_UNREACHABLE',
+      retryReason: 'connect',
+    });
+    expect(proxy.plane.stats().services[0]?.counts[0]?.panics).toBe(0);
+  });
+
   test(`${name}: bytes that a target sends unasked never become somebody's answer`, async () => {
     let asked = 0;
     const origin = await startRawOrigin((socket) => {
@@ -306,4 +336,20 @@ export function failureSuite(name: string, makeLane: MakeLane): void {
 
     expect(got).toMatch(/^HTTP\/1\.1 401 /);
   });
+}
+
+/** A service of two targets: probes say that `up` works, and `down` does not. */
+function withOneDown(up: number, down: number): ReturnType<typeof oneService> {
+  const setup = oneService(up);
+  const targets = [
+    { id: 'up', host: '127.0.0.1', port: up, healthy: true },
+    { id: 'down', host: '127.0.0.1', port: down, healthy: false },
+  ];
+  return {
+    ...setup,
+    services: setup.services.map((service) => ({
+      ...service,
+      pools: { blue: { id: 'shop.blue.1', release: 'v1', targets }, green: null },
+    })),
+  };
 }
