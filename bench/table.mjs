@@ -1,5 +1,5 @@
 /**
- * Tables for people, in Markdown, so that what the bench printed can stand in the README as it is.
+ * Tables for people, in Markdown, so that what the bench printed can stand in docs/benchmarks.md as it is.
  */
 
 /** @param {string} title @param {string[]} head @param {(string | number)[][]} rows */

@@ -1,8 +1,8 @@
 /**
  * What a flip reports about itself, as a small table; and what happens, as one line each.
  *
- * The rule this file keeps: the words are those of the README, and every line stands for itself, so
- * that a log of them can be searched.
+ * The rule this file keeps: the words are those of docs/concepts.md, and every line stands for
+ * itself, so that a log of them can be searched.
  */
 import type { PointsmanEvent, ProbeResult } from '../control/model/api.ts';
 import type { Deployment, Receipt } from '../control/model/state.ts';

@@ -2,7 +2,7 @@
  * Every key of the YAML file: its kind and bounds, its default, and one sentence on what it is for.
  *
  * The rule this file keeps: a key stands here or nowhere. Validation, the JSON Schema for editors
- * (`deploy/pointsman.schema.json`) and the table in the README all come from these tables.
+ * (`deploy/pointsman.schema.json`) and the table in docs/configuration.md all come from these tables.
  *
  * `${NAME}` is not replaced by environment variables anywhere: the file says what it says, and what
  * is secret is named by a path (`tokenFile`, `envFile`).

@@ -1,7 +1,7 @@
 /**
  * The page before the real proxy, with real releases behind it and clients that never retry in front.
  *
- * With SCREENSHOTS=1 the pictures of the README are taken anew.
+ * With SCREENSHOTS=1 the pictures of the documents are taken anew.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -239,9 +239,9 @@ browserTest(
 
 if (process.env.SCREENSHOTS) {
   browserTest(
-    'pictures for the README',
+    'pictures for the documents',
     async () => {
-      const folder = fileURLToPath(new URL('../../deploy/screenshots', import.meta.url));
+      const folder = fileURLToPath(new URL('../../docs/images', import.meta.url));
       mkdirSync(folder, { recursive: true });
       const { url, adminUrl, call, settled } = await start();
       const load = startLoad(url, 8);

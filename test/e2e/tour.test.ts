@@ -1,5 +1,5 @@
 /**
- * The 60-second tour of the README, as a newcomer types it: what `npm start` runs, then the CLI.
+ * The 60-second tour of docs/quick-start.md, as a newcomer types it: what `npm start` runs, then the CLI.
  *
  * The rule this file keeps: the demo is run as it is, only on ports of its own, and with less
  * patience.

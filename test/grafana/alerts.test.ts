@@ -208,7 +208,7 @@ test('every alert has a severity, a summary and a runbook of its own name', () =
     const name = /^\w+/.exec(block)?.[0] ?? '';
     expect(block).toMatch(/severity: (critical|warning|info)/);
     expect(block).toMatch(/summary: /);
-    expect(block).toContain(`runbook: "README.md#${name.toLowerCase()}"`);
+    expect(block).toContain(`runbook: "docs/operations.md#${name.toLowerCase()}"`);
   }
 });
 

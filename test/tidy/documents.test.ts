@@ -1,33 +1,35 @@
 /**
- * The documents say what the code does: tables in the README are made from the code they describe.
+ * The documents say what the code does: tables in `docs/` are made from the code they describe, and
+ * every link leads somewhere.
  * `UPDATE_DOCUMENTS=1 npx vitest run test/tidy` writes them anew.
  */
-import { readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { configTable } from '../../src/config/document.ts';
 import { faults } from '../../src/errors.ts';
 import { metricsTable } from '../support/metricsTable.ts';
-import { read, root, section, sources } from '../support/source.ts';
+import { read, root, type Source, section, sources } from '../support/source.ts';
 import { sourceTree } from '../support/tree.ts';
 
-const tables: Readonly<Record<string, () => string | Promise<string>>> = {
-  config: () => configTable().trim(),
-  errors: () => {
-    const rows = Object.entries(faults).map(
-      ([code, { status, side, retry, title }]) =>
-        `| \`${code}\` | ${status} | ${side} | ${retry ? 'yes' : 'no'} | ${title} |`,
-    );
-    return ['| code | status | whose | retry | what |', '|---|---|---|---|---|', ...rows].join(
-      '\n',
-    );
-  },
-  metrics: metricsTable,
-};
+/** Which file holds each table, between `<!-- name -->` and `<!-- /name -->`, and who makes it. */
+const tables: readonly [file: string, name: string, make: () => string | Promise<string>][] = [
+  ['docs/configuration.md', 'config', () => configTable().trim()],
+  ['docs/api.md', 'errors', errorsTable],
+  ['docs/metrics.md', 'metrics', metricsTable],
+];
 
-for (const [name, make] of Object.entries(tables)) {
-  test(`the ${name} table of the README is what the code says`, async () => {
-    holds('README.md', name, await make());
+function errorsTable(): string {
+  const rows = Object.entries(faults).map(
+    ([code, { status, side, retry, title }]) =>
+      `| \`${code}\` | ${status} | ${side} | ${retry ? 'yes' : 'no'} | ${title} |`,
+  );
+  return ['| code | status | whose | retry | what |', '|---|---|---|---|---|', ...rows].join('\n');
+}
+
+for (const [file, name, make] of tables) {
+  test(`the ${name} table in ${file} is what the code says`, async () => {
+    holds(file, name, await make());
   });
 }
 
@@ -69,3 +71,54 @@ test('every folder of the top level is one that the README names', () => {
 
   expect(folders.filter((name) => !readme.includes(`${name}/`))).toEqual([]);
 });
+
+test('every relative link of the documents leads to a file and a heading that are there', () => {
+  const broken = documents().flatMap(({ path, text }) =>
+    linksOf(text)
+      .filter((link) => !/^[a-z]+:/.test(link))
+      .filter((link) => !leadsSomewhere(path, link))
+      .map((link) => `${path}: ${link}`),
+  );
+
+  expect(broken).toEqual([]);
+});
+
+test('every page of docs/ is one that the README leads to', () => {
+  const reached = new Set(linksOf(read('README.md')).map((link) => link.replace(/#.*/, '')));
+  const pages = sources('docs', ['.md']).map(({ path }) => path);
+
+  expect(pages.filter((path) => !reached.has(path) && !reached.has(dirname(path)))).toEqual([]);
+});
+
+/** Everything that is written for readers. */
+function documents(): Source[] {
+  const top = readdirSync(root).filter((name) => name.endsWith('.md'));
+  return [
+    ...[...top, 'src/README.md'].map((path) => ({ path, text: read(path) })),
+    ...sources('docs', ['.md']),
+  ];
+}
+
+/** Where the links of a text lead, those in code left out. */
+function linksOf(markdown: string): string[] {
+  const prose = markdown.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
+  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
+}
+
+function leadsSomewhere(from: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const file = path === '' ? from : join(dirname(from), path);
+  if (!existsSync(join(root, file))) return false;
+  return anchor === undefined || anchorsOf(read(file)).includes(anchor);
+}
+
+/** The anchors of the headings, as the hosts of repositories make them. */
+function anchorsOf(markdown: string): string[] {
+  const prose = markdown.replace(/^```[\s\S]*?^```/gm, '');
+  return [...prose.matchAll(/^#{1,6} +(.+)$/gm)].map((match) =>
+    (match[1] ?? '')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
