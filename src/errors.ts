@@ -39,6 +39,8 @@ const table = {
   DEPLOYMENT_UNKNOWN: row(404, 'operator', false, 'There is no such deployment'),
   DEPLOYMENT_IN_PROGRESS: row(409, 'operator', true, 'Another deployment of this service runs'),
   RELEASE_TAKEN: row(409, 'operator', false, 'A release of this name exists, and is another one'),
+  RELEASE_LIVE: row(409, 'operator', false, 'The release is live already'),
+  RELEASE_WARM: row(409, 'operator', false, 'The release is warm: a rollback goes to it at once'),
   ABORT_TOO_LATE: row(409, 'operator', false, 'There is nothing to abort: it has ended or flipped'),
   FLIP_NOT_READY: row(409, 'operator', true, 'No deployment of this service waits for a flip'),
   ROLLBACK_NOT_READY: row(409, 'operator', true, 'The warm pool cannot take the traffic'),

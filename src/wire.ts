@@ -175,6 +175,11 @@ export interface TargetStats {
   readonly inside: number;
   readonly requests: number;
   readonly errors: number;
+  /** Heads that came from it, and the sum of what they took, ms. A worker of before tells none. */
+  readonly answered?: number;
+  readonly answeredMs?: number;
+  /** Requests it was given that went on to another target. */
+  readonly retries?: number;
 }
 
 /** Counters of one color of one service: plain numbers, summed over workers by the controller. */

@@ -25,6 +25,8 @@ const readyMs = 2_000;
 export interface DeployOptions {
   readonly image?: string;
   readonly target?: readonly string[];
+  /** A release of before, as it ran: neither image nor targets. */
+  readonly again?: boolean;
   /** false: `--no-flip`. */
   readonly flip?: boolean;
   readonly dryRun?: boolean;
@@ -40,12 +42,15 @@ export async function deploy(
   options: DeployOptions,
 ): Promise<number> {
   const targets = options.target ?? [];
+  checkRelease(release);
   for (const target of targets) checkTarget(target);
-  const generation = context.generation ?? (await readService(context, service)).generation;
+  const status = await readService(context, service);
+  const generation = context.generation ?? status.generation;
   const order = {
     release,
     ...(options.image !== undefined && { image: options.image }),
     ...(targets.length > 0 && { targets }),
+    ...(options.again && { again: true }),
     ...(options.flip === false && { flip: 'manual' }),
     ...context.said,
   };
@@ -53,7 +58,7 @@ export async function deploy(
   if (options.dryRun) {
     const body = { ...order, dryRun: true };
     const reply = await context.client.call<Deployment>('POST', path, { body, generation });
-    give(context, reply.body, () => dryText(reply.body));
+    give(context, reply.body, () => dryText(reply.body, status));
     return exits.ok;
   }
   // It ends with the context: a generator that waits for an event cannot be told to return.
@@ -191,12 +196,32 @@ function isOf(event: PointsmanEvent, deployment: Deployment): boolean {
   return event.service === deployment.service && event.color === deployment.to.color;
 }
 
-function dryText({ service, from, to }: Deployment): string {
+function dryText({ service, from, to }: Deployment, before: ServiceStatus): string {
   const live = from ? `${from.release} stays live on ${from.color}` : 'nothing is live yet';
-  return `Would deploy ${to.release} to ${service} on ${to.color}; ${live}. Nothing was started.`;
+  const would = `Would deploy ${to.release} to ${service} on ${to.color}; ${live}.`;
+  return [would, costText(before), 'Nothing was started.'].filter(Boolean).join(' ');
+}
+
+/** What a deployment takes away before it has anything to give. */
+function costText({ rollback: { to } }: ServiceStatus): string {
+  if (to === null) return '';
+  return `${to.release}, which is warm on ${to.color}, is stopped for it: until the flip there is no rollback.`;
+}
+
+/** @throws Failure with exit 2 */
+function checkRelease(release: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(release)) return;
+  const wanted = '1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit';
+  const got = JSON.stringify(release.slice(0, 200));
+  throw new Failure(exits.usage, `release: wanted ${wanted}, got ${got}.`);
 }
 
 function checkTarget(target: string): void {
+  if (target.includes(',')) {
+    const each = target.split(',').filter(Boolean);
+    const meant = each.map((one) => `--target ${one.trim()}`).join(' ');
+    throw new Failure(exits.usage, `--target takes one address; repeat --target: ${meant}`);
+  }
   try {
     parseAddress(target);
   } catch (thrown) {

@@ -28,6 +28,8 @@ export const exits = {
 const conflicts: readonly FaultCode[] = [
   'DEPLOYMENT_IN_PROGRESS',
   'RELEASE_TAKEN',
+  'RELEASE_LIVE',
+  'RELEASE_WARM',
   'ABORT_TOO_LATE',
   'GENERATION_STALE',
   'IDEMPOTENCY_MISMATCH',

@@ -18,7 +18,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
     return await runProgram(argv, io);
   } catch (caught) {
-    const thrown = caught instanceof Fault ? failureOf(caught) : caught;
+    const thrown = caught instanceof Fault ? failureOf(caught, argv) : caught;
     const { bad } = paintFor(io.stderr, io.env, !argv.includes('--no-color'));
     if (!(thrown instanceof Failure)) {
       const stack = thrown instanceof Error ? thrown.stack : String(thrown);
@@ -32,8 +32,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /** What `run` and `check` refuse: the config has a code of its own, all else is a failure. */
-function failureOf(fault: Fault): Failure {
+function failureOf(fault: Fault, argv: readonly string[]): Failure {
   const exit = exitOf(fault.code, fault.status) === exits.config ? exits.config : exits.failed;
-  const message = reasonOf(fault);
+  const named = argv.some((word) => /^(-c|--config)/.test(word));
+  const hint = fault.code === 'CONFIG_UNREADABLE' && !named ? '; -c <file> names another' : '';
+  const message = `${reasonOf(fault)}${hint}`;
   return new Failure(exit, message, { ...fault.detail, code: fault.code, detail: message });
 }

@@ -9,7 +9,7 @@ import { pause } from '../clock.ts';
 import type { Reloaded, RollbackStatus, ServiceStatus } from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { type Context, give } from './context.ts';
-import { pathOf, readService, standbyOf } from './deploy.ts';
+import { type DeployOptions, deploy, pathOf, readService, standbyOf } from './deploy.ts';
 import { exits, Failure } from './exits.ts';
 import { deploymentText, receiptText } from './receipt.ts';
 
@@ -22,6 +22,41 @@ export async function flip(context: Context, service: string): Promise<number> {
   const sent = { body: context.said, generation };
   const path = `${pathOf(service)}/flip`;
   return showFlip(context, (await context.client.call<Deployment>('POST', path, sent)).body);
+}
+
+/**
+ * Makes the release live, whatever that takes: what is live stays, so that CI may run twice, and
+ * what is warm is gone back to, where starting it anew would throw it away first.
+ *
+ * @throws Failure
+ */
+export async function deployOrGoBack(
+  context: Context,
+  service: string,
+  release: string,
+  options: DeployOptions,
+): Promise<number> {
+  try {
+    return await deploy(context, service, release, options);
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown;
+    const { code } = thrown.problem as { readonly code?: string };
+    if (code === 'RELEASE_LIVE') {
+      const { generation } = await readService(context, service);
+      const value = { service, release, generation, already: 'live' };
+      give(context, value, () => `${release} is live already; nothing was done.`);
+      return exits.ok;
+    }
+    if (code !== 'RELEASE_WARM') throw thrown;
+    if (options.dryRun || options.flip === false) {
+      const value = { service, release, already: 'warm' };
+      const what = `Nothing needs to be started: go to it with pointsman rollback ${service}`;
+      give(context, value, () => `${release} is warm already. ${what}`);
+      return exits.ok;
+    }
+    context.note(`${release} is warm: going back to it in place of starting it anew.`);
+    return rollback(context, service);
+  }
 }
 
 /** Goes to the warm release, and says which one before it goes. @throws Failure */
@@ -41,6 +76,11 @@ export async function rollback(context: Context, service: string): Promise<numbe
 
 /** Makes the warm pool able to take the traffic, and returns when it is. @throws Failure */
 export async function wake(context: Context, service: string): Promise<number> {
+  const { rollback: before } = await readService(context, service);
+  if (before.to === null) {
+    const detail = `${service} has nothing to wake: ${before.reason ?? 'there is no warm pool.'}`;
+    throw new Failure(exits.refused, detail, { code: 'ROLLBACK_NOT_READY', detail });
+  }
   const { status, to } = await wayBack(context, service);
   give(context, status, () => `A rollback of ${service} to ${to.release} on ${to.color} is ready.`);
   return exits.ok;

@@ -7,10 +7,19 @@
 import { Command, CommanderError } from 'commander';
 import { check } from './check.ts';
 import { adminUrl, type Context, contextOf, type GlobalOptions, wholeNumber } from './context.ts';
-import { type DeployOptions, deploy } from './deploy.ts';
+import type { DeployOptions } from './deploy.ts';
 import { exits, Failure } from './exits.ts';
 import type { Io } from './io.ts';
-import { abort, flip, pauseOrResume, reload, retire, rollback, wake } from './mutations.ts';
+import {
+  abort,
+  deployOrGoBack,
+  flip,
+  pauseOrResume,
+  reload,
+  retire,
+  rollback,
+  wake,
+} from './mutations.ts';
 import { events, health, history, status, watchStatus } from './queries.ts';
 
 /** How long a command that calls once may take, where --timeout says nothing. */
@@ -42,8 +51,15 @@ export async function runProgram(argv: readonly string[], io: Io): Promise<numbe
     // Without any command the help itself has been printed.
     if (thrown.code === 'commander.help') return exits.usage;
     const message = thrown.message.replace(/^error: /, '').replace(/\s*\n\(/, ' (');
-    throw new Failure(exits.usage, `${message}. See: pointsman --help`);
+    throw new Failure(exits.usage, `${message}. See: pointsman ${commandIn(program, argv)}--help`);
   }
+}
+
+/** The command that was meant, and a blank; empty where none is named: its help says more. */
+function commandIn(program: Command, argv: readonly string[]): string {
+  const named = program.commands.map((command) => command.name());
+  const meant = argv.find((word) => named.includes(word));
+  return meant === undefined ? '' : `${meant} `;
 }
 
 /** Whether the arguments ask for JSON, known even where they are wrong otherwise. */
@@ -149,13 +165,18 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     .argument('<service>')
     .argument('<release>')
     .option('--image <ref>', 'the image to run, where the service runs containers')
-    .option('--target <host:port>', 'an address, where the service is static; again for more', also)
+    .option(
+      '--target <host:port>',
+      'an address, where the service is static; repeat it for more',
+      also,
+    )
+    .option('--again', 'a release that was live before, as it ran then')
     .option('--no-flip', 'stop when it is ready; `flip` goes on')
     .option('--dry-run', 'say what would happen, and do nothing')
     .option('--detach', 'return when it has begun')
     .option('--wait-drained', 'return when the old pool has drained')
     .action(async (service, release, options: DeployOptions, command: Command) => {
-      const run = (context: Context) => deploy(context, service, release, options);
+      const run = (context: Context) => deployOrGoBack(context, service, release, options);
       ran(await within(io, command, deployMs, run));
     });
   const simple: [

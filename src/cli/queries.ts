@@ -147,11 +147,12 @@ function historyText(deployments: readonly Deployment[], context: Context): stri
   if (deployments.length === 0) return 'Nothing has been deployed yet.';
   const { faint, bad } = context.paint;
   const head = ['ID', 'STARTED (UTC)', 'WHAT', 'END', 'BY'];
+  const live = liveIds(deployments);
   const rows = deployments.map((deployment) => [
     deployment.id,
     moment(deployment.startedAt).slice(0, 16),
     `${deployment.direction} ${deployment.from?.release ?? 'nothing'} -> ${deployment.to.release}`,
-    endText(deployment),
+    endText(deployment, live),
     deployment.by,
   ]);
   const grid = table([head.map((text) => ({ text, paint: faint })), ...rows], context.columns);
@@ -165,8 +166,17 @@ function historyText(deployments: readonly Deployment[], context: Context): stri
   return parts.join('\n');
 }
 
-function endText({ phase, receipt, error }: Deployment): string {
-  if (receipt) return `${phase}, held ${duration(receipt.holdMs)}`;
+/** Of each service the last that flipped; `deployments` is newest first, and begins with the last. */
+function liveIds(deployments: readonly Deployment[]): ReadonlySet<string> {
+  const last = new Map<string, string>();
+  for (const { service, receipt, id } of deployments) {
+    if (receipt && !last.has(service)) last.set(service, id);
+  }
+  return new Set(last.values());
+}
+
+function endText({ id, phase, receipt, error }: Deployment, live: ReadonlySet<string>): string {
+  if (receipt) return `${live.has(id) ? phase : 'superseded'}, held ${duration(receipt.holdMs)}`;
   return error ? `${phase} ${error.code}` : phase;
 }
 

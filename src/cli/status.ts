@@ -21,9 +21,36 @@ export function overview(services: readonly ServiceStatus[], look: Look): string
   const head = ['SERVICE', 'LIVE', 'GEN', 'HEALTHY', 'STANDBY', 'ROLLBACK', 'DEPLOYMENT'];
   const rows: (readonly Cell[])[] = [head.map((text) => ({ text, paint: look.paint.faint }))];
   for (const service of services) rows.push(rowOf(service, look));
-  const notes = services.flatMap((service) => notesOf(service, look, `${service.name}: `));
+  const coldAll = services.filter(isCold).map(({ name }) => name);
+  const cold = coldAll.length > coldToldOne ? new Set(coldAll) : new Set<string>();
+  const notes = services.flatMap((service) => {
+    const told = cold.has(service.name) ? withoutReason(service) : service;
+    return notesOf(told, look, `${service.name}: `);
+  });
+  if (cold.size > 0) notes.push(look.paint.faint(coldText(coldAll, services.length, look)));
   const grid = table(rows, look.columns, [2]);
   return notes.length > 0 ? `${grid}\n\n${notes.join('\n')}` : grid;
+}
+
+/** Up to so many services without a way back are told one by one. */
+const coldToldOne = 2;
+/** And so many by name where they are summed up. */
+const coldNamed = 5;
+
+/** There is no warm pool, and nothing more to say of it. */
+function isCold({ rollback, pools, live }: ServiceStatus): boolean {
+  return !rollback.ready && rollback.to === null && pools[otherColor(live)] === null;
+}
+
+function withoutReason(service: ServiceStatus): ServiceStatus {
+  return { ...service, rollback: { ...service.rollback, reason: null } };
+}
+
+function coldText(names: readonly string[], of: number, look: Look): string {
+  const some = names.slice(0, coldNamed).join(', ');
+  const more = names.length > coldNamed ? ` and ${names.length - coldNamed} more` : '';
+  const who = names.length === of ? 'No service has a warm pool' : `No warm pool: ${some}${more}`;
+  return wrap('', `${who}. A rollback becomes possible with the next deployment.`, look.columns);
 }
 
 function rowOf(service: ServiceStatus, look: Look): readonly Cell[] {
@@ -103,11 +130,10 @@ function poolText(pool: PoolStatus | null, color: Color, look: Look): string {
 function targetRow(target: TargetStatus, look: Look): readonly Cell[] {
   const { probe } = target;
   const age = probe ? `, ${ago(probe.at, look.now)}` : '';
-  const row = target.healthy ? target.passes : target.failures;
   return [
     // Events and logs speak of ids: where one is a name, people need both.
     target.id === target.address ? `  ${target.id}` : `  ${target.id} ${target.address}`,
-    healthCell(target, row, look),
+    healthCell(target, look),
     probe ? `${probe.passed ? probeText(probe) : (probe.status ?? 'failed')}${age}` : 'never',
     String(target.inside),
     String(target.requests),
@@ -115,18 +141,19 @@ function targetRow(target: TargetStatus, look: Look): readonly Cell[] {
   ];
 }
 
-function healthCell(target: TargetStatus, row: number, { paint }: Look): Cell {
-  if (target.healthy) return { text: `up (${row})`, paint: paint.good };
+function healthCell(target: TargetStatus, { paint }: Look): Cell {
+  if (target.healthy) return { text: 'up', paint: paint.good };
   if (target.state === 'frozen') return { text: 'frozen', paint: paint.doubtful };
-  return { text: `DOWN (${row})`, paint: paint.bad };
+  return { text: 'DOWN', paint: paint.bad };
 }
 
 /** What a number in a table cannot say: what was wrong with the probe, who took the target out. */
 function targetNotes(target: TargetStatus, { columns }: Look): readonly string[] {
   const notes: string[] = [];
-  const { probe, ejectedBy } = target;
+  const { probe, ejectedBy, failures } = target;
   const first = `    ${target.id}: `;
-  if (probe && !probe.passed) notes.push(wrap(first, probeText(probe), columns));
+  const times = failures > 1 ? `failed ${failures} times in a row: ` : '';
+  if (probe && !probe.passed) notes.push(wrap(first, `${times}${probeText(probe)}`, columns));
   if (!['running', 'frozen'].includes(target.state) && target.detail)
     notes.push(wrap(first, target.detail, columns));
   if (ejectedBy > 0) {

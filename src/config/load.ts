@@ -53,8 +53,11 @@ export function readFields(text: string, reading: Reading): FileFields {
 
 async function readText(path: string): Promise<string> {
   const bytes = await readBytes(path).catch((cause) => {
-    const what = `The config file ${path} cannot be read`;
-    throw new Fault('CONFIG_UNREADABLE', `${what}: ${reasonOf(cause)}`, { cause, file: path });
+    // The reason stands in the message; as a cause as well it would be told twice.
+    const gone = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = gone ? 'there is no such file' : reasonOf(cause);
+    const message = `The config file ${path} cannot be read: ${why}`;
+    throw new Fault('CONFIG_UNREADABLE', message, { file: path });
   });
   if (bytes.length > fileBytesMax) throw tooLong(path);
   try {

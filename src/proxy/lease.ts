@@ -78,12 +78,16 @@ export class Lease {
     if (this.#over) return;
     this.#over = true;
     this.#onCut = null;
+    if (ending === 'retried') this.target.retries++;
     this.pool.giveBack(this, this.#cut === null ? ending : 'cut');
   }
 
-  /** The target answered with a well-formed head. */
-  succeeded(): void {
-    this.target.errorsInRow = 0;
+  /** The target answered with a well-formed head. @param ms after the request was sent. */
+  succeeded(ms: number): void {
+    const { target } = this;
+    target.errorsInRow = 0;
+    target.answered++;
+    target.answeredMs += ms;
   }
 
   /** The target could not be reached, broke off, hung, or sent nonsense. */

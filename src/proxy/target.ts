@@ -22,6 +22,9 @@ export class Target {
   places = 0;
   requests = 0;
   errors = 0;
+  answered = 0;
+  answeredMs = 0;
+  retries = 0;
   errorsInRow = 0;
   ejectedUntil = 0;
 
@@ -51,6 +54,9 @@ export class Target {
       inside: this.inside,
       requests: this.requests,
       errors: this.errors,
+      answered: this.answered,
+      answeredMs: Math.round(this.answeredMs),
+      retries: this.retries,
     };
   }
 }

@@ -1,6 +1,7 @@
 /** `pointsman deploy` from its call to its receipt, over broken streams and restarts. */
 import { connect, createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Fault } from '../../src/errors.ts';
 import { type Served, serveAdmin } from '../support/admin.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { fakeControl, fakeEvents } from '../support/fakeControl.ts';
@@ -74,7 +75,8 @@ test('--dry-run says what would happen, and nothing happens', async () => {
   const ran = await start('--dry-run').ended;
 
   expect(ran.stdout).toBe(
-    'Would deploy v2 to shop on green; v1 stays live on blue. Nothing was started.\n',
+    'Would deploy v2 to shop on green; v1 stays live on blue. v0, which is warm on green, is ' +
+      'stopped for it: until the flip there is no rollback. Nothing was started.\n',
   );
   expect(served.control.service('shop').deployment).toBeNull();
 });
@@ -259,4 +261,45 @@ test('a target that fails in the same way again and again is told of once, and n
     'failed: a status of 503: "migrations are running"',
     'passed 2 of 2: 200 in 1.5 ms',
   ]);
+});
+
+test('what is live already is no failure: CI may run twice', async () => {
+  served.control.failNext(new Fault('RELEASE_LIVE', 'v2 is live on green already.'));
+
+  const ran = await start().ended;
+
+  expect(ran).toMatchObject({ exit: 0, stdout: 'v2 is live already; nothing was done.\n' });
+});
+
+test('what is warm is gone back to, not thrown away and started anew', async () => {
+  served.control.failNext(new Fault('RELEASE_WARM', 'v0 is warm on green.'));
+
+  const ran = await runCli(['deploy', 'shop', 'v0', '--target', '127.0.0.1:3002'], {
+    url: served.url,
+  });
+
+  expect(ran.exit).toBe(0);
+  expect(ran.stderr).toBe(
+    'v0 is warm: going back to it in place of starting it anew.\n' +
+      'Rolling shop back from v1 on blue to v0 on green.\n',
+  );
+  expect(served.control.calls.map(({ what }) => what)).toEqual(['deploy', 'rollback']);
+});
+
+test('--no-flip and --dry-run of what is warm say so, and go nowhere', async () => {
+  for (const option of ['--no-flip', '--dry-run']) {
+    served.control.failNext(new Fault('RELEASE_WARM', 'v0 is warm on green.'));
+    const ran = await start(option).ended;
+    expect(ran.exit).toBe(0);
+    expect(ran.stdout).toContain('is warm already');
+  }
+  expect(served.control.calls.map(({ what }) => what)).toEqual(['deploy', 'deploy']);
+});
+
+test('--again orders a release of before by its name alone', async () => {
+  served.control.setService('shop', { run: 'process' });
+  const deploy = startCli(['deploy', 'shop', 'v2', '--again', '--detach'], { url: served.url });
+
+  expect((await deploy.ended).exit).toBe(0);
+  expect(served.control.calls[0]?.order).toMatchObject({ release: 'v2', again: true });
 });

@@ -74,14 +74,14 @@ test('status of one service', async () => {
     blue  LIVE for 3 min  v1  1 of 1 target healthy
       127.0.0.1:3001
       inside: 0 http, 0 sse, 0 upgrade
-      TARGET          HEALTH   LAST PROBE                IN  REQ  ERR
-      127.0.0.1:3001  up (12)  200 in 1.5 ms, 3 min ago   0  100    0
+      TARGET          HEALTH  LAST PROBE                IN  REQ  ERR
+      127.0.0.1:3001  up      200 in 1.5 ms, 3 min ago   0  100    0
 
     green  WARM for 3 min  v0  1 of 1 target healthy
       127.0.0.1:3002
       inside: 0 http, 0 sse, 0 upgrade
-      TARGET          HEALTH   LAST PROBE                IN  REQ  ERR
-      127.0.0.1:3002  up (12)  200 in 1.5 ms, 3 min ago   0  100    0
+      TARGET          HEALTH  LAST PROBE                IN  REQ  ERR
+      127.0.0.1:3002  up      200 in 1.5 ms, 3 min ago   0  100    0
     "
   `);
 });
@@ -99,11 +99,11 @@ test('status of a service in trouble', async () => {
     green  LIVE for 3 min  2026.01.01-abcdef  1 of 2 targets healthy
       10.0.0.12:3001, 10.0.0.13:3001
       inside: 0 http, 0 sse, 0 upgrade; costs 100 MiB, 14.3 % CPU
-      TARGET          HEALTH    LAST PROBE                IN  REQ  ERR
-      10.0.0.12:3001  up (12)   200 in 1.5 ms, 3 min ago   0  100    0
-      10.0.0.13:3001  DOWN (4)  503, 3 min ago             0  100    0
-        10.0.0.13:3001: wanted a status of 200 to 299, got 503: "migrations are
-                        running"
+      TARGET          HEALTH  LAST PROBE                IN  REQ  ERR
+      10.0.0.12:3001  up      200 in 1.5 ms, 3 min ago   0  100    0
+      10.0.0.13:3001  DOWN    503, 3 min ago             0  100    0
+        10.0.0.13:3001: failed 4 times in a row: wanted a status of 200 to 299, got
+                        503: "migrations are running"
         10.0.0.13:3001: pid 4711 exited with 1, started again in 2 s
         10.0.0.13:3001: taken out by 2 workers after errors in a row
 
@@ -175,12 +175,12 @@ test('history', async () => {
   served.control.fail(json.id, 'GATE_TIMEOUT', why);
 
   expect(await shown('history', 'shop')).toMatchInlineSnapshot(`
-    "ID      STARTED (UTC)     WHAT               END                  BY
-    shop-3  2026-01-01 00:00  deploy v1 -> v3    failed GATE_TIMEOUT  admin API
+    "ID      STARTED (UTC)     WHAT               END                       BY
+    shop-3  2026-01-01 00:00  deploy v1 -> v3    failed GATE_TIMEOUT       admin API
         127.0.0.1:4001 got status 503 for 60 s, wanted 200 to 299.
-    shop-2  2026-01-01 00:00  rollback v2 -> v1  live, held 0.82 ms   ada@desk
+    shop-2  2026-01-01 00:00  rollback v2 -> v1  live, held 0.82 ms        ada@desk
         why: errors in the basket
-    shop-1  2026-01-01 00:00  deploy v1 -> v2    live, held 0.82 ms   ada@desk
+    shop-1  2026-01-01 00:00  deploy v1 -> v2    superseded, held 0.82 ms  ada@desk
     "
   `);
   expect(await shown('history', 'checkout-api')).toBe('Nothing has been deployed yet.\n');
@@ -260,4 +260,56 @@ test('help fits the terminal', async () => {
   for (const name of ['flip', 'abort', 'retire', 'wake', 'pause', 'resume', 'health', 'reload']) {
     expect(help).toMatch(new RegExp(`^  ${name} `, 'm'));
   }
+});
+
+test('thirty services without a warm pool are one line, not thirty', async () => {
+  const reason = 'There is no warm pool to go back to.';
+  const rollback = { ready: false, to: null, reason, asleep: false };
+  const services = Array.from({ length: 30 }, (_, n) => {
+    const name = `shop-${n}`;
+    const pools = { blue: fakePool(name, 'blue', 'v1', 'live'), green: null };
+    return fakeService(name, { rollback, pools });
+  });
+  const some = await serveAdmin({
+    control: fakeControl({ services: [fakeService('warm'), ...services] }),
+  });
+  const ran = await runCli(['status'], { url: some.url });
+  await some.close();
+
+  expect(ran.stdout.split('\n\n')[1]).toMatchInlineSnapshot(`
+    "No warm pool: shop-0, shop-1, shop-2, shop-3, shop-4 and 25 more. A rollback
+    becomes possible with the next deployment.
+    "
+  `);
+});
+
+test('wake where nothing is warm says that there is nothing to wake', async () => {
+  const rollback = { ready: false, to: null, reason: 'There is no warm pool.', asleep: false };
+  served.control.setService('shop', { rollback });
+  const ran = await runCli(['wake', 'shop'], { url: served.url });
+
+  expect(ran.exit).toBe(5);
+  expect(ran.stderr).toBe('pointsman: shop has nothing to wake: There is no warm pool.\n');
+});
+
+test('a wrong command line names what was wrong, what is right, and the help of its command', async () => {
+  const said = async (...argv: string[]) => (await runCli(argv, { url: served.url })).stderr;
+
+  expect(await said('deploy', 'shop', 'bad name')).toBe(
+    'pointsman: release: wanted 1 to 128 of A-Z a-z 0-9 . _ -, the first a letter or digit, ' +
+      'got "bad name".\n',
+  );
+  expect(await said('deploy', 'shop', 'v9', '--target', 'a:1,b:2')).toBe(
+    'pointsman: --target takes one address; repeat --target: --target a:1 --target b:2\n',
+  );
+  expect(await said('deploy')).toBe(
+    "pointsman: missing required argument 'service'. See: pointsman deploy --help\n",
+  );
+  expect(await said('check')).toBe(
+    'pointsman: The config file pointsman.yaml cannot be read: there is no such file; ' +
+      '-c <file> names another\n',
+  );
+  expect(await said('check', '-c', '/nowhere.yaml')).toBe(
+    'pointsman: The config file /nowhere.yaml cannot be read: there is no such file\n',
+  );
 });

@@ -372,7 +372,7 @@ describe('a file', () => {
   });
 
   test.each([
-    ['that is missing', 'missing.yaml', null, /cannot be read: ENOENT/],
+    ['that is missing', 'missing.yaml', null, /cannot be read: there is no such file/],
     ['that is a folder', '.', null, /cannot be read: EISDIR/],
     ['that is not UTF-8', 'latin1.yaml', Buffer.from('# b\xfccher\n', 'latin1'), /not UTF-8/],
     ['of more than 1 MiB', 'long.yaml', Buffer.alloc(fileBytesMax + 1, '#'), /longer than 1 MiB/],

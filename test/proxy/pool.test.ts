@@ -142,7 +142,7 @@ test('the only target is never taken out, and one success begins the count anew'
   for (let round = 0; round < 40; round++) {
     const lease = two.claim();
     if (round % 4 < 2) lease.failed();
-    else lease.succeeded();
+    else lease.succeeded(1);
   }
 
   expect(alone.pool.stats().targets[0]?.ejected).toBe(false);

@@ -71,6 +71,8 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
     },
     rollback: { ready: true, to: { color: 'green', release: 'v0' }, reason: null, asleep: false },
     deployment: null,
+    releases: [],
+    limits: { deployMs: 60_000, drainMs: 30_000 },
     waiting: 0,
     problem: null,
     ...changes,
@@ -115,6 +117,9 @@ export function fakeTarget(address: string, changes: Partial<TargetStatus> = {})
     inside: 0,
     requests: 100,
     errors: 0,
+    answered: 100,
+    answeredMs: 500,
+    retries: 0,
     ...changes,
   };
 }

@@ -57,6 +57,12 @@ export const DeployBody = closed({
       description: 'Addresses of the form host:port, where the service is static.',
     }),
   ),
+  again: Type.Optional(
+    Type.Boolean({
+      description:
+        'Deploy a release that was live before as it ran then; names neither image nor targets.',
+    }),
+  ),
   flip: Type.Optional(oneOf(['auto', 'manual'])),
   dryRun: Type.Optional(
     Type.Boolean({

@@ -18,8 +18,8 @@ export interface Control {
    * Begins a deployment; what follows is told by events. A dry run checks all that can be checked
    * without starting anything and says what would happen.
    *
-   * @throws Fault SERVICE_UNKNOWN, DEPLOYMENT_IN_PROGRESS, RELEASE_TAKEN, RELEASE_INVALID,
-   *   TARGET_INVALID, GENERATION_STALE, STATE_NOT_WRITABLE, DRIVER_UNAVAILABLE
+   * @throws Fault SERVICE_UNKNOWN, DEPLOYMENT_IN_PROGRESS, RELEASE_TAKEN, RELEASE_LIVE,
+   *   RELEASE_WARM, RELEASE_INVALID, TARGET_INVALID, GENERATION_STALE, STATE_NOT_WRITABLE, DRIVER_UNAVAILABLE
    */
   deploy(service: string, order: DeployOrder, call: Call): Promise<Deployment>;
   /**
@@ -88,6 +88,8 @@ export interface DeployOrder {
   readonly image: string | null;
   /** Where the service is static. */
   readonly targets: readonly Address[];
+  /** A release that is known is deployed as it ran then; the order names nothing but it. */
+  readonly again?: boolean;
   /** null: as the config says. */
   readonly flip: FlipMode | null;
   readonly dryRun: boolean;
@@ -105,6 +107,10 @@ export interface ServiceStatus {
   readonly rollback: RollbackStatus;
   /** The deployment that runs, or the last one. */
   readonly deployment: Deployment | null;
+  /** Releases that can be deployed again as they ran, the last first; at most 10. */
+  readonly releases: readonly PastRelease[];
+  /** How long a deployment may take to be healthy, and the old pool to drain. */
+  readonly limits: { readonly deployMs: number; readonly drainMs: number };
   /** Requests that wait for a claim now. */
   readonly waiting: number;
   /**
@@ -112,6 +118,12 @@ export interface ServiceStatus {
    * is.
    */
   readonly problem: string | null;
+}
+
+/** A release that was live once: its name, and what it ran. */
+export interface PastRelease {
+  readonly name: string;
+  readonly source: string;
 }
 
 export interface RollbackStatus {
@@ -159,6 +171,11 @@ export interface TargetStatus {
   readonly inside: number;
   readonly requests: number;
   readonly errors: number;
+  /** Answers whose head came, and the sum of what each took from the sending of its request. */
+  readonly answered: number;
+  readonly answeredMs: number;
+  /** Requests it was given that went on to another target. */
+  readonly retries: number;
   readonly memoryBytes?: number;
   readonly cpuPercent?: number;
 }

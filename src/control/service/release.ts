@@ -6,22 +6,23 @@
  */
 import type { Address, Run } from '../../config/config.ts';
 import { Fault } from '../../errors.ts';
+import { otherColor } from '../../wire.ts';
 import type { DeployOrder } from '../model/api.ts';
 import type { Release, ReleaseRun, ServiceState } from '../model/state.ts';
-import { livePool } from './deployment.ts';
+import { livePool, standbyPool, wasLive } from './deployment.ts';
 
 /** More targets than this in one pool is a mistake in a script, not a service. */
 const targetsMax = 1000;
 
 /**
  * @returns the release that the order means, pinned as it was if it was live before.
- * @throws Fault RELEASE_INVALID, TARGET_INVALID, RELEASE_TAKEN.
+ * @throws Fault RELEASE_INVALID, TARGET_INVALID, RELEASE_TAKEN, RELEASE_LIVE, RELEASE_WARM.
  */
 export function releaseOf(
   service: string,
   run: Run,
   state: ServiceState,
-  order: Pick<DeployOrder, 'release' | 'image' | 'targets'>,
+  order: Pick<DeployOrder, 'release' | 'image' | 'targets' | 'again'>,
 ): Release {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(order.release)) {
     throw new Fault(
@@ -31,15 +32,53 @@ export function releaseOf(
       { service },
     );
   }
-  const release = { name: order.release, run: runOf(service, run, order) };
-  const live = livePool(state);
-  if (live?.release.name === release.name) {
-    throw taken(service, release.name, `it is live on ${state.live} now`);
-  }
-  const known = state.releases.find((one) => one.name === release.name);
+  const known = state.releases.find((one) => one.name === order.release);
+  const release = order.again
+    ? asItRan(service, run, order, known)
+    : { name: order.release, run: runOf(service, run, order) };
+  refuseHere(service, state, release);
   if (known === undefined) return release;
   if (!sameRun(known.run, release.run)) {
     throw taken(service, release.name, `it was live before, and ran ${sourceOf(known)}`);
+  }
+  return known;
+}
+
+/** One that runs already is not started a second time: CI may ask twice, and what is warm is there. */
+function refuseHere(service: string, state: ServiceState, { name, run }: Release): void {
+  const live = livePool(state);
+  if (live?.release.name === name) {
+    if (!sameRun(live.release.run, run)) {
+      throw taken(service, name, `it is live on ${state.live} now, and runs something else`);
+    }
+    const message = `${name} is live on ${state.live} already; there is nothing to deploy.`;
+    throw new Fault('RELEASE_LIVE', message, { service, release: name });
+  }
+  const warm = standbyPool(state);
+  if (warm === null || !wasLive(warm) || warm.release.name !== name) return;
+  if (!sameRun(warm.release.run, run)) return;
+  throw new Fault(
+    'RELEASE_WARM',
+    `${name} is warm on ${otherColor(state.live)}: a rollback goes to it in milliseconds, and ` +
+      'starts nothing. To have it started anew all the same, retire it first.',
+    { service, release: name },
+  );
+}
+
+function asItRan(
+  service: string,
+  run: Run,
+  order: Pick<DeployOrder, 'release' | 'image' | 'targets'>,
+  known: Release | undefined,
+): Release {
+  const refuse = (why: string): Fault =>
+    new Fault('RELEASE_INVALID', `${order.release} cannot be deployed again: ${why}.`, { service });
+  if (order.image !== null || order.targets.length > 0) {
+    throw refuse('it runs what it ran, so the order may name neither image nor targets');
+  }
+  if (known === undefined) throw refuse(`${service} knows no release of this name`);
+  if (known.run.kind !== run.kind) {
+    throw refuse(`it ran as \`${known.run.kind}\`, and ${service} runs \`${run.kind}\` now`);
   }
   return known;
 }

@@ -100,9 +100,23 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
     },
     rollback: { ready: reason === null, to, reason, asleep: asleep(standing) },
     deployment: state.deployment,
+    releases: pastReleases(standing),
+    limits: { deployMs: config.deploy.timeoutMs, drainMs: config.policy.drainMs },
     waiting: mine.reduce((sum, service) => sum + service.waiting, 0),
     problem: standing.problem,
   };
+}
+
+/** Enough to go back by; older ones are in the history. */
+const releasesShown = 10;
+
+/** What was live before, can be run still, and is in neither pool now. */
+function pastReleases({ config, state }: Standing): ServiceStatus['releases'] {
+  const here = colors.map((color) => state.pools[color]?.release.name);
+  return state.releases
+    .filter(({ name, run }) => run.kind === config.run.kind && !here.includes(name))
+    .slice(0, releasesShown)
+    .map((release) => ({ name: release.name, source: sourceOf(release) }));
 }
 
 /**
@@ -180,6 +194,9 @@ function targetStatus(
     inside: sum((one) => one.inside),
     requests: sum((one) => one.requests),
     errors: sum((one) => one.errors),
+    answered: sum((one) => one.answered ?? 0),
+    answeredMs: sum((one) => one.answeredMs ?? 0),
+    retries: sum((one) => one.retries ?? 0),
     ...cost,
   };
 }

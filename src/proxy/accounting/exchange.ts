@@ -64,7 +64,7 @@ export class Exchange {
   /** The head of the target's answer has come. */
   answered(): void {
     this.#upstreamMs = this.plane.clock.now() - this.#upstreamSinceMs;
-    this.lease?.succeeded();
+    this.lease?.succeeded(this.#upstreamMs);
   }
 
   /** The target failed this request: it is held against the target. */

@@ -217,12 +217,55 @@ test('bug of kamal-proxy: a slow old deployment that starts late changes nothing
   expect([...world.platform.pools.keys()].sort()).toEqual(['shop.blue.1', 'shop.green.3']);
 });
 
-test('a name means one release: what is live, or was another, is refused', async () => {
+test('what is live is not deployed again, and what is warm is not thrown away to start it anew', async () => {
   const world = new World();
   const fleet = await world.live();
-  expect(await refusal(fleet.deploy('shop', order('v1'), me))).toMatchObject({
-    code: 'RELEASE_TAKEN',
-  });
+  const code = async (release: string) =>
+    (await refusal(fleet.deploy('shop', order(release), me))).code;
+  expect(await code('v1')).toBe('RELEASE_LIVE');
+  await fleet.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(20_000);
+  const warm = fleet.service('shop').pools.blue?.id;
+
+  expect(await code('v1')).toBe('RELEASE_WARM');
+
+  expect(fleet.service('shop')).toMatchObject({ live: 'green', rollback: { ready: true } });
+  expect(fleet.service('shop').pools.blue?.id).toBe(warm);
+  await fleet.retire('shop', me);
+  await world.clock.passAsync(20_000);
+  expect(await fleet.deploy('shop', order('v1'), me)).toMatchObject({ phase: 'starting' });
+});
+
+test('a release of before is deployed again as it ran, by its name alone', async () => {
+  const fixed = serviceConfig('fixed', { run: { kind: 'static' }, first: null });
+  const world = new World({ services: [fixed] });
+  const fleet = await world.live();
+  const at = (port: number) => ({ targets: [{ host: '127.0.0.1', port }] });
+  for (const [release, port] of [
+    ['v1', 3001],
+    ['v2', 3002],
+    ['v3', 3003],
+  ] as const) {
+    await fleet.deploy('fixed', order(release, at(port)), me);
+    await world.clock.passAsync(20_000);
+  }
+  const { releases } = fleet.service('fixed');
+
+  expect(releases).toEqual([{ name: 'v1', source: '127.0.0.1:3001' }]);
+  const again = (release: string, more = {}) =>
+    fleet.deploy('fixed', { ...order(release, more), again: true }, me);
+  expect((await refusal(again('v9'))).message).toMatch(/knows no release of this name/);
+  expect((await refusal(again('v1', at(3009)))).message).toMatch(/neither image nor targets/);
+  expect((await refusal(again('v2'))).code).toBe('RELEASE_WARM');
+  await again('v1');
+  await world.clock.passAsync(20_000);
+  const { live, pools } = fleet.service('fixed');
+  expect(pools[live]).toMatchObject({ release: 'v1', source: '127.0.0.1:3001' });
+});
+
+test('a name means one release: what was another is refused', async () => {
+  const world = new World();
+  const fleet = await world.live();
   await fleet.deploy('shop', order('v2'), me);
   await world.clock.passAsync(20_000);
   const service = serviceConfig('shop');
