@@ -19,7 +19,8 @@ export interface Control {
    * without starting anything and says what would happen.
    *
    * @throws Fault SERVICE_UNKNOWN, DEPLOYMENT_IN_PROGRESS, RELEASE_TAKEN, RELEASE_LIVE,
-   *   RELEASE_WARM, RELEASE_INVALID, TARGET_INVALID, GENERATION_STALE, STATE_NOT_WRITABLE, DRIVER_UNAVAILABLE
+   *   RELEASE_WARM, RELEASE_INVALID, TARGET_INVALID, GENERATION_STALE, STATE_NOT_WRITABLE,
+   *   DRIVER_UNAVAILABLE
    */
   deploy(service: string, order: DeployOrder, call: Call): Promise<Deployment>;
   /**
