@@ -3,7 +3,7 @@
  *
  * The rule this file keeps: nothing is said here that the schema does not say.
  */
-import type { Keys } from './records.ts';
+import type { Keys } from './kind.ts';
 import { aboutFile, fileKind } from './schema.ts';
 import type { Plain } from './tree.ts';
 

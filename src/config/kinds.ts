@@ -10,9 +10,8 @@ import { Fault } from '../errors.ts';
 import { isHostName, parseListen, parseAddress as parseTarget } from './address.ts';
 import type { Address } from './config.ts';
 import { nearest } from './hint.ts';
-import type { Reading } from './reading.ts';
-import type { Keys } from './records.ts';
-import { describe, type Plain, type Scalar, type Value } from './tree.ts';
+import type { Kind, ScalarKind } from './kind.ts';
+import { describe } from './tree.ts';
 import {
   durationHint,
   durationPattern,
@@ -23,27 +22,6 @@ import {
   sizeHint,
   sizePattern,
 } from './units.ts';
-
-export interface Kind<T> {
-  /** Completes "wanted …". */
-  readonly wanted: string;
-  /** The same, short, for a column of a table. */
-  readonly bounds: string;
-  /** JSON Schema (draft 07). */
-  readonly json: { readonly [keyword: string]: Plain };
-  /** What stands below, for documents: the keys of a map; `*` where any name will do. */
-  readonly keys?: Keys;
-  /** @returns undefined after reporting what was wrong. */
-  read(value: Value, path: string, reading: Reading): T | undefined;
-}
-
-/** A kind of scalar, so that others can be made of it. */
-export interface ScalarKind<T> extends Kind<T> {
-  /** @param hint called with what else to tell where undefined is returned. */
-  parse(value: Scalar, hint: Hint): T | undefined;
-}
-
-type Hint = (text: string) => void;
 
 type Description = Pick<Kind<unknown>, 'wanted' | 'bounds' | 'json'>;
 

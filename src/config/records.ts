@@ -6,34 +6,9 @@
  * in it is a mistake.
  */
 import { nearest } from './hint.ts';
-import type { Kind, ScalarKind } from './kinds.ts';
+import type { Key, Keys, Kind, ScalarKind } from './kind.ts';
 import { below, Reading } from './reading.ts';
-import {
-  defaultValue,
-  describe,
-  type Entry,
-  type Mapping,
-  type Plain,
-  quote,
-  type Value,
-} from './tree.ts';
-
-/** One key of a record. */
-export interface Key<T> {
-  readonly kind: Kind<unknown>;
-  /** One sentence: what it is, and who needs it. */
-  readonly about: string;
-  /** For documents: `30s`, `required`, `none`, or where it comes from. */
-  readonly fallback: string;
-  /** The default as it would be written; undefined where there is none to write. */
-  readonly preset: Plain | undefined;
-  readonly needed: boolean;
-  /** What it is where the file does not say, or says something wrong. */
-  absent(): T;
-  read(value: Value, path: string, reading: Reading): T | undefined;
-}
-
-export type Keys = Readonly<Record<string, Key<unknown>>>;
+import { defaultValue, describe, type Entry, type Mapping, type Plain, quote } from './tree.ts';
 
 /** What a record of these keys is read into. */
 export type Fields<K extends Keys> = {

@@ -16,12 +16,12 @@ import { letGoLookMs, letGoMs } from '../listener.ts';
 import type { Log } from '../log.ts';
 import type { WorkerStats } from '../wire.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
-import type { Dependencies } from './dependencies.ts';
-import { dockerDriver } from './drivers/docker.ts';
-import { ProcessDriver } from './drivers/process.ts';
+import { dockerDriver } from './drivers/docker/dockerDriver.ts';
+import { ProcessDriver } from './drivers/process/processDriver.ts';
 import { staticDriver } from './drivers/static.ts';
 import { httpProbe } from './health/probe.ts';
 import type { Control, Health, Reloaded } from './model/api.ts';
+import type { Dependencies } from './service/dependencies.ts';
 import { Services } from './services.ts';
 import { type FileStore, fileStore } from './stores/file.ts';
 import { EventRing } from './telemetry/events.ts';
@@ -71,7 +71,7 @@ export class Controller {
     this.#options = options;
     this.#store = store;
     this.#startedMs = options.clock.now();
-    this.#events = new EventRing(options.clock, this.#log);
+    this.#events = new EventRing(options.clock, options.log);
     this.#metrics = new Metrics({
       version,
       totals: this.#totals,
@@ -205,7 +205,7 @@ export class Controller {
       },
       probe: httpProbe(clock),
       events: this.#events,
-      log: this.#log,
+      log,
     };
   }
 
@@ -273,10 +273,6 @@ export class Controller {
       this.#keepSampling();
     });
   }
-
-  readonly #log: Dependencies['log'] = (level, message, detail = {}) => {
-    this.#options.log[level](detail, message);
-  };
 }
 
 /** A controller whose supervisor was killed ends by itself, and may have the directory until then. */

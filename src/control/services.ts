@@ -9,18 +9,18 @@ import { pause } from '../clock.ts';
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { ServiceEntry, WorkerStats } from '../wire.ts';
-import type { ControlContext } from './context.ts';
-import type { Dependencies } from './dependencies.ts';
 import { Platforms } from './drivers/platforms.ts';
 import { Prober } from './health/prober.ts';
 import type { Call, DeployOrder, Reloaded, ServiceStatus } from './model/api.ts';
 import type { Deployment } from './model/state.ts';
 import { Journal } from './record/journal.ts';
 import { Ledger } from './record/ledger.ts';
-import { Semaphore } from './semaphore.ts';
+import type { ControlContext } from './service/context.ts';
+import type { Dependencies } from './service/dependencies.ts';
 import { Deployer } from './service/deployer.ts';
 import { livePool } from './service/deployment.ts';
 import { Restore } from './service/restore.ts';
+import { Semaphore } from './service/semaphore.ts';
 import { Poller } from './workers/poller.ts';
 import { Publisher } from './workers/publisher.ts';
 
@@ -54,7 +54,7 @@ export class Services {
   private constructor(dependencies: Dependencies, config: Config, ledger: Ledger) {
     this.#dependencies = dependencies;
     this.#config = config;
-    this.#journal = new Journal(dependencies);
+    this.#journal = new Journal(dependencies.store, dependencies.clock);
     this.#platforms = new Platforms(dependencies, {
       kinds: () => [...this.#deployers.values()].map((deployer) => deployer.config.run.kind),
       told: (service, event) => this.#deployers.get(service)?.driverEvent(event),
@@ -252,8 +252,8 @@ export class Services {
     const named = new Set(this.#config.services.map(({ name }) => name));
     for (const name of ledger.names()) {
       if (named.has(name) || livePool(ledger.service(name) ?? emptyPools) === null) continue;
-      this.#dependencies.log(
-        'warn',
+      this.#dependencies.log.warn(
+        {},
         `Service ${name} is on record but not in the config: left alone.`,
       );
     }
@@ -306,7 +306,7 @@ export class Services {
       }
     } catch (thrown) {
       deployer.trouble(`The first release cannot be deployed: ${reasonOf(thrown)}`);
-      this.#dependencies.log('error', `${deployer.name}: ${reasonOf(thrown)}`);
+      this.#dependencies.log.error({}, `${deployer.name}: ${reasonOf(thrown)}`);
     } finally {
       this.#beginning.delete(deployer.name);
     }
@@ -335,7 +335,7 @@ export class Services {
         // It has been switched since it said so.
         if (deployer.state.generation >= staged) continue;
         const fence = { service: name, generation: staged };
-        this.#dependencies.log('warn', `A worker held ${name} for a flip that is over.`, fence);
+        this.#dependencies.log.warn(fence, `A worker held ${name} for a flip that is over.`);
         this.#dependencies.plane.commit(fence, false).catch(() => undefined);
       }
     }

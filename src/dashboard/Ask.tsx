@@ -8,21 +8,13 @@
 import type { ServiceStatus } from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { act, Refusal } from './api.ts';
-import {
-  type Asking,
-  asking,
-  kindWords,
-  orderOf,
-  questionOf,
-  rememberedName,
-  rememberName,
-  type Wish,
-} from './asking.ts';
+import { type Asking, asking, kindWords, orderOf, questionOf, type Wish } from './asking.ts';
 import { DeployForm } from './DeployForm.tsx';
 import { look } from './live.ts';
 import { useEffect, useRef, useSignal } from './preact.ts';
 import { ReceiptView } from './ReceiptView.tsx';
 import { statusOf, takeDeployments } from './store.ts';
+import { WhoAndWhy, whoAndWhyIn } from './WhoAndWhy.tsx';
 
 export function AskDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -77,7 +69,7 @@ function Ask({ wish, from, close }: Props) {
     refusal.value = null;
     try {
       const got = await act<Deployment | ServiceStatus>(
-        orderOf(wish, from, saidIn(by.current, why.current)),
+        orderOf(wish, from, whoAndWhyIn(by.current, why.current)),
       );
       if ('phase' in got) takeDeployments([got]);
       answer.value = got;
@@ -101,7 +93,7 @@ function Ask({ wish, from, close }: Props) {
           <li key={line}>{line}</li>
         ))}
       </ul>
-      {!final && <Said by={by} why={why} />}
+      {!final && <WhoAndWhy by={by} why={why} />}
       <Wrong refusal={refusal.value} stale={stale} now={current?.generation} />
       <p class="buttons">
         {!final && (
@@ -155,41 +147,4 @@ function Answer({ answer, words, close }: AnswerProps) {
       </p>
     </div>
   );
-}
-
-interface SaidProps {
-  readonly by: { current: HTMLInputElement | null };
-  readonly why: { current: HTMLInputElement | null };
-}
-
-/** Who and why, for the history. */
-export function Said({ by, why }: SaidProps) {
-  return (
-    <div class="said">
-      <label>
-        Your name <span class="quiet">(for the history)</span>
-        <input
-          ref={by}
-          name="by"
-          maxLength={100}
-          defaultValue={rememberedName()}
-          autocomplete="name"
-        />
-      </label>
-      <label>
-        Why <span class="quiet">(for the history)</span>
-        <input ref={why} name="why" maxLength={1000} autocomplete="off" />
-      </label>
-    </div>
-  );
-}
-
-export function saidIn(
-  by: HTMLInputElement | null,
-  why: HTMLInputElement | null,
-): Readonly<Record<string, string>> {
-  const name = by?.value.trim() ?? '';
-  const reason = why?.value.trim() ?? '';
-  rememberName(name);
-  return { by: name || 'the page', ...(reason ? { why: reason } : {}) };
 }

@@ -5,12 +5,12 @@
  * what a dry run would say before anything is started.
  */
 import type { Deployment } from '../control/model/state.ts';
-import { Said, saidIn } from './Ask.tsx';
 import { act, newKey, Refusal, servicePath } from './api.ts';
 import { type Asking, kindWords } from './asking.ts';
 import { look } from './live.ts';
 import { useRef, useSignal } from './preact.ts';
 import { takeDeployments } from './store.ts';
+import { WhoAndWhy, whoAndWhyIn } from './WhoAndWhy.tsx';
 import { sideWord } from './words.ts';
 
 export function DeployForm({ from, close }: { from: Asking; close: () => void }) {
@@ -30,7 +30,11 @@ export function DeployForm({ from, close }: { from: Asking; close: () => void })
     dry.value = '';
     // The form can be corrected and sent again: a key is for one content.
     const key = newKey();
-    const body = { ...orderIn(new FormData(node)), ...saidIn(by.current, why.current), dryRun };
+    const body = {
+      ...orderIn(new FormData(node)),
+      ...whoAndWhyIn(by.current, why.current),
+      dryRun,
+    };
     const path = servicePath(status.name, '/deployments');
     try {
       const { generation } = status;
@@ -58,7 +62,7 @@ export function DeployForm({ from, close }: { from: Asking; close: () => void })
     >
       <h2 id="ask-title">Deploy to {status.name}</h2>
       <Fields run={status.run} />
-      <Said by={by} why={why} />
+      <WhoAndWhy by={by} why={why} />
       {wrong.value && (
         <p class="wrong" role="alert">
           {wrong.value}

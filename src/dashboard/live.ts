@@ -6,8 +6,8 @@
  * six to one address, and the seventh tab would hang.
  */
 import type { PointsmanEvent, ServiceStatus } from '../control/model/api.ts';
+import type { Sample, SamplePoint } from '../control/model/samples.ts';
 import type { Deployment } from '../control/model/state.ts';
-import type { Sample, SamplePoint } from '../control/telemetry/samples.ts';
 import { onUnauthorized, Refusal, read, servicePath, useCsrf } from './api.ts';
 import {
   link,

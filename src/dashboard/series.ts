@@ -5,8 +5,8 @@
  * across.
  */
 
+import type { ColorSample, SamplePoint } from '../control/model/samples.ts';
 import type { Deployment } from '../control/model/state.ts';
-import type { ColorSample, SamplePoint } from '../control/telemetry/samples.ts';
 import { type Color, colors } from '../wire.ts';
 
 export interface Line {

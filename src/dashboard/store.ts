@@ -5,8 +5,8 @@
  * and a late answer never overwrites a newer one.
  */
 import type { PointsmanEvent, ServiceStatus } from '../control/model/api.ts';
+import type { Sample, SamplePoint } from '../control/model/samples.ts';
 import type { Deployment } from '../control/model/state.ts';
-import type { Sample, SamplePoint } from '../control/telemetry/samples.ts';
 import { batch, type Signal, signal } from './preact.ts';
 import { runs } from './words.ts';
 

@@ -8,11 +8,13 @@
  */
 import type { Clock } from '../../src/clock.ts';
 import type { Config, ServiceConfig } from '../../src/config/config.ts';
-import type { Dependencies, Probe } from '../../src/control/dependencies.ts';
+import type { Probe } from '../../src/control/health/probe.ts';
 import type { Call, DeployOrder, PointsmanEvent } from '../../src/control/model/api.ts';
+import type { Dependencies } from '../../src/control/service/dependencies.ts';
 import { Services } from '../../src/control/services.ts';
 import { EventRing } from '../../src/control/telemetry/events.ts';
 import { Fault } from '../../src/errors.ts';
+import type { Log } from '../../src/log.ts';
 import { type FakeClock, fakeClock } from './clock.ts';
 import { type Claim, FakeCluster } from './fakeDataPlane.ts';
 import { FakePlatform, type FakePlatformOptions } from './fakeDriver.ts';
@@ -193,9 +195,10 @@ export class World {
   #dependencies(life: { alive: boolean }): Dependencies {
     const clock = livingClock(this.clock, life);
     const { store } = this;
-    const log: Dependencies['log'] = (level, message) => {
+    const say = (level: string) => (_detail: unknown, message: string) => {
       if (life.alive) this.logs.push(`${level} ${message}`);
     };
+    const log: Log = { info: say('info'), warn: say('warn'), error: say('error') };
     const ring = new EventRing(clock, log);
     ring.subscribe(0, (event) => {
       if (!life.alive) return;

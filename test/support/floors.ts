@@ -22,6 +22,7 @@ export const standing: Readonly<Record<string, string>> = {
   'src/errors.ts': 'ground',
   'src/wire.ts': 'ground',
   'src/log.ts': 'ground',
+  'src/processIdentity.ts': 'ground',
   'src/ipc.ts': 'frame',
   'src/listener.ts': 'frame',
   'src/scoreboard.ts': 'frame',

@@ -7,7 +7,7 @@
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../src/clock.ts';
 import type { StartOrder } from '../../src/control/drivers/driver.ts';
-import { ProcessDriver } from '../../src/control/drivers/process.ts';
+import { ProcessDriver } from '../../src/control/drivers/process/processDriver.ts';
 import { reasonOf } from '../../src/errors.ts';
 
 const [stateDir = '.', text = '{}'] = process.argv.slice(2);

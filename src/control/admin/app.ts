@@ -14,6 +14,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../../clock.ts';
 import { Fault, reasonOf } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import type { Control } from '../model/api.ts';
 import type { Identity } from './authenticator.ts';
 import { callOf, idempotencyKeyOf } from './call.ts';
@@ -50,16 +51,10 @@ const docsCsp = `${csp}; style-src 'self' 'unsafe-inline'; img-src 'self' data:`
 const openPaths = ['/healthz', '/readyz'];
 
 /** Where the admin API writes what it has to say; pino fits. */
-export interface AdminLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
 export interface AppParts {
   readonly control: Control;
   readonly clock: Clock;
-  readonly log: AdminLog;
+  readonly log: Log;
   readonly sessions: Sessions;
   readonly streams: Streams;
   /**

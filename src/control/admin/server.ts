@@ -11,8 +11,9 @@ import { type Clock, systemClock } from '../../clock.ts';
 import { formatAddress, isLoopback } from '../../config/address.ts';
 import type { Address } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import type { Control } from '../model/api.ts';
-import { type AdminLog, type App, buildApp } from './app.ts';
+import { type App, buildApp } from './app.ts';
 import { Authenticator, readToken } from './authenticator.ts';
 import { namesOf } from './origin.ts';
 import { Sessions } from './session.ts';
@@ -44,7 +45,7 @@ export interface AdminOptions {
    * Called with what was thrown, after the caller had its 500, for everything that is no `Fault`.
    */
   onBug(thrown: unknown): void;
-  readonly log: AdminLog;
+  readonly log: Log;
   readonly clock?: Clock;
 }
 

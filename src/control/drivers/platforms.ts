@@ -5,9 +5,10 @@
  * service under a name that no record knows (a platform may finish late) is stopped, and nothing
  * else is. What a status shows of costs was looked up before: nobody waits for it.
  */
+import type { Clock } from '../../clock.ts';
 import type { Run } from '../../config/config.ts';
 import { reasonOf } from '../../errors.ts';
-import type { Dependencies } from '../dependencies.ts';
+import type { Log } from '../../log.ts';
 import type { Cost, Driver, DriverEvent, RunningPool } from './driver.ts';
 
 /**
@@ -18,6 +19,13 @@ const restMsMin = 5_000;
 const restPerLook = 5;
 
 type PoolEvent = Exclude<DriverEvent, { kind: 'platform' }>;
+
+interface PlatformsDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Each called at most once, and only where a service runs that way. */
+  readonly drivers: Readonly<Record<Run['kind'], () => Driver>>;
+}
 
 /** What a platform has to know of the services. */
 export interface Tenants {
@@ -32,7 +40,7 @@ export interface Tenants {
 }
 
 export class Platforms {
-  readonly #dependencies: Dependencies;
+  readonly #dependencies: PlatformsDependencies;
   readonly #tenants: Tenants;
   readonly #drivers = new Map<Run['kind'], Driver>();
   readonly #away = new Map<Run['kind'], string>();
@@ -46,7 +54,7 @@ export class Platforms {
   readonly #lost = new Map<Run['kind'], ReadonlySet<string>>();
   #closed = false;
 
-  constructor(dependencies: Dependencies, tenants: Tenants) {
+  constructor(dependencies: PlatformsDependencies, tenants: Tenants) {
     this.#dependencies = dependencies;
     this.#tenants = tenants;
   }
@@ -125,11 +133,11 @@ export class Platforms {
       this.#lost.set(kind, new Set(lost.map(({ poolId }) => poolId)));
       for (const { poolId } of lost) {
         if (this.#closed || !before?.has(poolId)) continue;
-        this.#dependencies.log('warn', `Pool ${poolId} is on no record; it is stopped.`);
+        this.#dependencies.log.warn({}, `Pool ${poolId} is on no record; it is stopped.`);
         await driver.stop(poolId);
       }
     } catch (thrown) {
-      this.#dependencies.log('warn', `What runs could not be looked through: ${reasonOf(thrown)}`);
+      this.#dependencies.log.warn({}, `What runs could not be looked through: ${reasonOf(thrown)}`);
     }
   }
 }

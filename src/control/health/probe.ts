@@ -8,10 +8,21 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Clock } from '../../clock.ts';
 import type { Health } from '../../config/config.ts';
-import type { Probe } from '../dependencies.ts';
+import type { RunningTarget } from '../drivers/driver.ts';
+import type { ProbeResult } from '../model/api.ts';
 
 /** Of a body that is not the answer hoped for, so much is kept: enough for the reason. */
 const bodyBytesMax = 200;
+
+/**
+ * Probes one target once. It always settles, within `health.timeoutMs` and a little, and never
+ * throws: what went wrong is in the result. `signal` gives it up; the result is then dropped.
+ */
+export type Probe = (
+  target: Pick<RunningTarget, 'host' | 'port'>,
+  health: Health,
+  signal: AbortSignal,
+) => Promise<ProbeResult>;
 
 interface Outcome {
   readonly status: number | null;

@@ -7,7 +7,7 @@
  */
 import type { Address, FlipMode } from '../../config/config.ts';
 import type { Color, Inside } from '../../wire.ts';
-import type { SampleFeed } from '../telemetry/samples.ts';
+import type { SampleFeed } from './samples.ts';
 import type { Deployment, Direction, Receipt } from './state.ts';
 
 export interface Control {

@@ -4,9 +4,10 @@
  * The rule this file keeps: a deployment that ended is appended however long the disk takes, and
  * one that was appended twice (as its drain overtook it, then whole) is read once, as it was last.
  */
+import type { Clock } from '../../clock.ts';
 import { reasonOf } from '../../errors.ts';
-import type { Dependencies } from '../dependencies.ts';
 import type { Deployment } from '../model/state.ts';
+import type { Store } from '../stores/store.ts';
 
 /**
  * Of deployments that the disk does not take, so many are kept in memory: more are lost, oldest
@@ -16,15 +17,17 @@ const pendingMax = 1000;
 const retryMs = 1000;
 
 export class Journal {
-  readonly #dependencies: Dependencies;
+  readonly #store: Store;
+  readonly #clock: Clock;
   #pending: Deployment[] = [];
   #writing = false;
   #problem: string | null = null;
   #cancel: (() => void) | null = null;
   #closed = false;
 
-  constructor(dependencies: Dependencies) {
-    this.#dependencies = dependencies;
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
   }
 
   /** Why the history lags behind; null: it does not. */
@@ -48,7 +51,7 @@ export class Journal {
   ): Promise<readonly Deployment[]> {
     // An entry may be there twice, so more are read than are asked for.
     const wanted = Math.min(2000, query.limit * 2 + 10);
-    const written = await this.#dependencies.store.history({ ...query, limit: wanted });
+    const written = await this.#store.history({ ...query, limit: wanted });
     const pending = this.#pending
       .filter((one) => query.service === undefined || one.service === query.service)
       .reverse();
@@ -70,12 +73,12 @@ export class Journal {
       const [first] = this.#pending;
       if (first === undefined) break;
       try {
-        await this.#dependencies.store.append(first);
+        await this.#store.append(first);
         this.#problem = null;
         this.#pending = this.#pending.filter((one) => one !== first);
       } catch (thrown) {
         this.#problem = `The history cannot be written: ${reasonOf(thrown)}`;
-        this.#cancel = this.#dependencies.clock.after(retryMs, () => {
+        this.#cancel = this.#clock.after(retryMs, () => {
           this.#cancel = null;
           void this.#write();
         });

@@ -10,7 +10,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import { Fault, reasonOf } from '../../errors.ts';
-import type { Log } from '../dependencies.ts';
+import type { Log } from '../../log.ts';
 import type { ServiceState, State } from '../model/state.ts';
 import type { Store } from '../stores/store.ts';
 
@@ -59,7 +59,7 @@ export class Ledger {
   static async open(store: Store, clock: Clock, log: Log): Promise<Ledger> {
     const loaded = await store.load();
     if (loaded?.recovered) {
-      log('warn', `The last good copy of the state is used: ${loaded.recovered}`);
+      log.warn({}, `The last good copy of the state is used: ${loaded.recovered}`);
     }
     return new Ledger(store, clock, log, loaded?.state ?? { services: {} }, loaded?.revision ?? '');
   }
@@ -155,13 +155,13 @@ export class Ledger {
         this.#revision,
       );
     } catch (thrown) {
-      if (this.#problem === null) this.#log('error', `State not written: ${reasonOf(thrown)}`);
+      if (this.#problem === null) this.#log.error({}, `State not written: ${reasonOf(thrown)}`);
       this.#problem = `The state cannot be written: ${reasonOf(thrown)}`;
       this.#again();
       if (thrown instanceof Fault) throw thrown;
       throw new Fault('STATE_NOT_WRITABLE', this.#problem, { cause: thrown });
     }
-    if (this.#problem !== null) this.#log('info', 'The state can be written again.');
+    if (this.#problem !== null) this.#log.info({}, 'The state can be written again.');
     this.#problem = null;
   }
 

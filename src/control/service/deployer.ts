@@ -9,12 +9,12 @@
 import type { ServiceConfig } from '../../config/config.ts';
 import { Fault } from '../../errors.ts';
 import type { Color, ServiceEntry, WorkerStats } from '../../wire.ts';
-import type { ControlContext } from '../context.ts';
 import type { DriverEvent } from '../drivers/driver.ts';
 import type { TargetView } from '../health/prober.ts';
 import type { Call, DeployOrder, ServiceStatus } from '../model/api.ts';
 import type { Deployment, ServiceState } from '../model/state.ts';
 import { Attempt } from './attempt.ts';
+import type { ControlContext } from './context.ts';
 import {
   begin,
   emptyService,

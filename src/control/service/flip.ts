@@ -10,8 +10,8 @@
  */
 import { type Clock, pause } from '../../clock.ts';
 import { Fault, reasonOf } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import type { Color, Committed, Fence, Inside } from '../../wire.ts';
-import type { Log } from '../dependencies.ts';
 import type { Direction, Receipt } from '../model/state.ts';
 import type { DataPlane } from '../workers/dataPlane.ts';
 import { type Publisher, within } from '../workers/publisher.ts';
@@ -72,7 +72,7 @@ export async function flipOver(barrier: Barrier, flip: Flip): Promise<Flipped> {
   }
   const committedAt = clock.date().toISOString();
   const committed = await commit(barrier, flip.fence).catch((thrown: unknown) => {
-    log('error', `Workers did not answer a commit: ${reasonOf(thrown)}`, { ...flip.fence });
+    log.error({ ...flip.fence }, `Workers did not answer a commit: ${reasonOf(thrown)}`);
     return [];
   });
   return { committedAt, flipMs: clock.now() - begun, workers, committed };
@@ -100,7 +100,7 @@ export async function flipForward(
       await barrier.publisher.publish();
       workers = Math.max(workers, await held(barrier, fence));
     } catch (thrown) {
-      log('warn', `A flip is being finished: ${reasonOf(thrown)}`, { ...fence });
+      log.warn({ ...fence }, `A flip is being finished: ${reasonOf(thrown)}`);
       // Those that hold go on holding; that is better than to serve two releases at once.
       if (!last) {
         await pause(clock, holdMsMax);
@@ -108,7 +108,7 @@ export async function flipForward(
       }
     }
     const done = await commit(barrier, fence).catch((thrown: unknown) => {
-      log('error', `Workers did not answer a commit: ${reasonOf(thrown)}`, { ...fence });
+      log.error({ ...fence }, `Workers did not answer a commit: ${reasonOf(thrown)}`);
       return [];
     });
     committed.push(...done);
@@ -137,7 +137,7 @@ export async function release(barrier: Barrier, fence: Fence): Promise<void> {
   try {
     await within(barrier.clock, commitMsMax, barrier.plane.commit(fence, false), tooLate);
   } catch (thrown) {
-    barrier.log('warn', `A flip was undone: ${reasonOf(thrown)}`, { ...fence });
+    barrier.log.warn({ ...fence }, `A flip was undone: ${reasonOf(thrown)}`);
   }
 }
 

@@ -9,10 +9,10 @@ import { pause } from '../../clock.ts';
 import type { ServiceConfig } from '../../config/config.ts';
 import { reasonOf } from '../../errors.ts';
 import type { Color, PoolEntry, WorkerStats } from '../../wire.ts';
-import type { ControlContext } from '../context.ts';
 import type { Driver, RunningTarget, Started, StartOrder } from '../drivers/driver.ts';
 import type { PoolState, Release } from '../model/state.ts';
 import { statsOfPool } from '../workers/stats.ts';
+import type { ControlContext } from './context.ts';
 import { insideOf } from './drain.ts';
 import { countOf } from './flip.ts';
 import { sizeOf } from './release.ts';
@@ -183,7 +183,7 @@ export class Pools {
     } catch (thrown) {
       if (this.#controller.signal.aborted || this.#running.get(running.id) !== running) return;
       running.problem = `pool ${running.id} cannot be run: ${reasonOf(thrown)}`;
-      this.#core.dependencies.log('error', `${this.#service}: ${running.problem}`);
+      this.#core.dependencies.log.error({}, `${this.#service}: ${running.problem}`);
       this.#core.dependencies.clock.after(tryMs, () => {
         if (this.#running.get(running.id) !== running || running.emptying !== null) return;
         void this.ensure(running, generation, Math.min(tryMs * 2, retryMsMax));
@@ -243,8 +243,8 @@ export class Pools {
         break;
       } catch (thrown) {
         const text = `Pool ${running.id} could not be stopped: ${reasonOf(thrown)}`;
-        dependencies.log(
-          'error',
+        dependencies.log.error(
+          {},
           left > 1 ? text : `${text} It is left running until the next start.`,
         );
         await pause(dependencies.clock, waitMs, this.#controller.signal);

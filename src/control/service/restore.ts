@@ -70,7 +70,10 @@ export class Restore {
         .driver(pool.release.run.kind)
         .stop(pool.id)
         .catch((thrown: unknown) =>
-          deployer.core.dependencies.log('error', `${pool.id} is not stopped: ${reasonOf(thrown)}`),
+          deployer.core.dependencies.log.error(
+            {},
+            `${pool.id} is not stopped: ${reasonOf(thrown)}`,
+          ),
         );
     }
   }

@@ -65,7 +65,7 @@ export class Rollout {
       if (attempt.over) return;
       if (!(thrown instanceof Fault)) {
         const text = `${attempt.id} ended in a way nobody foresaw: ${reasonOf(thrown)}`;
-        this.#deployer.core.dependencies.log('error', text);
+        this.#deployer.core.dependencies.log.error({}, text);
       }
       this.end(attempt, 'failed', startFault(attempt, this.#deployer.name, thrown));
     }

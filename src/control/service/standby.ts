@@ -228,8 +228,8 @@ export class Standby {
   #retireNow(poolId: string, forMs: number): void {
     this.retire(poolId, `retired, having been warm for ${forMs / 1000} s`).catch(
       (thrown: unknown) => {
-        this.#deployer.core.dependencies.log(
-          'warn',
+        this.#deployer.core.dependencies.log.warn(
+          {},
           `${poolId} is not retired: ${reasonOf(thrown)}`,
         );
         if (standbyPool(this.#deployer.state)?.id === poolId) {
@@ -290,7 +290,7 @@ export class Standby {
 
   #failed(running: Running, what: string, thrown: unknown): void {
     const text = `Pool ${running.id} could not be ${what}: ${reasonOf(thrown)}`;
-    this.#deployer.core.dependencies.log('warn', text);
+    this.#deployer.core.dependencies.log.warn({}, text);
     this.#deployer.changed(text);
   }
 }

@@ -14,7 +14,7 @@ import { createHash } from 'node:crypto';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../errors.ts';
-import { identityOf } from '../processIdentity.ts';
+import { identityOf } from '../../processIdentity.ts';
 
 const pattern = /^lock-(\d+)-([0-9a-f]{16})$/;
 

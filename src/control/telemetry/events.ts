@@ -9,7 +9,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import { reasonOf } from '../../errors.ts';
-import type { Log } from '../dependencies.ts';
+import type { Log } from '../../log.ts';
 import type { EventBody, Events, PointsmanEvent } from '../model/api.ts';
 
 /** Enough for an hour of deployments, little enough to be nothing in memory. */
@@ -62,7 +62,7 @@ export class EventRing implements Events {
       listener(event);
     } catch (thrown) {
       this.#listeners.delete(listener);
-      this.#log('warn', `A listener of events was put off: ${reasonOf(thrown)}`);
+      this.#log.warn({}, `A listener of events was put off: ${reasonOf(thrown)}`);
     }
   }
 }

@@ -10,42 +10,19 @@
 
 import type { ServiceStats, WorkerStats } from '../../wire.ts';
 import { type Color, type ColorCounts, colors, durationBounds } from '../../wire.ts';
+import type {
+  ColorSample,
+  Sample,
+  SampleFeed,
+  SamplePoint,
+  ServiceSample,
+} from '../model/samples.ts';
 
 /** A quarter of an hour at one look a second. */
 export const samplesKept = 900;
 
 /** Series are kept for so many services, the first that had traffic: 32 KB each. */
 export const servicesKept = 500;
-
-/** What `Control` offers of it. */
-export interface SampleFeed {
-  /** Oldest first, at most `samplesKept`; empty for a service without traffic. */
-  recent(service: string): readonly SamplePoint[];
-  /** Calls `listener` for each new sample. @returns ends it. */
-  subscribe(listener: (sample: Sample) => void): () => void;
-}
-
-/** One look at all services. A service that nothing happened in is left out. */
-export interface Sample {
-  /** Wall time, ms since 1970. */
-  readonly atMs: number;
-  readonly services: Readonly<Record<string, ServiceSample>>;
-}
-
-export type ServiceSample = Readonly<Record<Color, ColorSample | null>>;
-
-export type SamplePoint = ServiceSample & { readonly atMs: number };
-
-export interface ColorSample {
-  /** Requests answered per second, and of these the ones answered 5xx. */
-  readonly requests: number;
-  readonly errors: number;
-  /** Milliseconds, interpolated within the histogram's buckets; null where nothing was answered. */
-  readonly p50: number | null;
-  readonly p99: number | null;
-  /** Requests of every kind in flight now. */
-  readonly inside: number;
-}
 
 /** requests, errors, p50, p99, inside */
 const fields = 5;

@@ -7,8 +7,8 @@
  */
 import type { Clock } from '../../clock.ts';
 import { reasonOf } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import type { WorkerStats } from '../../wire.ts';
-import type { Log } from '../dependencies.ts';
 import type { DataPlane } from './dataPlane.ts';
 
 const everyMs = 1_000;
@@ -79,7 +79,7 @@ export class Poller {
       this.#answered(this.#last);
       return this.#last;
     } catch (thrown) {
-      this.#log('warn', `The workers do not say how they are: ${reasonOf(thrown)}`);
+      this.#log.warn({}, `The workers do not say how they are: ${reasonOf(thrown)}`);
       return [];
     }
   }

@@ -8,8 +8,8 @@
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import type { ServiceEntry, Table } from '../../wire.ts';
-import type { Log } from '../dependencies.ts';
 import type { DataPlane } from './dataPlane.ts';
 
 /** Changes so close together make one table. */
@@ -127,7 +127,7 @@ export class Publisher {
         this.#problem = null;
       } catch (thrown) {
         this.#problem = `The workers did not take the last table: ${reasonOf(thrown)}`;
-        this.#log('error', this.#problem);
+        this.#log.error({}, this.#problem);
         this.#again();
       }
     }

@@ -8,7 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { dockerDriver } from '../../../src/control/drivers/docker.ts';
+import { dockerDriver } from '../../../src/control/drivers/docker/dockerDriver.ts';
 import type { DriverEvent } from '../../../src/control/drivers/driver.ts';
 import { silentLog } from '../../../src/log.ts';
 import { orderOf } from '../../contracts/driver.ts';

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import type { RunningTarget } from '../../../src/control/drivers/driver.ts';
-import { ProcessDriver } from '../../../src/control/drivers/process.ts';
+import { ProcessDriver } from '../../../src/control/drivers/process/processDriver.ts';
 import { orderOf } from '../../contracts/driver.ts';
 import { bundle } from '../../support/bundle.ts';
 import { settled } from '../../support/clock.ts';

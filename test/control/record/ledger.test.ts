@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { ServiceState, State } from '../../../src/control/model/state.ts';
 import { Ledger } from '../../../src/control/record/ledger.ts';
 import { Fault } from '../../../src/errors.ts';
+import { silentLog } from '../../../src/log.ts';
 import { fakeClock } from '../../support/clock.ts';
 import { type Fate, memoryStore } from '../../support/memoryStore.ts';
 import { serviceWith } from '../../support/states.ts';
@@ -21,7 +22,7 @@ async function ledgerOn(onSave: (save: number, state: State) => Fate = () => 'ke
       return onSave(save, state);
     },
   });
-  const ledger = await Ledger.open(store, fakeClock(), () => {});
+  const ledger = await Ledger.open(store, fakeClock(), silentLog);
   return { ledger, store, saves: () => saves };
 }
 

@@ -2,13 +2,14 @@
 import { expect, test } from 'vitest';
 import type { EventBody } from '../../../src/control/model/api.ts';
 import { EventRing, eventsKept, listenersMax } from '../../../src/control/telemetry/events.ts';
+import { silentLog } from '../../../src/log.ts';
 import { fakeClock } from '../../support/clock.ts';
 
 const body = (what: string): EventBody => ({ type: 'service', service: 'shop', what });
 const what = (event: object): unknown => Reflect.get(event, 'what');
 
 test('who comes late gets what is kept above the id it names, then what is new', () => {
-  const ring = new EventRing(fakeClock(), () => {});
+  const ring = new EventRing(fakeClock(), silentLog);
   const [first] = ['a', 'b', 'c'].map((one) => ring.emit(body(one)));
   const got: unknown[] = [];
 
@@ -21,7 +22,7 @@ test('who comes late gets what is kept above the id it names, then what is new',
 });
 
 test('the ring is bounded; ids grow by one', () => {
-  const ring = new EventRing(fakeClock(), () => {});
+  const ring = new EventRing(fakeClock(), silentLog);
   const first = ring.emit(body('0')).id;
   for (let at = 1; at < eventsKept + 50; at++) ring.emit(body(String(at)));
   const ids: number[] = [];
@@ -34,12 +35,12 @@ test('the ring is bounded; ids grow by one', () => {
 
 test('after a restart ids begin far above the last', () => {
   const clock = fakeClock();
-  const before = new EventRing(clock, () => {});
+  const before = new EventRing(clock, silentLog);
   let last = 0;
   for (let at = 0; at < 900; at++) last = before.emit(body('x')).id;
   clock.pass(1);
 
-  const after = new EventRing(clock, () => {}).emit(body('y')).id;
+  const after = new EventRing(clock, silentLog).emit(body('y')).id;
 
   expect(after).toBeGreaterThan(last);
   expect(Number.isSafeInteger(after)).toBe(true);
@@ -47,7 +48,10 @@ test('after a restart ids begin far above the last', () => {
 
 test('a listener that throws is put off; the others hear on', () => {
   const logs: string[] = [];
-  const ring = new EventRing(fakeClock(), (_level, message) => logs.push(message));
+  const ring = new EventRing(fakeClock(), {
+    ...silentLog,
+    warn: (_detail, message) => logs.push(message),
+  });
   const got: unknown[] = [];
   ring.subscribe(0, () => {
     throw new Error('broken pipe');
@@ -62,7 +66,7 @@ test('a listener that throws is put off; the others hear on', () => {
 });
 
 test('the number of listeners is bounded', () => {
-  const ring = new EventRing(fakeClock(), () => {});
+  const ring = new EventRing(fakeClock(), silentLog);
   for (let at = 0; at < listenersMax; at++) ring.subscribe(0, () => {});
 
   expect(() => ring.subscribe(0, () => {})).toThrow(RangeError);

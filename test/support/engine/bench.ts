@@ -10,7 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { systemClock } from '../../../src/clock.ts';
-import { type DockerDriver, dockerDriver } from '../../../src/control/drivers/docker.ts';
+import {
+  type DockerDriver,
+  dockerDriver,
+} from '../../../src/control/drivers/docker/dockerDriver.ts';
 import type { DriverEvent, RunningTarget } from '../../../src/control/drivers/driver.ts';
 import { silentLog } from '../../../src/log.ts';
 import { engineMark } from '../dockerd.ts';

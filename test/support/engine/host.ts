@@ -7,7 +7,7 @@
  */
 import { writeSync } from 'node:fs';
 import { systemClock } from '../../../src/clock.ts';
-import { dockerDriver } from '../../../src/control/drivers/docker.ts';
+import { dockerDriver } from '../../../src/control/drivers/docker/dockerDriver.ts';
 import type {
   DriverEvent,
   RunningTarget,

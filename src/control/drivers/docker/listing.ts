@@ -10,8 +10,8 @@ import { type Found, inspectAll } from './containers/containers.ts';
 import type { ContainerFacts } from './containers/facts.ts';
 import { marksOf } from './containers/labels.ts';
 import type { Engine } from './engine/engine.ts';
+import { mapLimit } from './engine/mapLimit.ts';
 import type { Stats } from './engine/usage.ts';
-import { mapLimit } from './mapLimit.ts';
 import { inOrder, isFrozen, type Pool, targetIdOf, targetOf } from './pool.ts';
 import type { Member, Reconciler } from './reconciler.ts';
 

@@ -27,7 +27,7 @@ import type { ContainerFacts } from './containers/facts.ts';
 import { type Labels, type Marks, marksOf } from './containers/labels.ts';
 import { lastOutput } from './containers/output.ts';
 import { type Engine, isUnavailable } from './engine/engine.ts';
-import { mapLimit } from './mapLimit.ts';
+import { mapLimit } from './engine/mapLimit.ts';
 import {
   countEnd,
   isFrozen,

@@ -8,7 +8,7 @@ import { reasonOf } from '../../../errors.ts';
 import type { Log } from '../../../log.ts';
 import { end } from './containers/containers.ts';
 import { type Engine, isUnavailable } from './engine/engine.ts';
-import { mapLimit } from './mapLimit.ts';
+import { mapLimit } from './engine/mapLimit.ts';
 import type { Reconciler } from './reconciler.ts';
 
 /** A container whose stop timeout is not known is given so long. */

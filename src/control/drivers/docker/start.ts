@@ -18,9 +18,9 @@ import { marksOf } from './containers/labels.ts';
 import { followOutput } from './containers/output.ts';
 import { surviveStart } from './containers/startupCheck.ts';
 import { type Engine, isUnavailable, Refusal } from './engine/engine.ts';
+import { mapLimit } from './engine/mapLimit.ts';
 import { keepImage, pruneImages } from './images/imageRetention.ts';
 import { type Pinned, pin } from './images/images.ts';
-import { mapLimit } from './mapLimit.ts';
 import { type Pool, replicaOf, targetsOf, type Wanted } from './pool.ts';
 import type { Member, Reconciler } from './reconciler.ts';
 import type { Removal } from './removal.ts';
@@ -177,7 +177,13 @@ async function raise(
         dependencies.emit({ kind: 'output', poolId: pool.id, target: replica.id, line });
       if (had === undefined) {
         void followOutput(engine, facts, tell, order.signal);
-        await surviveStart(dependencies, facts, wanted.run, order.signal);
+        await surviveStart(
+          dependencies,
+          await dependencies.reconciler.here(),
+          facts,
+          wanted.run,
+          order.signal,
+        );
         order.progress(`started ${facts.name}`);
       }
     } catch (thrown) {

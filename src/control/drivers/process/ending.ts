@@ -7,7 +7,7 @@
  */
 import { type Clock, pause } from '../../../clock.ts';
 import { Fault } from '../../../errors.ts';
-import { identityOf } from '../../processIdentity.ts';
+import { identityOf } from '../../../processIdentity.ts';
 import { everyProcess, type Found, type Mark } from './marks.ts';
 
 export interface Ending {

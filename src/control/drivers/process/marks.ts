@@ -12,8 +12,8 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { identityFrom, parseStat } from '../../../processIdentity.ts';
 import type { Color } from '../../../wire.ts';
-import { identityFrom, parseStat } from '../../processIdentity.ts';
 
 /** Which replica a process belongs to. */
 export interface Mark {

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import type { ProcessRun } from '../../../config/config.ts';
 import { Fault, reasonOf } from '../../../errors.ts';
-import { identityNow, identityOf } from '../../processIdentity.ts';
+import { identityNow, identityOf } from '../../../processIdentity.ts';
 import type { RunningTarget } from '../driver.ts';
 import { endProcesses } from './ending.ts';
 import { checkFolder, type Launch, launchOf, spawnFault } from './launch.ts';

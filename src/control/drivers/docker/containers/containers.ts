@@ -6,7 +6,7 @@
  * more.
  */
 import { type Engine, Refusal, refusedWith } from '../engine/engine.ts';
-import { mapLimit } from '../mapLimit.ts';
+import { mapLimit } from '../engine/mapLimit.ts';
 import { type ContainerFacts, factsOf } from './facts.ts';
 import { adoptedPoolId, type Labels, label, type Marks, marksOf } from './labels.ts';
 

@@ -10,8 +10,7 @@ import { type Clock, pause } from '../../../../clock.ts';
 import { Fault } from '../../../../errors.ts';
 import type { PinnedDockerRun } from '../../../model/state.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Reconciler } from '../reconciler.ts';
-import { reach } from './addressing.ts';
+import { type Here, reach } from './addressing.ts';
 import { inspect } from './containers.ts';
 import { type ContainerFacts, endOf } from './facts.ts';
 import { lastOutput } from './output.ts';
@@ -27,13 +26,13 @@ const holdMs = 30;
  *   ABORTED.
  */
 export async function surviveStart(
-  dependencies: { readonly engine: Engine; readonly reconciler: Reconciler; readonly clock: Clock },
+  dependencies: { readonly engine: Engine; readonly clock: Clock },
+  here: Here,
   begun: ContainerFacts,
   run: PinnedDockerRun,
   signal: AbortSignal,
 ): Promise<void> {
-  const { engine, reconciler, clock } = dependencies;
-  const here = await reconciler.here();
+  const { engine, clock } = dependencies;
   const until = clock.now() + limitMs;
   const look = async (): Promise<ContainerFacts> => {
     const facts = await inspect(engine, begun.id);

@@ -8,7 +8,7 @@
  * another name.
  */
 import { type Engine, refusedWith } from '../engine/engine.ts';
-import { mapLimit } from '../mapLimit.ts';
+import { mapLimit } from '../engine/mapLimit.ts';
 import type { Pinned } from './images.ts';
 import { canonicalName } from './reference.ts';
 

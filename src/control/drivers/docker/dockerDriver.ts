@@ -9,18 +9,18 @@
  * Images of the last `keepImages` releases are kept, and older ones removed, after each successful
  * start; nobody has to ask for it.
  */
-import type { Clock } from '../../clock.ts';
-import type { Log } from '../../log.ts';
-import { adopt } from './docker/adopt.ts';
-import { openEngine } from './docker/engine/engine.ts';
-import { instanceOf } from './docker/engine/instance.ts';
-import { Monitor } from './docker/engine/monitor.ts';
-import { Stats } from './docker/engine/usage.ts';
-import { listing } from './docker/listing.ts';
-import { Reconciler } from './docker/reconciler.ts';
-import { Removal } from './docker/removal.ts';
-import { dockerRunOf, fill } from './docker/start.ts';
-import type { Driver, DriverEvent } from './driver.ts';
+import type { Clock } from '../../../clock.ts';
+import type { Log } from '../../../log.ts';
+import type { Driver, DriverEvent } from '../driver.ts';
+import { adopt } from './adopt.ts';
+import { openEngine } from './engine/engine.ts';
+import { instanceOf } from './engine/instance.ts';
+import { Stats } from './engine/usage.ts';
+import { listing } from './listing.ts';
+import { Monitor } from './monitor.ts';
+import { Reconciler } from './reconciler.ts';
+import { Removal } from './removal.ts';
+import { dockerRunOf, fill } from './start.ts';
 
 export interface DockerOptions {
   readonly clock: Clock;

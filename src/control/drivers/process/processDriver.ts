@@ -8,15 +8,15 @@
  */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Clock } from '../../clock.ts';
-import type { ProcessRun } from '../../config/config.ts';
-import { Fault } from '../../errors.ts';
-import type { Driver, DriverEvent, RunningPool, Started, StartOrder } from './driver.ts';
-import { everyProcess, type Found, type Mark } from './process/marks.ts';
-import { ProcessPool } from './process/pool.ts';
-import { Ports } from './process/ports.ts';
-import { Records, type ReplicaRecord } from './process/records.ts';
-import type { Replica, Shared } from './process/replica.ts';
+import type { Clock } from '../../../clock.ts';
+import type { ProcessRun } from '../../../config/config.ts';
+import { Fault } from '../../../errors.ts';
+import type { Driver, DriverEvent, RunningPool, Started, StartOrder } from '../driver.ts';
+import { everyProcess, type Found, type Mark } from './marks.ts';
+import { ProcessPool } from './pool.ts';
+import { Ports } from './ports.ts';
+import { Records, type ReplicaRecord } from './records.ts';
+import type { Replica, Shared } from './replica.ts';
 
 /** How often adopted replicas are looked at, and output is read. */
 const lookEveryMs = 1000;

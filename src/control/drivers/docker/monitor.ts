@@ -5,14 +5,14 @@
  * and again every `lookMs`, so an event that was lost costs time and not truth.
  */
 import type { Readable } from 'node:stream';
-import { type Clock, pause } from '../../../../clock.ts';
-import { Fault, reasonOf } from '../../../../errors.ts';
-import type { Log } from '../../../../log.ts';
-import type { DriverEvent } from '../../driver.ts';
-import type { Reconciler } from '../reconciler.ts';
-import type { Removal } from '../removal.ts';
-import type { Engine } from './engine.ts';
-import { linesOf } from './lines.ts';
+import { type Clock, pause } from '../../../clock.ts';
+import { Fault, reasonOf } from '../../../errors.ts';
+import type { Log } from '../../../log.ts';
+import type { DriverEvent } from '../driver.ts';
+import type { Engine } from './engine/engine.ts';
+import { linesOf } from './engine/lines.ts';
+import type { Reconciler } from './reconciler.ts';
+import type { Removal } from './removal.ts';
 
 const lookMs = 30_000;
 const pingMs = 5_000;

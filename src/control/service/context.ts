@@ -4,14 +4,14 @@
  * The rule this file keeps: one ledger, one publisher, one prober for all, because there is one
  * disk, one table and one clock; a deployer owns nothing that another could need.
  */
-import type { WorkerStats } from '../wire.ts';
+import type { WorkerStats } from '../../wire.ts';
+import type { Platforms } from '../drivers/platforms.ts';
+import type { Prober } from '../health/prober.ts';
+import type { Deployment } from '../model/state.ts';
+import type { Ledger } from '../record/ledger.ts';
+import type { Publisher } from '../workers/publisher.ts';
 import type { Dependencies } from './dependencies.ts';
-import type { Platforms } from './drivers/platforms.ts';
-import type { Prober } from './health/prober.ts';
-import type { Deployment } from './model/state.ts';
-import type { Ledger } from './record/ledger.ts';
 import type { Semaphore } from './semaphore.ts';
-import type { Publisher } from './workers/publisher.ts';
 
 export interface ControlContext {
   readonly dependencies: Dependencies;

@@ -2,12 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import {
-  identityFrom,
-  identityNow,
-  identityOf,
-  parseStat,
-} from '../../src/control/processIdentity.ts';
+import { identityFrom, identityNow, identityOf, parseStat } from '../src/processIdentity.ts';
 
 const line = (name: string, state: string, threads: number): string =>
   `77 (${name}) ${state} 1 70 70 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 ${threads} 0 987654 1 2 3`;
