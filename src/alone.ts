@@ -10,10 +10,10 @@ import { Controller } from './control/controller.ts';
 import { Fault } from './errors.ts';
 import { descriptorsMax, holdListener } from './listener.ts';
 import { openLog } from './log.ts';
-import { createLanes } from './proxy/lanes.ts';
-import { Listener } from './proxy/listener.ts';
 import { LocalDataPlane } from './proxy/localDataPlane.ts';
 import { Plane } from './proxy/plane.ts';
+import { createLanes } from './proxy/serving/lanes.ts';
+import { Listener } from './proxy/serving/listener.ts';
 
 /**
  * Descriptors for files and operators, and the share of the others for clients: the rest goes to

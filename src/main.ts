@@ -14,7 +14,7 @@ const role = process.env[childEnv.role];
 delete process.env[childEnv.role];
 
 if (role === 'worker') {
-  const { runWorker } = await import('./proxy/worker.ts');
+  const { runWorker } = await import('./proxy/serving/worker.ts');
   runWorker();
 } else if (role === 'controller') {
   const { runController } = await import('./control/controllerProcess.ts');

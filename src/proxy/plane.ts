@@ -20,7 +20,7 @@ import type {
 } from '../wire.ts';
 import { AccessLog } from './accounting/accessLog.ts';
 import type { Exchange } from './accounting/exchange.ts';
-import type { Cut, Ending } from './lease.ts';
+import type { Cut, Ending } from './balancing/lease.ts';
 import { Routes } from './routes.ts';
 import { Service } from './service.ts';
 

@@ -17,9 +17,9 @@ import {
   type ServiceStats,
 } from '../wire.ts';
 import { Counts } from './accounting/counters.ts';
-import type { Lease } from './lease.ts';
-import { Pool } from './pool.ts';
-import type { Target } from './target.ts';
+import type { Lease } from './balancing/lease.ts';
+import { Pool } from './balancing/pool.ts';
+import type { Target } from './balancing/target.ts';
 
 interface Ticket {
   readonly since: number;

@@ -1,7 +1,7 @@
 /** The flip as one worker does it: what is live changes in one turn, and everybody is counted. */
 import { expect, test } from 'vitest';
 import { Fault } from '../../src/errors.ts';
-import type { Lease } from '../../src/proxy/lease.ts';
+import type { Lease } from '../../src/proxy/balancing/lease.ts';
 import { Service } from '../../src/proxy/service.ts';
 import type { Color, Policy, PoolEntry, ServiceEntry } from '../../src/wire.ts';
 import { type FakeClock, fakeClock } from '../support/clock.ts';

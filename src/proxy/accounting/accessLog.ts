@@ -6,7 +6,7 @@
  */
 import type { Sink } from '../../log.ts';
 import type { Edge } from '../../wire.ts';
-import type { Cut, Ending } from '../lease.ts';
+import type { Cut, Ending } from '../balancing/lease.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Longer paths and hosts are cut there, so that a line fits into one write to a pipe. */

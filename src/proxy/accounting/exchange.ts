@@ -6,10 +6,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { FaultCode } from '../../errors.ts';
-import type { Ending, Lease } from '../lease.ts';
+import type { Ending, Lease } from '../balancing/lease.ts';
+import type { Target } from '../balancing/target.ts';
 import type { Plane } from '../plane.ts';
 import type { Service } from '../service.ts';
-import type { Target } from '../target.ts';
 import type { RetryReason } from './counters.ts';
 
 /** Which of the two lanes carried it. */

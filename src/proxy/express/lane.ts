@@ -7,9 +7,9 @@
  */
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
+import type { Pool } from '../balancing/pool.ts';
 import { Deadlines } from '../deadlines.ts';
 import type { Plane } from '../plane.ts';
-import type { Pool } from '../pool.ts';
 import { TrustedProxies } from '../trustedProxies.ts';
 import { ClientConnection } from './clientConnection.ts';
 import { UpstreamPool } from './upstream.ts';

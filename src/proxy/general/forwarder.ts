@@ -18,7 +18,7 @@ import {
 } from 'node:http';
 import util from 'node:util';
 import httpProxy from 'http-proxy';
-import type { Target } from '../target.ts';
+import type { Target } from '../balancing/target.ts';
 
 /** One try of a request on one target, as it hears of what happens. */
 export interface Sender {

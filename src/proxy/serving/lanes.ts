@@ -5,10 +5,10 @@
  * the config is looked at for each new connection.
  */
 import type { Socket } from 'node:net';
-import { Deadlines } from './deadlines.ts';
-import { connectionHandler } from './express/lane.ts';
-import { createGeneralLane } from './general/lane.ts';
-import type { Plane } from './plane.ts';
+import { Deadlines } from '../deadlines.ts';
+import { connectionHandler } from '../express/lane.ts';
+import { createGeneralLane } from '../general/lane.ts';
+import type { Plane } from '../plane.ts';
 
 /** @returns serves a client's connection that nothing was read from. */
 export function createLanes(plane: Plane): (socket: Socket) => void {

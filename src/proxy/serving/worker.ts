@@ -5,13 +5,13 @@
  * supervisor.
  */
 import type { Socket } from 'node:net';
-import { systemClock } from '../clock.ts';
-import { childEnv, type FromWorker, inherited, type ToWorker } from '../ipc.ts';
-import { openLog } from '../log.ts';
-import { Scoreboard } from '../scoreboard.ts';
+import { systemClock } from '../../clock.ts';
+import { childEnv, type FromWorker, inherited, type ToWorker } from '../../ipc.ts';
+import { openLog } from '../../log.ts';
+import { Scoreboard } from '../../scoreboard.ts';
+import { Plane } from '../plane.ts';
 import { createLanes } from './lanes.ts';
 import { type Balance, Listener } from './listener.ts';
-import { Plane } from './plane.ts';
 
 /** Runs until the supervisor says stop, or is gone. */
 export function runWorker(): void {

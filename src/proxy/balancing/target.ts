@@ -4,7 +4,7 @@
  * The rule this file keeps: probes decide on health, for all workers; ejection is one worker's own
  * observation of real requests, lasts a fixed time, and never says more than "not now".
  */
-import type { TargetEntry, TargetStats } from '../wire.ts';
+import type { TargetEntry, TargetStats } from '../../wire.ts';
 
 /** Errors in a row, of requests in earnest, after which a target is left alone for a while. */
 export const ejectAfterErrors = 5;

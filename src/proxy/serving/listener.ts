@@ -5,9 +5,9 @@
  * of another worker hands it over unread, and one that was handed over is kept.
  */
 import net from 'node:net';
-import { acceptShare, backlog } from '../listener.ts';
-import type { Scoreboard } from '../scoreboard.ts';
-import type { Plane } from './plane.ts';
+import { acceptShare, backlog } from '../../listener.ts';
+import type { Scoreboard } from '../../scoreboard.ts';
+import type { Plane } from '../plane.ts';
 
 export interface Balance {
   readonly board: Scoreboard;

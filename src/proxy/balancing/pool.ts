@@ -9,8 +9,8 @@
  * Upstream sockets belong to a pool for one stretch of being live and are closed when its drain
  * ends: a pooled socket must never carry a request to a release that is gone.
  */
-import type { Clock } from '../clock.ts';
-import type { Color, Drained, Inside, PoolEntry, PoolStats } from '../wire.ts';
+import type { Clock } from '../../clock.ts';
+import type { Color, Drained, Inside, PoolEntry, PoolStats } from '../../wire.ts';
 import { type Cut, type Ending, type Kind, Lease } from './lease.ts';
 import { Target } from './target.ts';
 

@@ -1,10 +1,10 @@
 /** Choosing and counting in one breath. */
 import { expect, test } from 'vitest';
-import type { Lease } from '../../src/proxy/lease.ts';
-import { Pool } from '../../src/proxy/pool.ts';
-import { ejectAfterErrors, ejectForMs } from '../../src/proxy/target.ts';
-import type { PoolEntry } from '../../src/wire.ts';
-import { fakeClock } from '../support/clock.ts';
+import type { Lease } from '../../../src/proxy/balancing/lease.ts';
+import { Pool } from '../../../src/proxy/balancing/pool.ts';
+import { ejectAfterErrors, ejectForMs } from '../../../src/proxy/balancing/target.ts';
+import type { PoolEntry } from '../../../src/wire.ts';
+import { fakeClock } from '../../support/clock.ts';
 
 function entry(names: string, sick = ''): PoolEntry {
   return {
