@@ -16,7 +16,7 @@ import {
   type ServiceEntry,
   type ServiceStats,
 } from '../wire.ts';
-import { Counts } from './accounting/counters.ts';
+import { Counters } from './accounting/counters.ts';
 import type { Lease } from './balancing/lease.ts';
 import { Pool } from './balancing/pool.ts';
 import type { Target } from './balancing/target.ts';
@@ -34,9 +34,9 @@ interface Hold {
 
 export class Service {
   readonly name: string;
-  readonly counts: Readonly<Record<Color, Counts>> = {
-    blue: new Counts('blue'),
-    green: new Counts('green'),
+  readonly counters: Readonly<Record<Color, Counters>> = {
+    blue: new Counters('blue'),
+    green: new Counters('green'),
   };
   #entry: ServiceEntry;
   #pools: Record<Color, Pool | null> = { blue: null, green: null };
@@ -213,15 +213,15 @@ export class Service {
       held: this.#heldTotal,
       pools: pools.filter((pool) => pool !== null).map((pool) => pool.stats()),
       counts: colors
-        .filter((color) => !this.counts[color].untouched)
-        .map((color) => this.counts[color].stats()),
+        .filter((color) => !this.counters[color].untouched)
+        .map((color) => this.counters[color].stats()),
     };
   }
 
   #claim(avoid?: Target): Lease | null {
     const { generation, policy } = this.#entry;
     const lease = this.live?.claim(generation, policy.connectionsPerTargetMax, avoid) ?? null;
-    if (lease?.panic) this.counts[lease.pool.color].panics++;
+    if (lease?.panic) this.counters[lease.pool.color].panics++;
     return lease;
   }
 

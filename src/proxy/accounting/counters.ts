@@ -11,7 +11,7 @@ const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 /** Why a request was sent a second time. */
 export type RetryReason = 'connect' | 'stale' | 'reset';
 
-export class Counts {
+export class Counters {
   readonly #color: Color;
   readonly #requests = new Map<string, number>();
   readonly #retries = new Map<string, number>();

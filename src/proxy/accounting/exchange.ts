@@ -5,18 +5,36 @@
  * and `finish` is the only place that counts it, logs it and gives its lease back.
  */
 import { randomUUID } from 'node:crypto';
+import type { Clock } from '../../clock.ts';
 import type { FaultCode } from '../../errors.ts';
-import type { Ending, Lease } from '../balancing/lease.ts';
+import type { Color } from '../../wire.ts';
+import type { Cut, Ending, Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
-import type { Plane } from '../plane.ts';
-import type { Service } from '../service.ts';
-import type { RetryReason } from './counters.ts';
+import type { Counters, RetryReason } from './counters.ts';
 
 /** Which of the two lanes carried it. */
 export type Lane = 'express' | 'general';
 
+/** Where exchanges are recorded when they are over: the plane. */
+export interface Recorder {
+  readonly clock: Clock;
+  /** Requests that were finished, by lane. */
+  readonly lanes: Record<Lane, number>;
+  /** It matched no service. */
+  countUnrouted(code: FaultCode): void;
+  /** Writes the line of the access log. */
+  log(exchange: Exchange, ms: number, upstreamMs: number, ending: Ending | Cut): void;
+}
+
+/** On whose counters an exchange is counted: its service. */
+export interface Account {
+  readonly name: string;
+  readonly counters: Readonly<Record<Color, Counters>>;
+  readonly entry: { readonly live: Color };
+}
+
 export class Exchange {
-  readonly plane: Plane;
+  readonly #recorder: Recorder;
   readonly lane: Lane;
   readonly method: string;
   /** In origin form, as it came. */
@@ -27,7 +45,7 @@ export class Exchange {
   /** X-Request-Id: the client's where it is well-formed, else ours. */
   readonly id: string;
   readonly startedMs: number;
-  service: Service | null = null;
+  service: Account | null = null;
   lease: Lease | null = null;
   /** What the client got; 0: nothing yet. */
   status = 0;
@@ -41,29 +59,29 @@ export class Exchange {
   #finished = false;
 
   constructor(
-    plane: Plane,
+    recorder: Recorder,
     lane: Lane,
     request: { method: string; path: string; host: string; client: string; id: string | undefined },
   ) {
-    this.plane = plane;
+    this.#recorder = recorder;
     this.lane = lane;
     this.method = request.method;
     this.path = request.path;
     this.host = request.host;
     this.client = request.client;
     this.id = request.id !== undefined && validId.test(request.id) ? request.id : randomUUID();
-    this.startedMs = plane.clock.now();
+    this.startedMs = recorder.clock.now();
   }
 
   /** The request goes to a target now. */
   sent(lease: Lease): void {
     this.lease = lease;
-    this.#upstreamSinceMs = this.plane.clock.now();
+    this.#upstreamSinceMs = this.#recorder.clock.now();
   }
 
   /** The head of the target's answer has come. */
   answered(): void {
-    this.#upstreamMs = this.plane.clock.now() - this.#upstreamSinceMs;
+    this.#upstreamMs = this.#recorder.clock.now() - this.#upstreamSinceMs;
     this.lease?.succeeded(this.#upstreamMs);
   }
 
@@ -98,7 +116,7 @@ export class Exchange {
     this.retryReason = reason;
     const { lease, service } = this;
     if (lease === null) return undefined;
-    service?.counts[lease.pool.color].retry(reason);
+    service?.counters[lease.pool.color].retry(reason);
     lease.release('retried');
     this.lease = null;
     return reason === 'stale' ? undefined : lease.target;
@@ -108,21 +126,21 @@ export class Exchange {
   finish(ending: Ending): void {
     if (this.#finished) return;
     this.#finished = true;
-    this.plane.lanes[this.lane]++;
-    const ms = this.plane.clock.now() - this.startedMs;
+    this.#recorder.lanes[this.lane]++;
+    const ms = this.#recorder.clock.now() - this.startedMs;
     const cut = this.lease?.wasCut ?? null;
     this.lease?.release(ending);
-    if (this.service === null) this.plane.countUnrouted(this.fault ?? 'ROUTE_UNKNOWN');
+    if (this.service === null) this.#recorder.countUnrouted(this.fault ?? 'ROUTE_UNKNOWN');
     else this.#count(this.service, ending, ms);
-    this.plane.log(this, ms, this.#upstreamMs, cut ?? ending);
+    this.#recorder.log(this, ms, this.#upstreamMs, cut ?? ending);
   }
 
-  #count(service: Service, ending: Ending, ms: number): void {
-    const counts = service.counts[this.lease?.pool.color ?? service.entry.live];
-    counts.request(this.method, this.status);
-    counts.duration.observe(ms);
-    if (this.#upstreamMs > 0) counts.upstream.observe(this.#upstreamMs);
-    if (ending === 'clientAborted') counts.clientAborts++;
+  #count(service: Account, ending: Ending, ms: number): void {
+    const counters = service.counters[this.lease?.pool.color ?? service.entry.live];
+    counters.request(this.method, this.status);
+    counters.duration.observe(ms);
+    if (this.#upstreamMs > 0) counters.upstream.observe(this.#upstreamMs);
+    if (ending === 'clientAborted') counters.clientAborts++;
   }
 }
 

@@ -4,8 +4,9 @@
  * The rule this file keeps: a lease ends exactly once. Whatever ends an exchange (the client's side
  * closing, a retry, a cut) calls `release`, and only the first call counts.
  */
-import type { Pool } from './pool.ts';
+import type { Color } from '../../wire.ts';
 import { ejectAfterErrors, ejectForMs, type Target } from './target.ts';
+import type { Upstreams } from './upstreams.ts';
 
 export type Kind = 'http' | 'sse' | 'upgrade';
 
@@ -15,8 +16,24 @@ export type Ending = 'finished' | 'clientAborted' | 'cut' | 'retried';
 /** Why a request is ended by us: its drain ran out, its pool is retired, the proxy stops. */
 export type Cut = 'drain' | 'retired' | 'shutdown';
 
+/** Whose target a lease is on: a pool, as its leases see it. */
+export interface Lessor {
+  readonly color: Color;
+  readonly release: string;
+  /** Monotonic. */
+  readonly now: number;
+  /** The connections that the lane named by `key` keeps; made where there are none. */
+  upstreams<T extends Upstreams>(key: symbol, make: () => T): T;
+  /** A request turned out to be a stream or a tunnel, and gives its place up. */
+  reclassify(from: Kind, lease: Lease): void;
+  /** The request is inside no more. */
+  giveBack(lease: Lease, ending: Ending): void;
+  /** Whether this target may be taken out, so that half of the pool stays, and one at least. */
+  mayEject(target: Target): boolean;
+}
+
 export class Lease {
-  readonly pool: Pool;
+  readonly pool: Lessor;
   readonly target: Target;
   readonly generation: number;
   /**
@@ -28,7 +45,7 @@ export class Lease {
   #cut: Cut | null = null;
   #onCut: ((why: Cut) => void) | null = null;
 
-  constructor(pool: Pool, target: Target, generation: number, panic: boolean) {
+  constructor(pool: Lessor, target: Target, generation: number, panic: boolean) {
     this.pool = pool;
     this.target = target;
     this.generation = generation;

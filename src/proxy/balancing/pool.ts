@@ -11,19 +11,9 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Color, Drained, Inside, PoolEntry, PoolStats } from '../../wire.ts';
-import { type Cut, type Ending, type Kind, Lease } from './lease.ts';
+import { type Cut, type Ending, type Kind, Lease, type Lessor } from './lease.ts';
 import { Target } from './target.ts';
-
-/** Upstream connections that a lane keeps for a pool. */
-export interface Upstreams {
-  /**
-   * The target is down or gone: idle connections to it are of no use, or worse, reach somebody
-   * else.
-   */
-  forget(target: Target): void;
-  /** Closes all, those in use too. */
-  close(): void;
-}
+import type { Upstreams } from './upstreams.ts';
 
 /**
  * Tunnels of a pool that retires are closed over so long, so that their clients do not come back as
@@ -38,7 +28,7 @@ interface Tally {
   cut: number;
 }
 
-export class Pool {
+export class Pool implements Lessor {
   readonly id: string;
   readonly color: Color;
   readonly release: string;

@@ -7,7 +7,7 @@
  */
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
-import type { Pool } from '../balancing/pool.ts';
+import type { Lessor } from '../balancing/lease.ts';
 import { Deadlines } from '../deadlines.ts';
 import type { Plane } from '../plane.ts';
 import { TrustedProxies } from '../trustedProxies.ts';
@@ -44,7 +44,7 @@ export class ExpressLane {
     return this.#trusted;
   }
 
-  upstreamsOf(pool: Pool): UpstreamPool {
+  upstreamsOf(pool: Lessor): UpstreamPool {
     return pool.upstreams(this.#key, () => new UpstreamPool(this.plane.clock));
   }
 }

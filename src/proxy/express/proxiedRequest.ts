@@ -188,7 +188,7 @@ export class ProxiedRequest implements Receiver, Recipient {
   }
 
   mustClose(): boolean {
-    return this.#clientCloses || this.#connection.ended || this.#exchange.plane.closing;
+    return this.#clientCloses || this.#connection.ended || this.#connection.lane.plane.closing;
   }
 
   /** Nothing of an answer was passed on. */
@@ -309,7 +309,7 @@ export class ProxiedRequest implements Receiver, Recipient {
       accept: this.#accept(),
       retryAfterSeconds: this.#service.policy.retryAfterSeconds,
       close: delivery.close,
-      date: exchange.plane.clock.date(),
+      date: this.#connection.lane.plane.clock.date(),
     });
     exchange.status = answer.status;
     exchange.fault = code;

@@ -7,8 +7,8 @@
  */
 import net from 'node:net';
 import type { Clock } from '../../clock.ts';
-import type { Upstreams } from '../balancing/pool.ts';
 import type { Target } from '../balancing/target.ts';
+import type { Upstreams } from '../balancing/upstreams.ts';
 import { ResponseHeadCache } from './responseHeadCache.ts';
 
 /** Whoever has a connection at the moment hears what becomes of it. */

@@ -7,8 +7,8 @@
  */
 import { Agent } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Upstreams } from '../balancing/pool.ts';
 import type { Target } from '../balancing/target.ts';
+import type { Upstreams } from '../balancing/upstreams.ts';
 
 /**
  * Node closes idle connections after 5 s, most others later: a connection is given up before that.

@@ -50,6 +50,7 @@ export class ProxiedRequest implements Underway {
   body: BodyState;
   /** A 100 Continue is owed before the body comes. */
   owesContinue = false;
+  #service: Service | null = null;
   #attempt: UpstreamRequest | null = null;
   #cancelWait: (() => void) | null = null;
   #probe: Deadline | null = null;
@@ -92,9 +93,8 @@ export class ProxiedRequest implements Underway {
   }
 
   get service(): Service {
-    const { service } = this.exchange;
-    if (service === null) throw new Error('a request was sent that matched no service');
-    return service;
+    if (this.#service === null) throw new Error('a request was sent that matched no service');
+    return this.#service;
   }
 
   /** The body comes in chunks. */
@@ -149,7 +149,7 @@ export class ProxiedRequest implements Underway {
     const answer = ownAnswer(code, {
       id: exchange.id,
       accept: accept ?? '',
-      retryAfterSeconds: exchange.service?.policy.retryAfterSeconds ?? retryAfterSeconds,
+      retryAfterSeconds: this.#service?.policy.retryAfterSeconds ?? retryAfterSeconds,
       close,
       date: this.around.plane.clock.date(),
     });
@@ -221,6 +221,7 @@ export class ProxiedRequest implements Underway {
     const service = this.around.plane.match(exchange.host, exchange.path);
     if (service === undefined) return 'ROUTE_UNKNOWN';
     exchange.service = service;
+    this.#service = service;
     const { headerBytesMax, bodyBytesMax } = service.policy;
     if (vetted.headBytes > headerBytesMax) return 'HEADER_TOO_LARGE';
     return vetted.bodyBytes !== null && vetted.bodyBytes > bodyBytesMax ? 'BODY_TOO_LARGE' : null;
