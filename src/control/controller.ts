@@ -22,6 +22,7 @@ import { staticDriver } from './drivers/static.ts';
 import { httpProbe } from './health/probe.ts';
 import type { Control, Health, Reloaded } from './model/api.ts';
 import type { Dependencies } from './service/dependencies.ts';
+import { Semaphore } from './service/semaphore.ts';
 import { Services } from './services.ts';
 import { type FileStore, fileStore } from './stores/file.ts';
 import { EventRing } from './telemetry/events.ts';
@@ -64,6 +65,7 @@ export class Controller {
   #fleet: Services | null = null;
   #admin: Admin | null = null;
   #processes: ProcessDriver | null = null;
+  readonly #reloads = new Semaphore(1);
   #configLoaded = true;
   #stopping = false;
 
@@ -136,15 +138,20 @@ export class Controller {
   }
 
   /**
-   * Reads the config again.
-   * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE; the active one then stays.
+   * Reads the config again, and the token files that it names. Whoever asks meanwhile (a signal
+   * beside a call) waits, so that what was read last is in force.
+   *
+   * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE; what was active then stays.
    */
   async reload(): Promise<Reloaded> {
     const fleet = this.#running();
+    return this.#reloads.pass(() => this.#reload(fleet));
+  }
+
+  async #reload(fleet: Services): Promise<Reloaded> {
     try {
       const config = await loadConfig(this.#options.configFile);
-      const { tokenFile, hosts } = config.admin;
-      await this.#admin?.reload({ tokenFile, hosts });
+      await this.#admin?.reload(config.admin);
       const reloaded = await fleet.reload(config);
       this.#configLoaded = true;
       this.#sampler.keepOnly(new Set(config.services.map(({ name }) => name)));

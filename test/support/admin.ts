@@ -52,6 +52,7 @@ export async function serveAdmin(
     ...options,
     control,
   });
+  control.readTokens = () => admin.reload();
   const { port } = admin.address;
   return {
     control,

@@ -19,6 +19,7 @@ import type {
   TargetStatus,
 } from '../../src/control/model/api.ts';
 import type { Deployment, Direction, Phase, Receipt } from '../../src/control/model/state.ts';
+import { refuseToggle } from '../../src/control/service/deployment.ts';
 import { Fault, type FaultCode } from '../../src/errors.ts';
 import { type Color, otherColor } from '../../src/wire.ts';
 
@@ -51,6 +52,8 @@ export interface FakeControl extends Control {
   setService(name: string, changes: Partial<ServiceStatus>): void;
   /** Throw `ABORTED`-like holes into the line: the calls wait until `go`. */
   hold(): () => void;
+  /** What a reload does first, as the controller does: the admin server reads its tokens again. */
+  readTokens(): Promise<void>;
   /** How many follow the events. */
   readonly listeners: number;
 }
@@ -291,7 +294,8 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
     });
   };
 
-  return {
+  const control: FakeControl = {
+    readTokens: async () => {},
     services: () => [...services.values()],
     service: serviceOf,
     async deploy(name: string, order: DeployOrder, call: Call) {
@@ -319,6 +323,7 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       return commit(deployment, false);
     },
     async rollback(name, to, call) {
+      refuseToggle(to, call.generation);
       await begin('rollback', call, { to });
       const service = serviceOf(name);
       match(service, call);
@@ -378,6 +383,7 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
     },
     deployment: async (id) => deploymentOf(id),
     async reload(): Promise<Reloaded> {
+      await control.readTokens();
       await begin('reload', { by: '', why: '', generation: null });
       return { added: ['api'], removed: [], changed: ['shop'], needsRestart: [] };
     },
@@ -442,5 +448,6 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
     get listeners() {
       return events.listeners;
     },
-  } satisfies FakeControl;
+  };
+  return control;
 }

@@ -61,7 +61,6 @@ export interface AppParts {
    * Names that a Host header may carry; asked for at every request, since a reload may change them.
    */
   names(): ReadonlySet<string>;
-  readToken(): Promise<() => void>;
   /** Absolute path of the built page, or null. */
   readonly pageDir: string | null;
   onBug(thrown: unknown): void;
@@ -173,7 +172,6 @@ function addRoute(app: App, route: Route, parts: AppParts, calls: Idempotency<An
         query: req.query,
         body: req.body,
         call,
-        readToken: parts.readToken,
       };
       const changes = route.method !== 'GET';
       const key = changes ? idempotencyKeyOf(req.headers) : null;

@@ -53,8 +53,6 @@ interface Ask {
   readonly query: unknown;
   readonly body: unknown;
   readonly call: Call;
-  /** Reads the token file; what it returns puts the token in force. @throws Fault as `readToken` */
-  readToken(): Promise<() => void>;
 }
 
 export interface Answer {
@@ -239,13 +237,13 @@ export const routes: readonly Route[] = [
     method: 'POST',
     path: '/v1/config/reload',
     id: 'reload',
-    summary: 'Read the configuration and the token file again. A bad one changes nothing.',
+    summary: 'Read the configuration and the token files again. A bad one changes nothing.',
     params: null,
     query: null,
     body: Said,
     answers: { 200: Reloaded },
     faults: ['CONFIG_INVALID', 'CONFIG_UNREADABLE'],
-    handle: reload,
+    handle: async (control) => ok(await control.reload()),
   },
   {
     method: 'GET',
@@ -280,13 +278,6 @@ async function deploy(control: Control, ask: Ask): Promise<Answer> {
 
 async function rollback(control: Control, ask: Ask): Promise<Answer> {
   const { to } = ask.body as Of<typeof RollbackBody>;
-  if (to === undefined && ask.call.generation === null) {
-    throw new Fault(
-      'CALL_INVALID',
-      'A rollback names where it goes: send the release in "to", or the generation you see in ' +
-        'If-Match. A toggle would take a second click back to the bad release.',
-    );
-  }
   return flipped(await control.rollback(nameOf(ask), to ?? null, ask.call));
 }
 
@@ -295,13 +286,6 @@ async function listDeployments(control: Control, ask: Ask): Promise<Answer> {
   if (name !== undefined) control.service(name);
   const query = name === undefined ? { limit } : { service: name, limit };
   return ok({ deployments: await control.deployments(query) });
-}
-
-async function reload(control: Control, ask: Ask): Promise<Answer> {
-  const putInForce = await ask.readToken();
-  const reloaded = await control.reload();
-  putInForce();
-  return ok(reloaded);
 }
 
 /** @throws Fault TARGET_INVALID naming which one. */

@@ -105,7 +105,6 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     sessions,
     streams,
     names: () => names,
-    readToken: () => readAgain(tokenFile, readTokenFile),
     pageDir: pageIn(options.pageDir),
     onBug: options.onBug,
   });

@@ -32,8 +32,8 @@ export interface Control {
    * Flips back to the warm pool. It names where it goes, by release or by `call.generation`: never
    * a toggle.
    *
-   * @throws Fault ROLLBACK_NOT_READY with the reason, GENERATION_STALE, DEPLOYMENT_IN_PROGRESS,
-   *   HOLD_TIMEOUT
+   * @throws Fault CALL_INVALID where it names neither, ROLLBACK_NOT_READY with the reason,
+   *   GENERATION_STALE, DEPLOYMENT_IN_PROGRESS, HOLD_TIMEOUT
    */
   rollback(service: string, to: string | null, call: Call): Promise<Deployment>;
   /** @throws Fault DEPLOYMENT_UNKNOWN, ABORT_TOO_LATE */
@@ -57,8 +57,8 @@ export interface Control {
   /** @throws Fault DEPLOYMENT_UNKNOWN */
   deployment(id: string): Promise<Deployment>;
   /**
-   * Reads the config again.
-   * @throws Fault CONFIG_INVALID with every mistake; the active one then stays.
+   * Reads the config again, and the token files that it names. One reload at a time.
+   * @throws Fault CONFIG_INVALID with every mistake, CONFIG_UNREADABLE; what was active then stays.
    */
   reload(): Promise<Reloaded>;
   health(): Health;

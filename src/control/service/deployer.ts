@@ -26,6 +26,7 @@ import {
   refuseLateAbort,
   refuseSecond,
   refuseStale,
+  refuseToggle,
   removed,
   standbyPool,
   wasLive,
@@ -154,13 +155,7 @@ export class Deployer {
   /** See `Control.rollback`. */
   async rollback(to: string | null, call: Call): Promise<Deployment> {
     this.#refuseLeaving();
-    if (to === null && call.generation === null) {
-      throw new Fault(
-        'BODY_INVALID',
-        'A rollback names where it goes: the release, or the generation you look at (If-Match). ' +
-          'It is no toggle, so that asking twice is not going there and back.',
-      );
-    }
+    refuseToggle(to, call.generation);
     refuseStale(this.state, this.name, call.generation);
     this.#refuseSecond();
     const reason = this.#rollbackRefusal(to);

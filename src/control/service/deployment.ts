@@ -93,6 +93,22 @@ export function refuseStale(state: ServiceState, service: string, generation: nu
   );
 }
 
+/**
+ * A rollback names where it goes.
+ *
+ * @param to the release; null: not said.
+ * @param generation that the caller looks at; null: not said.
+ * @throws Fault CALL_INVALID where neither is said.
+ */
+export function refuseToggle(to: string | null, generation: number | null): void {
+  if (to !== null || generation !== null) return;
+  throw new Fault(
+    'CALL_INVALID',
+    'A rollback names where it goes: send the release in "to", or the generation you see in ' +
+      'If-Match. A toggle would take a second click back to the bad release.',
+  );
+}
+
 /** @throws Fault DEPLOYMENT_IN_PROGRESS naming the one that runs. */
 export function refuseSecond(state: ServiceState): void {
   const running = state.deployment;

@@ -66,7 +66,7 @@ test('a rollback that does not say where it goes is refused: it is no toggle', a
   const world = await flipped();
 
   expect(await refusal(world.fleet.rollback('shop', null, me))).toMatchObject({
-    code: 'BODY_INVALID',
+    code: 'CALL_INVALID',
   });
   expect(await refusal(world.fleet.rollback('shop', 'v0', me))).toMatchObject({
     code: 'ROLLBACK_NOT_READY',
