@@ -130,9 +130,10 @@ test('few files stand loose: what starts and joins the planes', () => {
 test('no file is over 320 lines but the tables', () => {
   const long = [...product, ...sources('src', ['.css'])]
     .filter(({ text }) => text.trimEnd().split('\n').length > 320)
-    .map(({ path }) => path);
+    .map(({ path }) => path)
+    .filter((path) => !tables.includes(path));
 
-  expect(long.sort()).toEqual([...tables, ...longStill].sort());
+  expect(long.sort()).toEqual([...longStill].sort());
 });
 
 const tables = ['src/config/schema.ts', 'src/control/admin/routes.ts', 'src/dashboard/style.css'];
