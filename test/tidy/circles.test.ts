@@ -19,14 +19,6 @@ const filesInCircles: readonly string[] = [
   'src/control/service/deployer.ts',
   'src/control/service/rollout.ts',
   'src/control/service/standby.ts',
-  'src/proxy/express/clientConnection.ts',
-  'src/proxy/express/lane.ts',
-  'src/proxy/express/proxiedRequest.ts',
-  'src/proxy/express/responseRelay.ts',
-  'src/proxy/general/proxiedRequest.ts',
-  'src/proxy/general/responseRelay.ts',
-  'src/proxy/general/tunnel.ts',
-  'src/proxy/general/upstreamRequest.ts',
 ];
 
 const foldersInCircles: readonly string[] = [];

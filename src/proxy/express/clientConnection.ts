@@ -11,8 +11,8 @@ import { Exchange } from '../accounting/exchange.ts';
 import { ownAnswer, wireForm } from '../answers.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
 import { clientAddress, type TrustedProxies } from '../trustedProxies.ts';
-import type { ExpressLane } from './lane.ts';
-import { ProxiedRequest } from './proxiedRequest.ts';
+import type { LaneContext } from './laneContext.ts';
+import { type ProxiedClient, ProxiedRequest } from './proxiedRequest.ts';
 import {
   emptyRequestHead,
   type HeadReason,
@@ -48,10 +48,10 @@ interface Owned extends Duplex {
 /** One for all connections: a head is read and used up in one turn. */
 const head = emptyRequestHead();
 
-export class ClientConnection implements Waiter {
-  readonly lane: ExpressLane;
+export class ClientConnection implements Waiter, ProxiedClient {
+  readonly lane: LaneContext;
   readonly socket: Owned;
-  readonly deadline = new Deadline(this);
+  readonly #deadline = new Deadline(this);
   #request: ProxiedRequest | null = null;
   /** A head that is not whole. */
   #pending: Buffer | null = null;
@@ -68,7 +68,7 @@ export class ClientConnection implements Waiter {
   #trusted = false;
   #trustedBy: TrustedProxies | null = null;
 
-  constructor(lane: ExpressLane, socket: Duplex) {
+  constructor(lane: LaneContext, socket: Duplex) {
     this.lane = lane;
     this.socket = socket;
     this.socket[owner] = this;
@@ -77,7 +77,7 @@ export class ClientConnection implements Waiter {
     socket.on('drain', onDrain);
     socket.on('error', onError);
     socket.on('close', onClose);
-    lane.deadlines.arm(this.deadline, firstByteMs);
+    this.arm(firstByteMs);
   }
 
   /** The address of the peer; asked once. */
@@ -109,7 +109,11 @@ export class ClientConnection implements Waiter {
   }
 
   arm(delayMs: number): void {
-    this.lane.deadlines.arm(this.deadline, delayMs);
+    this.lane.deadlines.arm(this.#deadline, delayMs);
+  }
+
+  disarm(): void {
+    this.lane.deadlines.disarm(this.#deadline);
   }
 
   received(bytes: Buffer): void {
@@ -143,7 +147,7 @@ export class ClientConnection implements Waiter {
   }
 
   closed(): void {
-    this.lane.deadlines.disarm(this.deadline);
+    this.disarm();
     this.socket[owner] = undefined;
     this.#closing = true;
     const request = this.#request;
@@ -251,7 +255,7 @@ export class ClientConnection implements Waiter {
   #handOver(reason: Reason, bytes: Buffer | null): void {
     const { lane, socket } = this;
     lane.plane.countHandover(reason);
-    lane.deadlines.disarm(this.deadline);
+    this.disarm();
     socket[owner] = undefined;
     socket.off('data', onData);
     socket.off('end', onEnd);

@@ -7,47 +7,10 @@
  */
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
-import type { Lessor } from '../balancing/lease.ts';
 import { Deadlines } from '../deadlines.ts';
 import type { Plane } from '../plane.ts';
-import { TrustedProxies } from '../trustedProxies.ts';
 import { ClientConnection } from './clientConnection.ts';
-import { UpstreamPool } from './upstream.ts';
-
-/** What the connections of one process share. */
-export class ExpressLane {
-  readonly plane: Plane;
-  /** The general lane: takes sockets as `connection` events. */
-  readonly general: EventEmitter;
-  readonly deadlines: Deadlines;
-  readonly #key = Symbol('express upstreams');
-  #trusted = new TrustedProxies([]);
-  #on = true;
-
-  constructor(plane: Plane, general: EventEmitter, deadlines: Deadlines) {
-    this.plane = plane;
-    this.general = general;
-    this.deadlines = deadlines;
-    plane.onEdge((edge) => {
-      this.#trusted = new TrustedProxies(edge.trustedProxies);
-      this.#on = edge.lanes === 'auto';
-    });
-  }
-
-  /** Whether the config wants this lane at all. */
-  get on(): boolean {
-    return this.#on;
-  }
-
-  /** Made anew with each table: whoever keeps an answer of it compares by identity. */
-  get trusted(): TrustedProxies {
-    return this.#trusted;
-  }
-
-  upstreamsOf(pool: Lessor): UpstreamPool {
-    return pool.upstreams(this.#key, () => new UpstreamPool(this.plane.clock));
-  }
-}
+import { LaneContext } from './laneContext.ts';
 
 /**
  * @param general what takes connections that are left: an `http.Server` that listens to nothing.
@@ -59,7 +22,7 @@ export function connectionHandler(
   general: EventEmitter,
   deadlines: Deadlines = new Deadlines(plane.clock),
 ): (socket: Duplex) => void {
-  const lane = new ExpressLane(plane, general, deadlines);
+  const lane = new LaneContext(plane, general, deadlines);
   return (socket) => {
     if (lane.on) {
       new ClientConnection(lane, socket);

@@ -15,9 +15,15 @@ import type { Target } from '../balancing/target.ts';
 import { Deadline } from '../deadlines.ts';
 import { requestHeaders } from '../headers.ts';
 import type { Service } from '../service.ts';
-import type { ClientConnection } from './clientConnection.ts';
+import type { LaneContext } from './laneContext.ts';
 import type { RequestHead, RequestHeadCache } from './request.ts';
-import { flat, type Recipient, ResponseRelay, withLines } from './responseRelay.ts';
+import {
+  type AnsweredClient,
+  flat,
+  type Recipient,
+  ResponseRelay,
+  withLines,
+} from './responseRelay.ts';
 import type { Receiver, Upstream } from './upstream.ts';
 
 /**
@@ -30,11 +36,25 @@ type Phase = 'waiting' | 'connecting' | 'asked' | 'over';
 const probeAfterMs = 250;
 const probeEveryMs = 1_000;
 
+/** The connection of the client whose request it is. */
+export interface ProxiedClient extends AnsweredClient {
+  readonly lane: LaneContext;
+  /** Its X-Forwarded-* headers are believed. */
+  readonly trusted: boolean;
+  readonly proto: 'http' | 'https';
+  /** It shut its side: it sends nothing more, and may still read. */
+  readonly ended: boolean;
+  /** Of the body of the present request: bytes that have not come. */
+  readonly bodyLeft: number;
+  /** The exchange is over. @param keep the connection may carry another. */
+  done(keep: boolean): void;
+}
+
 /** Stands for the id in lines that are kept; no header holds a line feed. */
 const idMark = '\n\n';
 
 export class ProxiedRequest implements Receiver, Recipient {
-  readonly #connection: ClientConnection;
+  readonly #connection: ProxiedClient;
   readonly #exchange: Exchange;
   readonly #service: Service;
   readonly #raw: readonly string[];
@@ -50,12 +70,7 @@ export class ProxiedRequest implements Receiver, Recipient {
   #paused = false;
   #probe: Deadline | null = null;
 
-  constructor(
-    connection: ClientConnection,
-    exchange: Exchange,
-    service: Service,
-    head: RequestHead,
-  ) {
+  constructor(connection: ProxiedClient, exchange: Exchange, service: Service, head: RequestHead) {
     this.#connection = connection;
     this.#exchange = exchange;
     this.#service = service;
@@ -204,7 +219,7 @@ export class ProxiedRequest implements Receiver, Recipient {
     }
     this.#phase = 'waiting';
     // The queue has a time limit of its own.
-    this.#connection.lane.deadlines.disarm(this.#connection.deadline);
+    this.#connection.disarm();
     let over = false;
     const cancel = this.#service.wait((got) => {
       over = true;

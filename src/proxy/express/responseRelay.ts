@@ -4,11 +4,11 @@
  * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that
  * the client does not take, no more is kept than what one read brought.
  */
+import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { responseHeaders, trailerPairs } from '../headers.ts';
 import { BodyScanner } from './bodyScanner.ts';
-import type { ClientConnection } from './clientConnection.ts';
 import {
   emptyResponseHead,
   parseResponse,
@@ -16,6 +16,16 @@ import {
   responseHeadBytesMax,
 } from './response.ts';
 import type { ResponseHeadCache } from './responseHeadCache.ts';
+
+/** The connection of the client that is answered. */
+export interface AnsweredClient {
+  readonly socket: Duplex;
+  /** Sets its one deadline anew. */
+  arm(delayMs: number): void;
+  disarm(): void;
+  /** Breaks it off: the client must see that the answer is not whole. */
+  destroy(): void;
+}
 
 /** Whose answer it is, told how it goes. */
 export interface Recipient {
@@ -52,7 +62,7 @@ const interimMax = 16;
 const noBytes = Buffer.alloc(0);
 
 export class ResponseRelay {
-  readonly #connection: ClientConnection;
+  readonly #connection: AnsweredClient;
   readonly #exchange: Exchange;
   readonly #recipient: Recipient;
   readonly #idleMs: number;
@@ -70,7 +80,7 @@ export class ResponseRelay {
   close = false;
 
   constructor(
-    connection: ClientConnection,
+    connection: AnsweredClient,
     exchange: Exchange,
     recipient: Recipient,
     /** Silence on either side in mid-answer. */
@@ -136,10 +146,10 @@ export class ResponseRelay {
    * but its client may not leave it unread.
    */
   moved(): void {
-    const { deadline, lane, socket } = this.#connection;
-    const free = this.#exchange.lease?.kind === 'sse' && socket.writableLength === 0;
-    if (free) lane.deadlines.disarm(deadline);
-    else lane.deadlines.arm(deadline, this.#idleMs);
+    const connection = this.#connection;
+    const free = this.#exchange.lease?.kind === 'sse' && connection.socket.writableLength === 0;
+    if (free) connection.disarm();
+    else connection.arm(this.#idleMs);
   }
 
   /** Nothing moved for as long as it may: it is the target's fault, or the client's. */

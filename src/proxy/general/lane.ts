@@ -15,7 +15,8 @@ import type { Plane } from '../plane.ts';
 import { TrustedProxies } from '../trustedProxies.ts';
 import { ClientConnection } from './clientConnection.ts';
 import { createForwarder } from './forwarder.ts';
-import { ProxiedRequest, type Surroundings } from './proxiedRequest.ts';
+import type { LaneContext } from './laneContext.ts';
+import { ProxiedRequest } from './proxiedRequest.ts';
 
 export interface GeneralLane {
   /** Takes connections by `emit('connection', socket)`; a test may have it listen. */
@@ -38,7 +39,7 @@ export function createGeneralLane(
   plane: Plane,
   deadlines: Deadlines = new Deadlines(plane.clock),
 ): GeneralLane {
-  const around: Surroundings = {
+  const around: LaneContext = {
     plane,
     forwarder: createForwarder(),
     deadlines,
@@ -118,7 +119,7 @@ function faultOf(error: NodeJS.ErrnoException): FaultCode | null {
 function detach(
   req: IncomingMessage,
   socket: Duplex,
-  around: Surroundings,
+  around: LaneContext,
   connection: ClientConnection,
   head: Buffer,
 ): void {

@@ -12,25 +12,13 @@ import { Exchange } from '../accounting/exchange.ts';
 import { ownAnswer } from '../answers.ts';
 import type { Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
-import { Deadline, type Deadlines } from '../deadlines.ts';
-import type { Plane } from '../plane.ts';
+import { Deadline } from '../deadlines.ts';
 import type { Service } from '../service.ts';
-import type { TrustedProxies } from '../trustedProxies.ts';
 import { type ValidRequest, validateRequest } from '../validateRequest.ts';
 import type { ClientConnection, Underway } from './clientConnection.ts';
-import type { Forwarder } from './forwarder.ts';
-import { UpstreamRequest } from './upstreamRequest.ts';
-
-/** What all calls of a lane share. */
-export interface Surroundings {
-  readonly plane: Plane;
-  readonly forwarder: Forwarder;
-  readonly deadlines: Deadlines;
-  trusted: TrustedProxies;
-}
-
-/** How much of the request's body was read from the client. */
-export type BodyState = 'none' | 'unread' | 'read';
+import type { LaneContext } from './laneContext.ts';
+import type { BodyState } from './upload.ts';
+import { type SentRequest, UpstreamRequest } from './upstreamRequest.ts';
 
 /** A client that shut its side is asked so often whether it is still there. */
 const probeAfterMs = 250;
@@ -38,8 +26,8 @@ const probeEveryMs = 1_000;
 /** What Retry-After says where no service says it. */
 const retryAfterSeconds = 1;
 
-export class ProxiedRequest implements Underway {
-  readonly around: Surroundings;
+export class ProxiedRequest implements Underway, SentRequest {
+  readonly around: LaneContext;
   readonly connection: ClientConnection;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
@@ -57,7 +45,7 @@ export class ProxiedRequest implements Underway {
   #over = false;
 
   constructor(
-    around: Surroundings,
+    around: LaneContext,
     connection: ClientConnection,
     req: IncomingMessage,
     res: ServerResponse,

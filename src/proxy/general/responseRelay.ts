@@ -4,17 +4,43 @@
  * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that
  * the client does not take, no more is kept than what one write holds.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FaultCode } from '../../errors.ts';
+import type { Exchange } from '../accounting/exchange.ts';
 import { responseHeaders, trailerPairs } from '../headers.ts';
-import type { ProxiedRequest } from './proxiedRequest.ts';
-import type { UpstreamRequest } from './upstreamRequest.ts';
+
+/** The request that is answered, as the relay of its answer sees it. */
+export interface AnsweredRequest {
+  readonly around: { readonly plane: { readonly closing: boolean } };
+  readonly connection: { readonly socket: Duplex };
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly version: '1.0' | '1.1';
+  /** Not null: the request asked for a tunnel, and its connection is not kept. */
+  readonly tunnelHead: Buffer | null;
+  readonly exchange: Exchange;
+  /** Adds what HTTP/1.0 has to be told where the connection is kept. */
+  keepAlive(headers: string[]): void;
+  /** Ends the client's connection at once: it must not take what it got for the whole. */
+  abort(): void;
+  /** What came is no answer; the client got nothing of it. */
+  attemptFailed(reason: null, code: FaultCode): void;
+}
+
+/** The try whose answer it is: it watches over silence, and ends the connection to the target. */
+export interface AnsweredTry {
+  /** @param onClient it is the client that has to move now. */
+  moved(onClient?: boolean): void;
+  drop(): void;
+}
 
 /** A body of so many bytes is copied rather than written by itself. */
 const inlineBytesMax = 4096;
 
 export class ResponseRelay {
-  readonly #call: ProxiedRequest;
-  readonly #attempt: UpstreamRequest;
+  readonly #call: AnsweredRequest;
+  readonly #attempt: AnsweredTry;
   readonly #answer: IncomingMessage;
   readonly #bodyless: boolean;
   #chunked = false;
@@ -24,7 +50,7 @@ export class ResponseRelay {
   /** What waited for the client when it was last looked at. */
   #waitingBytes = -1;
 
-  constructor(call: ProxiedRequest, attempt: UpstreamRequest, answer: IncomingMessage) {
+  constructor(call: AnsweredRequest, attempt: AnsweredTry, answer: IncomingMessage) {
     this.#call = call;
     this.#attempt = attempt;
     this.#answer = answer;
@@ -166,7 +192,7 @@ const unclean = /[^\t\x20-\x7e\x80-\xff]/g;
 
 const noBytes = Buffer.alloc(0);
 
-function flushAlone(call: ProxiedRequest): void {
+function flushAlone(call: AnsweredRequest): void {
   // Not `flushHeaders`, which writes octets above ASCII as UTF-8.
   if (call.exchange.bytesOut === 0 && !call.res.writableEnded) call.res.write(noBytes);
 }

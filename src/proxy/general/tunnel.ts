@@ -9,19 +9,31 @@
  * and loses nothing.
  */
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Deadline, type Waiter } from '../deadlines.ts';
+import type { Exchange } from '../accounting/exchange.ts';
+import { Deadline, type Deadlines, type Waiter } from '../deadlines.ts';
 import { responseHeaders } from '../headers.ts';
 import { closeFrame, FrameScanner } from './frameScanner.ts';
-import type { ProxiedRequest } from './proxiedRequest.ts';
 
 const serviceRestart = 1012;
 /** From the first word of the end until both sides are closed, whatever they do. */
 const farewellMs = 2_000;
 /** Silent peers that are gone are found by the system. */
 const tcpKeepAliveMs = 60_000;
+
+/** The request that asked for the tunnel. */
+export interface TunneledRequest {
+  readonly around: { readonly deadlines: Deadlines };
+  readonly connection: { readonly socket: Duplex };
+  readonly res: ServerResponse;
+  /** What the client sent behind its head. */
+  readonly tunnelHead: Buffer | null;
+  readonly exchange: Exchange;
+  /** Both sides are over. */
+  closed(): void;
+}
 
 /** One direction. */
 interface Way {
@@ -35,7 +47,7 @@ interface Way {
 }
 
 export class Tunnel implements Waiter {
-  readonly #call: ProxiedRequest;
+  readonly #call: TunneledRequest;
   readonly #answer: IncomingMessage;
   readonly #client: Duplex;
   readonly #upstream: Socket;
@@ -44,7 +56,7 @@ export class Tunnel implements Waiter {
   readonly #up: Way;
   #closing = false;
 
-  constructor(call: ProxiedRequest, answer: IncomingMessage, upstream: Socket) {
+  constructor(call: TunneledRequest, answer: IncomingMessage, upstream: Socket) {
     this.#call = call;
     this.#answer = answer;
     this.#client = call.connection.socket;

@@ -7,24 +7,40 @@
  */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import type { RetryReason } from '../accounting/counters.ts';
 import type { Cut, Lease } from '../balancing/lease.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
-import { requestHeaders, responseHeaders, trailerPairs } from '../headers.ts';
+import { requestHeaders, responseHeaders } from '../headers.ts';
+import type { Service } from '../service.ts';
 import { AgentUpstreams } from './agentUpstreams.ts';
 import type { Sender } from './forwarder.ts';
-import type { ProxiedRequest } from './proxiedRequest.ts';
-import { ResponseRelay } from './responseRelay.ts';
-import { Tunnel } from './tunnel.ts';
+import type { LaneContext } from './laneContext.ts';
+import { type AnsweredRequest, type AnsweredTry, ResponseRelay } from './responseRelay.ts';
+import { Tunnel, type TunneledRequest } from './tunnel.ts';
+import { type UploadedRequest, type UploadingTry, uploadBody } from './upload.ts';
+
+/** The request that is sent, as one try of it sees it. */
+export interface SentRequest extends AnsweredRequest, TunneledRequest, UploadedRequest {
+  readonly around: LaneContext;
+  readonly connection: { readonly socket: Duplex; readonly proto: 'http' | 'https' };
+  readonly service: Service;
+  /** A 100 Continue is owed before the body comes. */
+  owesContinue: boolean;
+  /** Answers ourselves. */
+  answer(code: FaultCode): void;
+  /** The try failed before the client got anything. @param reason null: nothing to retry. */
+  attemptFailed(reason: RetryReason | null, code: FaultCode): void;
+}
 
 type Phase = 'connect' | 'upload' | 'answer' | 'download';
 
 /** Under this key a pool keeps the general lane's connections. */
 const generalKey = Symbol('general');
 
-export class UpstreamRequest implements Sender, Waiter {
-  readonly #call: ProxiedRequest;
+export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTry {
+  readonly #call: SentRequest;
   readonly #lease: Lease;
   readonly #deadline = new Deadline(this);
   #phase: Phase = 'connect';
@@ -33,7 +49,7 @@ export class UpstreamRequest implements Sender, Waiter {
   #tunnel: Tunnel | null = null;
   #over = false;
 
-  constructor(call: ProxiedRequest, lease: Lease) {
+  constructor(call: SentRequest, lease: Lease) {
     this.#call = call;
     this.#lease = lease;
   }
@@ -201,40 +217,24 @@ export class UpstreamRequest implements Sender, Waiter {
       res.writeContinue();
       this.#request?.flushHeaders();
     }
-    this.#upload();
+    // At most once in the life of a request: it is not tried again behind this.
+    if (this.#request !== null) uploadBody(this.#call, this.#request, this);
   }
 
-  /** Pumps the body upwards; at most once in the life of a call. */
-  #upload(): void {
-    const call = this.#call;
-    const { req, exchange, service } = call;
-    const request = this.#request;
-    if (request === null) return;
-    call.body = 'read';
-    request.on('drain', () => {
-      this.moved();
-      req.resume();
-    });
-    req.on('data', (chunk: Buffer) => {
-      if (this.#over) return;
-      exchange.bytesIn += chunk.length;
-      if (exchange.bytesIn > service.policy.bodyBytesMax) {
-        this.#fail(null, 'BODY_TOO_LARGE', false);
-        return;
-      }
-      if (!request.write(chunk)) req.pause();
-      this.moved();
-    });
-    req.on('end', () => {
-      if (this.#over) return;
-      if (call.chunked && req.rawTrailers.length > 0) {
-        request.addTrailers(trailerPairs(req.rawTrailers));
-      }
-      request.end();
-      if (this.#phase !== 'upload') return;
-      this.#phase = 'answer';
-      this.#arm(service.policy.responseMs);
-    });
+  /** For `uploadBody`: nothing of this try is heard any more. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  bodyTooLarge(): void {
+    this.#fail(null, 'BODY_TOO_LARGE', false);
+  }
+
+  /** The target has the whole request, as far as we can tell: the wait for its answer begins. */
+  uploaded(): void {
+    if (this.#phase !== 'upload') return;
+    this.#phase = 'answer';
+    this.#arm(this.#call.service.policy.responseMs);
   }
 
   /**
