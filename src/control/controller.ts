@@ -1,5 +1,5 @@
 /**
- * The controller: fleet, admin API, events, figures and metrics put together, on whatever data
+ * The controller: services, admin API, events, figures and metrics put together, on whatever data
  * plane.
  *
  * The rule this file keeps: it decides nothing itself. What it is handed (a clock, a data plane,
@@ -21,6 +21,7 @@ import { ProcessDriver } from './drivers/process/processDriver.ts';
 import { staticDriver } from './drivers/static.ts';
 import { httpProbe } from './health/probe.ts';
 import type { Control, Health, Reloaded } from './model/api.ts';
+import { operationsOn } from './operations.ts';
 import type { Dependencies } from './service/dependencies.ts';
 import { Semaphore } from './service/semaphore.ts';
 import { Services } from './services.ts';
@@ -62,7 +63,7 @@ export class Controller {
   readonly #metrics: Metrics;
   readonly #store: FileStore;
   readonly #startedMs: number;
-  #fleet: Services | null = null;
+  #services: Services | null = null;
   #admin: Admin | null = null;
   #processes: ProcessDriver | null = null;
   readonly #reloads = new Semaphore(1);
@@ -78,8 +79,8 @@ export class Controller {
       version,
       totals: this.#totals,
       stats: () => this.#stats(),
-      services: () => this.#fleet?.services() ?? [],
-      stateWritable: () => (this.#fleet?.problems().length ?? 0) === 0,
+      services: () => this.#services?.all().map((deployer) => deployer.status()) ?? [],
+      stateWritable: () => (this.#services?.problems().length ?? 0) === 0,
       configLoaded: () => this.#configLoaded,
     });
     this.#events.subscribe(0, (event) => {
@@ -111,7 +112,7 @@ export class Controller {
         log: options.log,
         clock,
       });
-      controller.#fleet = await Services.start(controller.#dependencies(), config);
+      controller.#services = await Services.start(controller.#dependencies(), config);
     } catch (thrown) {
       await controller.#admin?.close();
       await controller.#store.close();
@@ -144,15 +145,15 @@ export class Controller {
    * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE; what was active then stays.
    */
   async reload(): Promise<Reloaded> {
-    const fleet = this.#running();
-    return this.#reloads.pass(() => this.#reload(fleet));
+    const services = this.#running();
+    return this.#reloads.pass(() => this.#reload(services));
   }
 
-  async #reload(fleet: Services): Promise<Reloaded> {
+  async #reload(services: Services): Promise<Reloaded> {
     try {
       const config = await loadConfig(this.#options.configFile);
       await this.#admin?.reload(config.admin);
-      const reloaded = await fleet.reload(config);
+      const reloaded = await services.reload(config);
       this.#configLoaded = true;
       this.#sampler.keepOnly(new Set(config.services.map(({ name }) => name)));
       this.#options.log.info({ ...reloaded }, 'config reloaded');
@@ -178,7 +179,7 @@ export class Controller {
    */
   async close(): Promise<void> {
     this.#stopping = true;
-    this.#fleet?.close();
+    this.#services?.close();
     await this.#admin?.close();
     const processes = this.#processes;
     if (processes !== null) {
@@ -217,20 +218,8 @@ export class Controller {
   }
 
   #control(): Control {
-    const fleet = (): Services => this.#running();
     return {
-      services: () => fleet().services(),
-      service: (name) => fleet().service(name),
-      deploy: async (service, order, call) => fleet().deploy(service, order, call),
-      flip: async (service, call) => fleet().flip(service, call),
-      rollback: async (service, to, call) => fleet().rollback(service, to, call),
-      abort: async (deployment, call) => fleet().abort(deployment, call),
-      retire: async (service, call) => fleet().retire(service, call),
-      pause: async (service, call) => fleet().pause(service, call),
-      wake: async (service, call) => fleet().wake(service, call),
-      resume: async (service, call) => fleet().resume(service, call),
-      deployments: async (query) => fleet().deployments(query),
-      deployment: async (id) => fleet().deployment(id),
+      ...operationsOn(() => this.#running()),
       reload: () => this.reload(),
       health: () => this.#health(),
       metrics: () => this.#metrics.page(),
@@ -241,18 +230,18 @@ export class Controller {
 
   /** @throws Fault STARTING while the state is read and the services are brought back. */
   #running(): Services {
-    if (this.#fleet !== null) return this.#fleet;
+    if (this.#services !== null) return this.#services;
     throw new Fault('STARTING', 'Pointsman is starting: try again in a moment.');
   }
 
   #health(): Health {
-    const fleet = this.#fleet;
-    const workers = fleet?.stats() ?? [];
+    const services = this.#services;
+    const workers = services?.stats() ?? [];
     const reasons = [
-      ...(fleet === null ? ['The state is being read.'] : []),
+      ...(services === null ? ['The state is being read.'] : []),
       ...(this.#stopping ? ['Pointsman is stopping.'] : []),
-      ...(fleet !== null && workers.length === 0 ? ['No worker answers.'] : []),
-      ...(fleet?.beginning() ?? []).map(
+      ...(services !== null && workers.length === 0 ? ['No worker answers.'] : []),
+      ...(services?.beginning() ?? []).map(
         (name) => `The first release of ${name} is being deployed.`,
       ),
     ];
@@ -276,7 +265,7 @@ export class Controller {
     const { clock } = this.#options;
     clock.after(sampleMs, () => {
       if (this.#stopping) return;
-      this.#sampler.take(clock.date(), clock.now(), this.#fleet?.stats() ?? []);
+      this.#sampler.take(clock.date(), clock.now(), this.#services?.stats() ?? []);
       this.#keepSampling();
     });
   }

@@ -1,5 +1,5 @@
 /**
- * The fleet is all services together: what they share, how they start, and how a reload changes
+ * All services together: what they share, how they start, and how a reload changes
  * them.
  *
  * The rule this file keeps: each service stands alone. One whose platform, record or first release
@@ -11,15 +11,13 @@ import { Fault, reasonOf } from '../errors.ts';
 import type { ServiceEntry, WorkerStats } from '../wire.ts';
 import { Platforms } from './drivers/platforms.ts';
 import { Prober } from './health/prober.ts';
-import type { Call, DeployOrder, Reloaded, ServiceStatus } from './model/api.ts';
-import type { Deployment } from './model/state.ts';
+import type { Reloaded } from './model/api.ts';
 import { Journal } from './record/journal.ts';
 import { Ledger } from './record/ledger.ts';
 import type { ControlContext } from './service/context.ts';
 import type { Dependencies } from './service/dependencies.ts';
 import { Deployer } from './service/deployer.ts';
 import { livePool } from './service/deployment.ts';
-import { Restore } from './service/restore.ts';
 import { Semaphore } from './service/semaphore.ts';
 import { Poller } from './workers/poller.ts';
 import { Publisher } from './workers/publisher.ts';
@@ -34,22 +32,18 @@ const restoreMs = 2_000;
  * others stand before its own: with a thousand at once, all would be held too long, and undone.
  */
 const flipsAtOnce = 32;
-/** How often the first release of a service is deployed where workers do not hold in time. */
-const firstTries = 5;
 
 export class Services {
   readonly #dependencies: Dependencies;
   readonly #deployers = new Map<string, Deployer>();
   readonly #leaving = new Set<Deployer>();
-  /** Services whose first release is about to be deployed, and is on no record yet. */
-  readonly #beginning = new Set<string>();
   readonly #platforms: Platforms;
   readonly #poller: Poller;
-  readonly #core: ControlContext;
+  readonly #context: ControlContext;
   readonly #journal: Journal;
   #config: Config;
   #closed = false;
-  #booted = false;
+  #started = false;
 
   private constructor(dependencies: Dependencies, config: Config, ledger: Ledger) {
     this.#dependencies = dependencies;
@@ -66,10 +60,10 @@ export class Services {
       lost: (service, poolId) => this.#deployers.get(service)?.lost(poolId) === true,
     });
     this.#poller = new Poller(dependencies.plane, dependencies.clock, dependencies.log, (stats) => {
-      this.#core.publisher.seen(versionOf(stats));
-      if (this.#booted) this.#letGo(stats);
+      this.#context.publisher.seen(versionOf(stats));
+      if (this.#started) this.#letGo(stats);
     });
-    this.#core = {
+    this.#context = {
       dependencies,
       ledger,
       publisher: new Publisher(dependencies.plane, dependencies.clock, dependencies.log, {
@@ -106,87 +100,34 @@ export class Services {
    */
   static async start(dependencies: Dependencies, config: Config): Promise<Services> {
     const ledger = await Ledger.open(dependencies.store, dependencies.clock, dependencies.log);
-    const fleet = new Services(dependencies, config, ledger);
-    await fleet.#start();
-    return fleet;
+    const services = new Services(dependencies, config, ledger);
+    await services.#start();
+    return services;
   }
 
   /** Services whose first release is on its way: they serve nothing before it is live. */
   beginning(): readonly string[] {
-    const all = [...this.#deployers.values()];
-    return all
-      .filter(({ name, state: { generation, deployment } }) => {
-        return generation === 0 && (deployment?.endedAt === null || this.#beginning.has(name));
-      })
+    return this.all()
+      .filter(({ beginning }) => beginning)
       .map(({ name }) => name);
   }
 
-  services(): readonly ServiceStatus[] {
-    return [...this.#deployers.values()].map((deployer) => deployer.status());
+  all(): readonly Deployer[] {
+    return [...this.#deployers.values()];
   }
 
   /** @throws Fault SERVICE_UNKNOWN */
-  service(name: string): ServiceStatus {
-    return this.#deployer(name).status();
+  deployer(name: string): Deployer {
+    const deployer = this.#deployers.get(name);
+    if (deployer !== undefined) return deployer;
+    const known = [...this.#deployers.keys()].slice(0, 20).join(', ') || 'none';
+    const text = `There is no service ${JSON.stringify(name.slice(0, 100))}; there are: ${known}.`;
+    throw new Fault('SERVICE_UNKNOWN', text, { service: name.slice(0, 100) });
   }
 
-  async deploy(service: string, order: DeployOrder, call: Call): Promise<Deployment> {
-    return this.#deployer(service).deploy(order, call);
-  }
-
-  async flip(service: string, call: Call): Promise<Deployment> {
-    return this.#deployer(service).flip(call);
-  }
-
-  async rollback(service: string, to: string | null, call: Call): Promise<Deployment> {
-    return this.#deployer(service).rollback(to, call);
-  }
-
-  async abort(id: string, call: Call): Promise<Deployment> {
-    for (const deployer of this.#deployers.values()) {
-      if (deployer.state.deployment?.id === id) return deployer.abort(id, call);
-    }
-    const ended = await this.deployment(id);
-    throw new Fault('ABORT_TOO_LATE', `Deployment ${id} has ended (${ended.phase}).`, { id });
-  }
-
-  async retire(service: string, call: Call): Promise<ServiceStatus> {
-    return this.#deployer(service).retire(call);
-  }
-
-  async wake(service: string, call: Call): Promise<ServiceStatus> {
-    return this.#deployer(service).wake(call);
-  }
-
-  async pause(service: string, call: Call): Promise<ServiceStatus> {
-    return this.#deployer(service).pauseTraffic(true, call);
-  }
-
-  async resume(service: string, call: Call): Promise<ServiceStatus> {
-    return this.#deployer(service).pauseTraffic(false, call);
-  }
-
-  /** See `Control.deployments`. */
-  async deployments(query: {
-    readonly service?: string;
-    readonly limit: number;
-  }): Promise<readonly Deployment[]> {
-    const current = [...this.#deployers.values()]
-      .filter(({ name }) => query.service === undefined || name === query.service)
-      .flatMap(({ state }) => state.deployment ?? []);
-    return this.#journal.read(query, current);
-  }
-
-  /** @throws Fault DEPLOYMENT_UNKNOWN */
-  async deployment(id: string): Promise<Deployment> {
-    for (const { state } of this.#deployers.values()) {
-      if (state.deployment?.id === id) return state.deployment;
-    }
-    const service = /^(.+)-\d+$/.exec(id)?.[1];
-    const query = service === undefined ? { limit: 1000 } : { service, limit: 1000 };
-    const found = (await this.#journal.read(query, [])).find((one) => one.id === id);
-    if (found !== undefined) return found;
-    throw new Fault('DEPLOYMENT_UNKNOWN', `There is no deployment ${id.slice(0, 200)}.`, { id });
+  /** Ended deployments, whether or not the disk has taken them. */
+  get journal(): Journal {
+    return this.#journal;
   }
 
   /**
@@ -211,7 +152,7 @@ export class Services {
     }
     for (const name of removed) this.#remove(name);
     await this.#restore(added, []);
-    this.#core.publisher.touch();
+    this.#context.publisher.touch();
     return {
       added: added.map(({ name }) => name),
       removed,
@@ -225,9 +166,9 @@ export class Services {
     return this.#poller.last;
   }
 
-  /** Why the fleet as a whole is not as it should be, one sentence each. */
+  /** What is wrong with all of them at once, one sentence each. */
   problems(): readonly string[] {
-    const { ledger, publisher } = this.#core;
+    const { ledger, publisher } = this.#context;
     return [ledger.problem, publisher.problem, this.#journal.problem].filter((one) => one !== null);
   }
 
@@ -237,7 +178,7 @@ export class Services {
     for (const deployer of [...this.#deployers.values(), ...this.#leaving]) deployer.close();
     this.#platforms.close();
     this.#poller.close();
-    const { prober, publisher, ledger } = this.#core;
+    const { prober, publisher, ledger } = this.#context;
     prober.close();
     publisher.close();
     ledger.close();
@@ -245,7 +186,7 @@ export class Services {
   }
 
   async #start(): Promise<void> {
-    const { publisher, ledger } = this.#core;
+    const { publisher, ledger } = this.#context;
     const stats = await this.#poller.ask();
     publisher.begin(versionOf(stats));
     await this.#restore(this.#config.services, stats);
@@ -257,7 +198,7 @@ export class Services {
         `Service ${name} is on record but not in the config: left alone.`,
       );
     }
-    this.#booted = true;
+    this.#started = true;
     this.#poller.keepAsking();
     this.#platforms.keepLooking();
   }
@@ -265,51 +206,25 @@ export class Services {
   /** Brings services to where their record says, then serves them. */
   async #restore(services: readonly ServiceConfig[], stats: readonly WorkerStats[]): Promise<void> {
     const { clock } = this.#dependencies;
-    const boots: { readonly deployer: Deployer; readonly boot: Restore }[] = [];
-    const known: Promise<void>[] = [];
-    for (const service of services) {
-      const deployer = new Deployer(service, this.#core);
+    const restoring = services.map((service) => {
+      const deployer = new Deployer(service, this.#context);
       this.#deployers.set(service.name, deployer);
-      const boot = new Restore(deployer, stats, this.#config.workers);
-      boots.push({ deployer, boot });
-      known.push(boot.decide().catch((thrown: unknown) => deployer.trouble(reasonOf(thrown))));
-    }
+      return { deployer, restore: deployer.restore(stats, this.#config.workers) };
+    });
+    const known = restoring.map(async ({ deployer, restore }) => {
+      await restore.decide().catch((thrown) => deployer.setProblem(reasonOf(thrown)));
+    });
     await Promise.race([Promise.all(known), pause(clock, restoreMs)]);
     if (this.#closed) return;
-    await this.#core.publisher.publish().catch(() => undefined);
+    await this.#context.publisher.publish().catch(() => undefined);
     await Promise.all(
-      boots.map(({ deployer, boot }) => {
-        return boot.finish().catch((thrown: unknown) => deployer.trouble(reasonOf(thrown)));
+      restoring.map(async ({ deployer, restore }) => {
+        await restore.finish().catch((thrown) => deployer.setProblem(reasonOf(thrown)));
       }),
     );
     if (this.#closed) return;
-    for (const { deployer } of boots) void this.#first(deployer);
+    for (const { deployer } of restoring) void deployer.deployFirst();
     void this.#platforms.look();
-  }
-
-  /**
-   * A service that never had a release gets the one its config names. Nobody is there who would try
-   * again where a worker was too busy to hold.
-   */
-  async #first(deployer: Deployer): Promise<void> {
-    const { first } = deployer.config;
-    if (first === null || livePool(deployer.state) !== null) return;
-    const { release, image, targets } = first;
-    const order: DeployOrder = { release, image, targets, flip: 'auto', dryRun: false };
-    const call = { by: 'pointsman', why: 'the first release, from the config', generation: null };
-    this.#beginning.add(deployer.name);
-    try {
-      for (let left = firstTries; left > 0 && !this.#closed; left--) {
-        await deployer.deploy(order, call);
-        await deployer.settled();
-        if (deployer.state.deployment?.error?.code !== 'HOLD_TIMEOUT') break;
-      }
-    } catch (thrown) {
-      deployer.trouble(`The first release cannot be deployed: ${reasonOf(thrown)}`);
-      this.#dependencies.log.error({}, `${deployer.name}: ${reasonOf(thrown)}`);
-    } finally {
-      this.#beginning.delete(deployer.name);
-    }
   }
 
   #remove(name: string): void {
@@ -318,7 +233,7 @@ export class Services {
     this.#leaving.add(deployer);
     const gone = (): void => {
       if (this.#deployers.get(name) === deployer) this.#deployers.delete(name);
-      this.#core.publisher.touch();
+      this.#context.publisher.touch();
     };
     void deployer.leave(gone).finally(() => this.#leaving.delete(deployer));
   }
@@ -343,14 +258,6 @@ export class Services {
 
   #entries(): readonly ServiceEntry[] {
     return [...this.#deployers.values()].map((deployer) => deployer.entry());
-  }
-
-  #deployer(name: string): Deployer {
-    const deployer = this.#deployers.get(name);
-    if (deployer !== undefined) return deployer;
-    const known = [...this.#deployers.keys()].slice(0, 20).join(', ') || 'none';
-    const text = `There is no service ${JSON.stringify(name.slice(0, 100))}; there are: ${known}.`;
-    throw new Fault('SERVICE_UNKNOWN', text, { service: name.slice(0, 100) });
   }
 }
 

@@ -9,9 +9,9 @@ import type { Deployment, Receipt, State } from '../../src/control/model/state.t
 import { Fault } from '../../src/errors.ts';
 import { type Color, colors } from '../../src/wire.ts';
 import type { Claim } from '../support/fakeDataPlane.ts';
-import { me, order, serviceConfig, World } from '../support/fleet.ts';
 import { memoryStore } from '../support/memoryStore.ts';
 import { seeded } from '../support/random.ts';
+import { me, order, serviceConfig, World } from '../support/services.ts';
 import { simClock } from './simClock.ts';
 
 /** What happened over many schedules, to see that all of it does happen. */
@@ -161,7 +161,7 @@ export class Schedule {
 
   #operate(): void {
     if (!this.#world.running) return;
-    const status = this.#world.fleet.service(service);
+    const status = this.#world.control.service(service);
     const before = status.deployment;
     const roll = this.#random() < 0.5 ? this.#sensible(status) : this.#random();
     const if_ = this.#random() < 0.5 ? status.generation : null;
@@ -174,32 +174,32 @@ export class Schedule {
       const flip = this.#random() < 0.3 ? ('auto' as const) : null;
       this.#ask(
         `deploy ${name}`,
-        this.#world.fleet.deploy(service, order(name, { flip }), call),
+        this.#world.control.deploy(service, order(name, { flip }), call),
         () => {
           const busy =
             before !== null && ['starting', 'probing', 'ready', 'flipping'].includes(before.phase);
-          if (busy && this.#world.fleet.service(service).deployment?.id === before.id) {
+          if (busy && this.#world.control.service(service).deployment?.id === before.id) {
             this.#break(`${name} was accepted while ${before.id} was ${before.phase}`);
           }
         },
       );
     } else if (roll < 0.6) {
-      this.#ask('flip', this.#world.fleet.flip(service, call));
+      this.#ask('flip', this.#world.control.flip(service, call));
     } else if (roll < 0.82) {
       const to = status.rollback.to?.release ?? 'v1';
-      this.#ask(`rollback ${to}`, this.#world.fleet.rollback(service, to, call));
+      this.#ask(`rollback ${to}`, this.#world.control.rollback(service, to, call));
       if (this.#random() < 0.3) {
-        this.#ask(`rollback ${to} again`, this.#world.fleet.rollback(service, to, call));
+        this.#ask(`rollback ${to} again`, this.#world.control.rollback(service, to, call));
       }
     } else if (roll < 0.9) {
-      if (before !== null) this.#ask('abort', this.#world.fleet.abort(before.id, call));
+      if (before !== null) this.#ask('abort', this.#world.control.abort(before.id, call));
     } else if (roll < 0.95) {
-      this.#ask('retire', this.#world.fleet.retire(service, call));
+      this.#ask('retire', this.#world.control.retire(service, call));
     } else {
       const paused = status.paused;
       const asked = paused
-        ? this.#world.fleet.resume(service, call)
-        : this.#world.fleet.pause(service, call);
+        ? this.#world.control.resume(service, call)
+        : this.#world.control.pause(service, call);
       this.#ask(paused ? 'resume' : 'pause', asked);
     }
   }
@@ -361,7 +361,7 @@ export class Schedule {
   #committing(generation: number): void {
     this.#count('committed');
     if (!this.#world.running) return;
-    const status = this.#world.fleet.service(service);
+    const status = this.#world.control.service(service);
     if (status.generation >= generation || status.deployment?.phase !== 'flipping') return;
     const pool = status.pools[status.deployment.to.color];
     const size = 2;
@@ -394,7 +394,7 @@ export class Schedule {
     if (deployment.direction === 'rollback') return;
     const { id, phase } = deployment;
     if (this.#world.running && (phase === 'probing' || phase === 'ready' || phase === 'flipping')) {
-      const pool = this.#world.fleet.service(service).pools[deployment.to.color];
+      const pool = this.#world.control.service(service).pools[deployment.to.color];
       if (pool !== null && pool.role !== 'live') this.#poolOf.set(id, pool.id);
     }
     if (phase === 'failed' || phase === 'aborted') {
@@ -446,18 +446,18 @@ export class Schedule {
       await clock.passAsync(6_000);
       this.#load();
     }
-    const running = this.#world.fleet.service(service);
+    const running = this.#world.control.service(service);
     const deployment = running.deployment;
     if (deployment?.phase === 'ready')
-      this.#ask('abort', this.#world.fleet.abort(deployment.id, me));
-    if (running.paused) this.#ask('resume', this.#world.fleet.resume(service, me));
+      this.#ask('abort', this.#world.control.abort(deployment.id, me));
+    if (running.paused) this.#ask('resume', this.#world.control.resume(service, me));
     await clock.passAsync(35_000);
     for (const worker of cluster.workers.values()) worker.request(service);
     this.#check();
   }
 
   #checkQuiet(): void {
-    const { store, cluster, platform, fleet } = this.#world;
+    const { store, cluster, platform, control } = this.#world;
     const state: State = store.stored ?? { services: {} };
     const record = state.services[service];
     if (record === undefined) throw this.#failure('no state was ever written');
@@ -483,7 +483,7 @@ export class Schedule {
     if (runs.join() !== [...kept].sort().join()) {
       throw this.#failure(`runs: ${runs.join()}; on record: ${kept.join()}`);
     }
-    const status = fleet.service(service);
+    const status = control.service(service);
     if (status.problem !== null && record.generation > 0) {
       throw this.#failure(`a problem outlived its cause: ${status.problem}`);
     }

@@ -19,7 +19,7 @@ import type {
   TargetStatus,
 } from '../../src/control/model/api.ts';
 import type { Deployment, Direction, Phase, Receipt } from '../../src/control/model/state.ts';
-import { refuseToggle } from '../../src/control/service/deployment.ts';
+import { refuseToggle } from '../../src/control/service/refusals.ts';
 import { Fault, type FaultCode } from '../../src/errors.ts';
 import { type Color, otherColor } from '../../src/wire.ts';
 

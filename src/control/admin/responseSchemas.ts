@@ -1,12 +1,13 @@
 /**
  * The shapes of what the admin API answers, for the OpenAPI document.
  *
- * The rule this file keeps: they describe the types of `control.ts` and `state.ts`, they do not
+ * The rule this file keeps: they describe the types of `model/`, they do not
  * filter. What `Control` gives is sent whole, and a test holds real answers against these shapes,
  * so that neither can drift from the other.
  */
 import { type FaultCode, faults } from '../../errors.ts';
 import { colors } from '../../wire.ts';
+import { phases } from '../model/state.ts';
 import { closed, named, nullable, oneOf, ref, Type } from './shape.ts';
 
 const time = Type.String({ description: 'ISO 8601' });
@@ -61,16 +62,7 @@ export const Deployment = named(
       direction,
       from: nullable(side),
       to: side,
-      phase: oneOf([
-        'starting',
-        'probing',
-        'ready',
-        'flipping',
-        'draining',
-        'live',
-        'failed',
-        'aborted',
-      ]),
+      phase: oneOf(phases),
       by: text,
       why: text,
       startedAt: time,

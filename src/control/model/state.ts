@@ -79,15 +79,19 @@ export interface PinnedDockerRun extends DockerRun {
   readonly digest: string | null;
 }
 
-export type Phase =
-  | 'starting'
-  | 'probing'
-  | 'ready'
-  | 'flipping'
-  | 'draining'
-  | 'live'
-  | 'failed'
-  | 'aborted';
+/** In the order in which a deployment may come through them. */
+export const phases = [
+  'starting',
+  'probing',
+  'ready',
+  'flipping',
+  'draining',
+  'live',
+  'failed',
+  'aborted',
+] as const;
+
+export type Phase = (typeof phases)[number];
 
 /** One attempt to move a service to a release; also what history keeps. */
 export interface Deployment {
@@ -110,6 +114,14 @@ export interface Deployment {
     readonly detail?: unknown;
   } | null;
   readonly receipt: Receipt | null;
+}
+
+/**
+ * Whether a deployment stands in the way of another: from its start until it has flipped or ended.
+ */
+export function inProgress(deployment: Deployment | null): deployment is Deployment {
+  if (deployment === null) return false;
+  return phases.indexOf(deployment.phase) < phases.indexOf('draining');
 }
 
 /** What a flip reports about itself. */

@@ -5,7 +5,7 @@
  * one that was appended twice (as its drain overtook it, then whole) is read once, as it was last.
  */
 import type { Clock } from '../../clock.ts';
-import { reasonOf } from '../../errors.ts';
+import { Fault, reasonOf } from '../../errors.ts';
 import type { Deployment } from '../model/state.ts';
 import type { Store } from '../stores/store.ts';
 
@@ -60,6 +60,15 @@ export class Journal {
       if (!newest.has(one.id)) newest.set(one.id, one);
     }
     return [...newest.values()].sort(byStart).slice(0, query.limit);
+  }
+
+  /** @throws Fault DEPLOYMENT_UNKNOWN */
+  async find(id: string): Promise<Deployment> {
+    const service = /^(.+)-\d+$/.exec(id)?.[1];
+    const query = service === undefined ? { limit: 1000 } : { service, limit: 1000 };
+    const found = (await this.read(query, [])).find((one) => one.id === id);
+    if (found !== undefined) return found;
+    throw new Fault('DEPLOYMENT_UNKNOWN', `There is no deployment ${id.slice(0, 200)}.`, { id });
   }
 
   close(): void {

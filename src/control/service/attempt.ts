@@ -9,7 +9,7 @@ import type { Clock } from '../../clock.ts';
 import type { FlipMode } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { TargetView } from '../health/prober.ts';
-import type { Release } from '../model/state.ts';
+import type { Deployment, Release } from '../model/state.ts';
 
 /** Of what the replicas print, so many of the last lines are kept for the case that it fails. */
 const linesMax = 20;
@@ -111,6 +111,22 @@ export function startFault(attempt: Attempt, service: string, thrown: unknown): 
     output: [...attempt.lines],
     cause: thrown,
   });
+}
+
+/** The pool that was to have the traffic was lost in the last moment. */
+export function lostFault(deployment: Deployment, gap: string): Fault {
+  const { id, direction, to } = deployment;
+  const code = direction === 'deploy' ? 'FLIP_NOT_READY' : 'ROLLBACK_NOT_READY';
+  const text = `${to.release} was lost just before the flip, which was undone: ${gap}.`;
+  return new Fault(code, text, { deployment: id });
+}
+
+/**
+ * What was thrown as a deployment records it: what nobody foresaw is our fault, and said as it is.
+ */
+export function toFault(thrown: unknown): Fault {
+  if (thrown instanceof Fault) return thrown;
+  return new Fault('START_FAILED', reasonOf(thrown), { cause: thrown });
 }
 
 /** One target and its last probe, as part of a sentence. */

@@ -2,13 +2,12 @@
  * The state machine of a service: what may happen next, and what its record says afterwards.
  *
  * The rule this file keeps: it is pure. Every function takes the state as it is and returns the
- * state as it becomes, or throws the `Fault` that an operator reads. Nothing here waits, so whoever
- * asks and then acts in the same turn of the event loop can rely on the answer.
+ * state as it becomes. Nothing here waits, so whoever asks and then acts in the same turn of the
+ * event loop can rely on the answer.
  *
  * A message about a deployment that is not the one on record (an aborted one, an older one) returns
  * the state unchanged: a slow old deployment never writes over a newer one.
  */
-import { Fault } from '../../errors.ts';
 import { type Color, type Drained, otherColor } from '../../wire.ts';
 import type {
   Deployment,
@@ -20,6 +19,7 @@ import type {
   ServiceState,
 } from '../model/state.ts';
 import { releasesKept } from '../model/state.ts';
+import { refuseSecond } from './refusals.ts';
 
 /** Which phase may follow which. */
 const follows: Readonly<Record<Phase, readonly Phase[]>> = {
@@ -59,14 +59,6 @@ export function emptyService(first: Color): ServiceState {
   };
 }
 
-/**
- * Whether a deployment stands in the way of another: from its start until it has flipped or ended.
- */
-export function inProgress(deployment: Deployment | null): deployment is Deployment {
-  if (deployment === null) return false;
-  return ['starting', 'probing', 'ready', 'flipping'].includes(deployment.phase);
-}
-
 export function livePool(state: ServiceState): PoolState | null {
   return state.pools[state.live];
 }
@@ -80,45 +72,6 @@ export function standbyPool(state: ServiceState): PoolState | null {
  */
 export function wasLive(pool: PoolState): boolean {
   return pool.liveSince !== null || pool.warmSince !== null;
-}
-
-/** @throws Fault GENERATION_STALE where the caller believes in another generation. */
-export function refuseStale(state: ServiceState, service: string, generation: number | null): void {
-  if (generation === null || generation === state.generation) return;
-  throw new Fault(
-    'GENERATION_STALE',
-    `${service} is at generation ${state.generation}, and you said ${generation}: it has changed ` +
-      'since you looked. Look again, then decide.',
-    { service, generation: state.generation, said: generation },
-  );
-}
-
-/**
- * A rollback names where it goes.
- *
- * @param to the release; null: not said.
- * @param generation that the caller looks at; null: not said.
- * @throws Fault CALL_INVALID where neither is said.
- */
-export function refuseToggle(to: string | null, generation: number | null): void {
-  if (to !== null || generation !== null) return;
-  throw new Fault(
-    'CALL_INVALID',
-    'A rollback names where it goes: send the release in "to", or the generation you see in ' +
-      'If-Match. A toggle would take a second click back to the bad release.',
-  );
-}
-
-/** @throws Fault DEPLOYMENT_IN_PROGRESS naming the one that runs. */
-export function refuseSecond(state: ServiceState): void {
-  const running = state.deployment;
-  if (!inProgress(running)) return;
-  throw new Fault(
-    'DEPLOYMENT_IN_PROGRESS',
-    `Deployment ${running.id} of ${running.service} to ${running.to.release} is ${running.phase}. ` +
-      'Wait for its end, or abort it.',
-    { deployment: running.id, phase: running.phase },
-  );
 }
 
 /** The name of the deployment that would begin next. */
@@ -299,32 +252,6 @@ export function retired(state: ServiceState, poolId: string): ServiceState {
  */
 export function removed(state: ServiceState): ServiceState {
   return { ...state, pools: { blue: null, green: null }, intent: null };
-}
-
-/** @throws Fault ABORT_TOO_LATE where the deployment has ended or decided to flip. */
-export function refuseLateAbort(deployment: Deployment): void {
-  if (['starting', 'probing', 'ready'].includes(deployment.phase)) return;
-  const ended = ['live', 'failed', 'aborted'].includes(deployment.phase);
-  throw new Fault(
-    'ABORT_TOO_LATE',
-    ended
-      ? `Deployment ${deployment.id} has ended (${deployment.phase}); there is nothing to abort.`
-      : `Deployment ${deployment.id} is ${deployment.phase}: its flip is decided. Roll back instead.`,
-    { deployment: deployment.id, phase: deployment.phase },
-  );
-}
-
-/** @throws Fault FLIP_NOT_READY where no deployment waits for a person. */
-export function refuseFlip(state: ServiceState, service: string): Deployment {
-  const deployment = state.deployment;
-  if (deployment?.phase === 'ready') return deployment;
-  const why = inProgress(deployment)
-    ? `deployment ${deployment.id} is ${deployment.phase}`
-    : 'no deployment runs';
-  throw new Fault('FLIP_NOT_READY', `Nothing of ${service} waits for a flip: ${why}.`, {
-    service,
-    phase: deployment?.phase ?? null,
-  });
 }
 
 function current(state: ServiceState, id: string): Deployment | null {

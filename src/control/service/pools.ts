@@ -28,7 +28,8 @@ const stopTries = 5;
 const retryMsMin = 1_000;
 const retryMsMax = 30_000;
 
-export interface Running {
+/** A pool that runs, or is on its way in or out. */
+export interface ServicePool {
   readonly id: string;
   readonly color: Color;
   release: Release;
@@ -63,32 +64,32 @@ export interface Rest {
 
 export class Pools {
   readonly #service: string;
-  readonly #core: ControlContext;
-  readonly #running = new Map<string, Running>();
+  readonly #context: ControlContext;
+  readonly #pools = new Map<string, ServicePool>();
   readonly #controller = new AbortController();
 
-  constructor(service: string, core: ControlContext) {
+  constructor(service: string, context: ControlContext) {
     this.#service = service;
-    this.#core = core;
+    this.#context = context;
   }
 
-  get(poolId: string): Running | undefined {
-    return this.#running.get(poolId);
+  get(poolId: string): ServicePool | undefined {
+    return this.#pools.get(poolId);
   }
 
-  all(): readonly Running[] {
-    return [...this.#running.values()];
+  all(): readonly ServicePool[] {
+    return [...this.#pools.values()];
   }
 
   /** Begins to keep a pool; its targets come later. */
-  add(pool: PoolState, color: Color, shown: boolean): Running {
-    const running: Running = {
-      id: pool.id,
+  add({ id, release }: PoolState, color: Color, shown: boolean): ServicePool {
+    const pool: ServicePool = {
+      id,
       color,
-      release: pool.release,
+      release,
       shown,
       known: false,
-      size: sizeOf(pool.release),
+      size: sizeOf(release),
       rest: null,
       waking: false,
       leaving: false,
@@ -96,14 +97,14 @@ export class Pools {
       work: Promise.resolve(),
       problem: null,
     };
-    this.#running.set(pool.id, running);
-    return running;
+    this.#pools.set(id, pool);
+    return pool;
   }
 
   entry(poolId: string): PoolEntry | null {
-    const running = this.#running.get(poolId);
-    if (running === undefined || !running.shown) return null;
-    const targets = this.#core.prober
+    const pool = this.#pools.get(poolId);
+    if (pool === undefined || !pool.shown) return null;
+    const targets = this.#context.prober
       .view(poolId)
       .filter(({ target }) => target.port > 0)
       .map(({ target, healthy }) => ({
@@ -112,38 +113,38 @@ export class Pools {
         port: target.port,
         healthy,
       }));
-    return { id: poolId, release: running.release.name, targets };
+    return { id: poolId, release: pool.release.name, targets };
   }
 
   /** Makes the driver run the pool; see `Driver.start`. */
   start(
-    running: Running,
+    pool: ServicePool,
     generation: number,
     { replicas, frozen }: Shape,
     signal: AbortSignal,
     progress: (line: string) => void,
   ): Promise<Started> {
-    const work = running.work.then(() =>
-      this.#driver(running.release).start({
+    const work = pool.work.then(() =>
+      this.#driver(pool.release).start({
         service: this.#service,
-        color: running.color,
-        poolId: running.id,
+        color: pool.color,
+        poolId: pool.id,
         generation,
-        release: running.release,
+        release: pool.release,
         replicas,
         frozen,
         progress,
         signal,
       }),
     );
-    running.work = work.catch(() => undefined);
+    pool.work = work.catch(() => undefined);
     return work;
   }
 
-  targets(running: Running, targets: readonly RunningTarget[]): void {
-    running.known = true;
-    this.#core.prober.targets(running.id, targets);
-    this.#core.publisher.touch();
+  targets(pool: ServicePool, targets: readonly RunningTarget[]): void {
+    pool.known = true;
+    this.#context.prober.targets(pool.id, targets);
+    this.#context.publisher.touch();
   }
 
   /** Why the pool is not wholly healthy, as part of a sentence; null: it is. */
@@ -151,10 +152,10 @@ export class Pools {
     poolId: string,
     words: (view: Readonly<ReturnType<ControlContext['prober']['view']>[number]>) => string,
   ) {
-    const running = this.#running.get(poolId);
-    if (running === undefined || !running.known) return 'its targets are not known yet';
-    const views = this.#core.prober.view(poolId);
-    const size = running.size ?? 1;
+    const pool = this.#pools.get(poolId);
+    if (pool === undefined || !pool.known) return 'its targets are not known yet';
+    const views = this.#context.prober.view(poolId);
+    const size = pool.size ?? 1;
     if (views.length < size) return `${views.length} of ${size} replicas run`;
     if (views.length === 0) return 'it has no target';
     const bad = views.find((view) => !view.healthy);
@@ -167,70 +168,70 @@ export class Pools {
    *
    * @returns after the first try.
    */
-  async ensure(running: Running, generation: number, tryMs = retryMsMin): Promise<void> {
+  async ensure(pool: ServicePool, generation: number, tryMs = retryMsMin): Promise<void> {
     try {
-      const { rest, size } = running;
+      const { rest, size } = pool;
       const started = await this.start(
-        running,
+        pool,
         generation,
         rest === null ? whole : { replicas: size, frozen: rest.frozen },
         this.#controller.signal,
         () => {},
       );
-      if (this.#controller.signal.aborted || this.#running.get(running.id) !== running) return;
-      running.problem = null;
-      this.targets(running, started.targets);
+      if (this.#controller.signal.aborted || this.#pools.get(pool.id) !== pool) return;
+      pool.problem = null;
+      this.targets(pool, started.targets);
     } catch (thrown) {
-      if (this.#controller.signal.aborted || this.#running.get(running.id) !== running) return;
-      running.problem = `pool ${running.id} cannot be run: ${reasonOf(thrown)}`;
-      this.#core.dependencies.log.error({}, `${this.#service}: ${running.problem}`);
-      this.#core.dependencies.clock.after(tryMs, () => {
-        if (this.#running.get(running.id) !== running || running.emptying !== null) return;
-        void this.ensure(running, generation, Math.min(tryMs * 2, retryMsMax));
+      if (this.#controller.signal.aborted || this.#pools.get(pool.id) !== pool) return;
+      pool.problem = `pool ${pool.id} cannot be run: ${reasonOf(thrown)}`;
+      this.#context.dependencies.log.error({}, `${this.#service}: ${pool.problem}`);
+      this.#context.dependencies.clock.after(tryMs, () => {
+        if (this.#pools.get(pool.id) !== pool || pool.emptying !== null) return;
+        void this.ensure(pool, generation, Math.min(tryMs * 2, retryMsMax));
       });
     }
   }
 
   /** Empties and stops a pool that is on record no more. A second call joins the first. */
   empty(poolId: string, after: Promise<unknown>, limitMs = emptyMsMax): Promise<void> {
-    const running = this.#running.get(poolId);
-    if (running === undefined) return Promise.resolve();
-    running.emptying ??= this.#empty(running, after, limitMs);
-    return running.emptying;
+    const pool = this.#pools.get(poolId);
+    if (pool === undefined) return Promise.resolve();
+    pool.emptying ??= this.#empty(pool, after, limitMs);
+    return pool.emptying;
   }
 
   /** Resolves when nothing is on its way out any more. */
   async emptied(): Promise<void> {
-    await Promise.all(this.all().map((running) => running.emptying ?? Promise.resolve()));
+    await Promise.all(this.all().map((pool) => pool.emptying ?? Promise.resolve()));
   }
 
   /** Gives up every wait. Nothing is stopped by it. */
   close(): void {
     this.#controller.abort();
-    for (const running of this.#running.values()) this.#core.prober.forget(running.id);
+    for (const pool of this.#pools.values()) this.#context.prober.forget(pool.id);
   }
 
-  async #empty(running: Running, after: Promise<unknown>, limitMs: number): Promise<void> {
-    const { dependencies, prober, publisher } = this.#core;
+  async #empty(pool: ServicePool, after: Promise<unknown>, limitMs: number): Promise<void> {
+    const { dependencies, prober, publisher } = this.#context;
     const { clock } = dependencies;
-    running.shown = false;
-    prober.forget(running.id);
+    pool.shown = false;
+    prober.forget(pool.id);
     await after;
     await publisher.publish().catch(() => undefined);
     const until = clock.now() + limitMs;
     while (clock.now() < until && !this.#controller.signal.aborted) {
-      const stats = await this.#core.stats();
-      if (stats.length > 0 && countOf(insideOf(stats, running.id)) === 0) break;
+      const stats = await this.#context.stats();
+      if (stats.length > 0 && countOf(insideOf(stats, pool.id)) === 0) break;
       await pause(clock, emptyPollMs, this.#controller.signal);
     }
-    await this.#stop(running);
+    await this.#stop(pool);
   }
 
-  async #stop(running: Running): Promise<void> {
-    const { dependencies } = this.#core;
+  async #stop(pool: ServicePool): Promise<void> {
+    const { dependencies } = this.#context;
     // A start that is still under way would bring it back; it has been told to give up.
     let starting = true;
-    const { work } = running;
+    const { work } = pool;
     const settled = work.then(() => {
       starting = false;
     });
@@ -239,10 +240,10 @@ export class Pools {
     for (let left = stopTries; left > 0; left--) {
       if (this.#controller.signal.aborted) return;
       try {
-        await this.#driver(running.release).stop(running.id);
+        await this.#driver(pool.release).stop(pool.id);
         break;
       } catch (thrown) {
-        const text = `Pool ${running.id} could not be stopped: ${reasonOf(thrown)}`;
+        const text = `Pool ${pool.id} could not be stopped: ${reasonOf(thrown)}`;
         dependencies.log.error(
           {},
           left > 1 ? text : `${text} It is left running until the next start.`,
@@ -252,14 +253,14 @@ export class Pools {
       }
     }
     if (this.#controller.signal.aborted) return;
-    this.#running.delete(running.id);
+    this.#pools.delete(pool.id);
     if (!starting) return;
     // Should that start come back after all, nothing of it may stay.
-    void settled.then(() => this.#driver(running.release).stop(running.id)).catch(() => undefined);
+    void settled.then(() => this.#driver(pool.release).stop(pool.id)).catch(() => undefined);
   }
 
   #driver(release: Release): Driver {
-    return this.#core.platforms.driver(release.run.kind);
+    return this.#context.platforms.driver(release.run.kind);
   }
 }
 

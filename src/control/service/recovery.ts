@@ -38,18 +38,18 @@ export function recoveryOf(
   stats: readonly WorkerStats[],
   workers: number,
 ): Plan {
-  const said = statsOf(stats, name);
+  const serving = statsOf(stats, name);
   const { intent } = state;
-  const highest = Math.max(0, ...said.map((service) => service.generation));
+  const highest = Math.max(0, ...serving.map((service) => service.generation));
   const wanted = intent !== null && state.pools[intent.live] !== null ? intent : state;
 
   if (highest > wanted.generation) {
     // The disk is older than what happened (a last good copy): those who carry the traffic are
     // right.
-    const leader = said.find((service) => service.generation === highest);
+    const leader = serving.find((service) => service.generation === highest);
     const pool = leader?.pools.find((one) => one.color === leader.live);
     const known = leader !== undefined && state.pools[leader.live]?.id === pool?.id;
-    const behind = said.some((service) => service.generation < highest);
+    const behind = serving.some((service) => service.generation < highest);
     return known && pool !== undefined
       ? { kind: 'forward', generation: highest, live: leader.live, barrier: behind }
       : { kind: 'forward', generation: highest + 1, live: state.live, barrier: true };
@@ -57,13 +57,13 @@ export function recoveryOf(
 
   if (intent !== null) {
     if (wanted !== intent) return { kind: 'back', generation: intent.generation };
-    const served = said.some((service) => service.generation === intent.generation);
-    const sure = stats.length >= Math.max(1, workers) && said.length === stats.length;
+    const served = serving.some((service) => service.generation === intent.generation);
+    const sure = stats.length >= Math.max(1, workers) && serving.length === stats.length;
     if (!served && sure) return { kind: 'back', generation: intent.generation };
   }
-  const behind = said.some((service) => service.generation < wanted.generation);
+  const behind = serving.some((service) => service.generation < wanted.generation);
   // Withdrawn on disk by a controller that died before it could tell the workers.
-  const staged = Math.max(0, ...said.map((service) => service.staged ?? 0));
+  const staged = Math.max(0, ...serving.map((service) => service.staged ?? 0));
   if (intent === null && !behind && staged > wanted.generation) {
     return { kind: 'back', generation: staged };
   }

@@ -9,12 +9,13 @@
 import { reasonOf } from '../../errors.ts';
 import { type Color, colors, otherColor, type WorkerStats } from '../../wire.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
-import type { PoolState, ServiceState } from '../model/state.ts';
+import { type Deployment, inProgress, type PoolState, type ServiceState } from '../model/state.ts';
 import { statsOf, statsOfPool } from '../workers/stats.ts';
-import type { Deployer } from './deployer.ts';
-import { end, inProgress, record, standbyPool, wasLive } from './deployment.ts';
+import type { ControlContext } from './context.ts';
+import { end, record as recorded, standbyPool, wasLive } from './deployment.ts';
 import { type Barrier, flipForward, receiptOf, release } from './flip.ts';
-import { healthIn } from './pools.ts';
+import { healthIn, type Pools } from './pools.ts';
+import type { ServiceRecord } from './record.ts';
 import { type Plan, recoveryOf } from './recovery.ts';
 
 /**
@@ -23,19 +24,43 @@ import { type Plan, recoveryOf } from './recovery.ts';
  */
 const forwardTries = 20;
 
+/** Who goes on with the pool that is not live. */
+export interface RestoreListener {
+  /** A drain was under way, of the pool `left`; null: that pool is gone. */
+  flipped(deployment: Deployment, left: string | null): void;
+  /** The standby is warm. */
+  warm(poolId: string): void;
+}
+
 export class Restore {
-  readonly #deployer: Deployer;
+  readonly #record: ServiceRecord;
+  readonly #pools: Pools;
+  readonly #context: ControlContext;
+  readonly #listener: RestoreListener;
   readonly #stats: readonly WorkerStats[];
   readonly #plan: Plan;
   #durable: Promise<void> = Promise.resolve();
   /** Pools that the record gave up with this start. */
   #dropped: readonly PoolState[] = [];
 
-  /** @param workers how many there should be. */
-  constructor(deployer: Deployer, stats: readonly WorkerStats[], workers: number) {
-    this.#deployer = deployer;
+  /**
+   * @param stats of every worker that answered.
+   * @param workers how many there should be.
+   */
+  constructor(
+    record: ServiceRecord,
+    pools: Pools,
+    context: ControlContext,
+    listener: RestoreListener,
+    stats: readonly WorkerStats[],
+    workers: number,
+  ) {
+    this.#record = record;
+    this.#pools = pools;
+    this.#context = context;
+    this.#listener = listener;
     this.#stats = stats;
-    this.#plan = recoveryOf(deployer.name, deployer.state, stats, workers);
+    this.#plan = recoveryOf(record.name, record.state, stats, workers);
   }
 
   /**
@@ -44,11 +69,11 @@ export class Restore {
    * @returns when the live pool's addresses are known, or its platform has refused.
    */
   decide(): Promise<void> {
-    const deployer = this.#deployer;
+    const record = this.#record;
     const plan = this.#plan;
-    if (plan.kind === 'forward') deployer.moving(plan);
+    if (plan.kind === 'forward') record.overrideTable(plan);
     else this.#interrupt();
-    const live = plan.kind === 'forward' ? plan.live : deployer.state.live;
+    const live = plan.kind === 'forward' ? plan.live : record.state.live;
     const first = this.#run(live, true);
     void this.#run(otherColor(live), false);
     return first;
@@ -56,21 +81,21 @@ export class Restore {
 
   /** After the first table: leads the workers where it said. */
   async finish(): Promise<void> {
-    const deployer = this.#deployer;
+    const record = this.#record;
     const plan = this.#plan;
     if (plan.kind === 'forward') await this.#forward(plan);
     if (plan.kind === 'back') {
-      const fence = { service: deployer.name, generation: plan.generation };
+      const fence = { service: record.name, generation: plan.generation };
       await release(this.#barrier(), fence);
     }
     await this.#recount();
     await this.#durable;
     for (const pool of this.#dropped) {
-      await deployer.core.platforms
+      await this.#context.platforms
         .driver(pool.release.run.kind)
         .stop(pool.id)
         .catch((thrown: unknown) =>
-          deployer.core.dependencies.log.error(
+          this.#context.dependencies.log.error(
             {},
             `${pool.id} is not stopped: ${reasonOf(thrown)}`,
           ),
@@ -80,22 +105,22 @@ export class Restore {
 
   /** What had not flipped has failed; the slot it had filled is empty again. */
   #interrupt(): void {
-    const deployer = this.#deployer;
-    const before = deployer.state;
+    const record = this.#record;
+    const before = record.state;
     const { deployment } = before;
     if (inProgress(deployment)) {
       const error = { code: 'INTERRUPTED', message: 'Pointsman was restarted before the flip.' };
-      const at = deployer.at();
-      this.#durable = deployer.note((state) => end(state, deployment.id, 'failed', error, at));
-      const ended = deployer.state.deployment;
-      deployer.tell();
-      if (ended !== null) deployer.core.append(ended);
+      const at = record.at();
+      this.#durable = record.note((state) => end(state, deployment.id, 'failed', error, at));
+      const ended = record.state.deployment;
+      record.tell();
+      if (ended !== null) this.#context.append(ended);
     }
-    const standby = standbyPool(deployer.state);
-    if (deployer.state.intent !== null || (standby !== null && !wasLive(standby))) {
-      this.#durable = deployer.note(cleared);
+    const standby = standbyPool(record.state);
+    if (record.state.intent !== null || (standby !== null && !wasLive(standby))) {
+      this.#durable = record.note(cleared);
     }
-    const kept = new Set(colors.map((color) => deployer.state.pools[color]?.id));
+    const kept = new Set(colors.map((color) => record.state.pools[color]?.id));
     this.#dropped = colors.flatMap((color) => {
       const pool = before.pools[color];
       return pool === null || kept.has(pool.id) ? [] : [pool];
@@ -103,32 +128,32 @@ export class Restore {
   }
 
   async #run(color: Color, live: boolean): Promise<void> {
-    const deployer = this.#deployer;
-    const pool = deployer.state.pools[color];
+    const record = this.#record;
+    const pool = record.state.pools[color];
     if (pool === null) return;
-    const running = deployer.pools.add(pool, color, true);
+    const restored = this.#pools.add(pool, color, true);
     const known = healthIn(this.#stats, pool.id);
     const assumed = (id: string): boolean => (known === null ? live : (known.get(id) ?? false));
-    const named = { poolId: pool.id, service: deployer.name, color };
-    deployer.core.prober.watch(named, deployer.config.health, false, assumed);
+    const named = { poolId: pool.id, service: record.name, color };
+    this.#context.prober.watch(named, record.config.health, false, assumed);
     const served = servedBy(this.#stats, pool.id);
-    if (served.length > 0) deployer.pools.targets(running, served);
-    await deployer.pools.ensure(running, deployer.state.generation);
+    if (served.length > 0) this.#pools.targets(restored, served);
+    await this.#pools.ensure(restored, record.state.generation);
   }
 
   async #forward(plan: Extract<Plan, { kind: 'forward' }>): Promise<void> {
-    const deployer = this.#deployer;
-    const before = deployer.state;
-    const fence = { service: deployer.name, generation: plan.generation };
+    const record = this.#record;
+    const before = record.state;
+    const fence = { service: record.name, generation: plan.generation };
     const arrived = async (): Promise<boolean> => {
-      const said = statsOf(await deployer.core.stats(), deployer.name);
-      return said.every((service) => service.generation >= plan.generation);
+      const stats = statsOf(await this.#context.stats(), record.name);
+      return stats.every((service) => service.generation >= plan.generation);
     };
     const flipped = await flipForward(this.#barrier(), fence, arrived, forwardTries);
     const pool = before.pools[plan.live];
     const intended = before.intent?.generation === plan.generation ? before.deployment : null;
     const receipt = receiptOf(
-      deployer.name,
+      record.name,
       plan.generation,
       intended?.direction ?? 'deploy',
       intended?.from ?? null,
@@ -136,16 +161,16 @@ export class Restore {
       flipped,
     );
     // As it happened where the record has it already.
-    const recorded = before.deployment?.receipt;
-    const told = recorded?.generation === plan.generation ? recorded : receipt;
-    this.#durable = deployer.note((state) => record(state, intended?.id ?? null, told));
-    deployer.moving(null);
-    deployer.core.publisher.touch();
-    deployer.tell();
+    const known = before.deployment?.receipt;
+    const told = known?.generation === plan.generation ? known : receipt;
+    this.#durable = record.note((state) => recorded(state, intended?.id ?? null, told));
+    record.overrideTable(null);
+    this.#context.publisher.touch();
+    record.tell();
     const { direction } = told;
-    deployer.core.dependencies.events.emit({
+    this.#context.dependencies.events.emit({
       type: 'flip',
-      service: deployer.name,
+      service: record.name,
       direction,
       receipt: told,
     });
@@ -153,25 +178,25 @@ export class Restore {
 
   /** A drain that was under way is counted on; a pool that stays warm keeps its time and size. */
   async #recount(): Promise<void> {
-    const deployer = this.#deployer;
-    const { deployment } = deployer.state;
-    const standby = standbyPool(deployer.state);
+    const record = this.#record;
+    const { deployment } = record.state;
+    const standby = standbyPool(record.state);
     if (deployment?.phase === 'draining') {
-      deployer.standby.flipped(deployment, standby?.id ?? null);
+      this.#listener.flipped(deployment, standby?.id ?? null);
       return;
     }
-    if (standby !== null) deployer.standby.warm(standby.id);
+    if (standby !== null) this.#listener.warm(standby.id);
     if (deployment === null || deployment.endedAt === null) return;
-    const { store } = deployer.core.dependencies;
+    const { store } = this.#context.dependencies;
     const kept = await store
-      .history({ service: deployer.name, limit: 5 })
+      .history({ service: record.name, limit: 5 })
       .catch(() => ({ deployments: [deployment] }));
     const known = kept.deployments.some((one) => one.id === deployment.id);
-    if (!known) deployer.core.append(deployment);
+    if (!known) this.#context.append(deployment);
   }
 
   #barrier(): Barrier {
-    const { dependencies, publisher } = this.#deployer.core;
+    const { dependencies, publisher } = this.#context;
     return { ...dependencies, publisher };
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The course of a deployment: from the slot through the gate to the flip, or to its end before it.
+ * A rollout takes a deployment from its slot through the gate to the flip, or to its end before it.
  *
  * The rule this file keeps: one attempt at a time, reserved in the turn in which it is asked for;
  * whoever comes back from a wait asks whether it is still its turn. All traffic moves through
@@ -9,8 +9,8 @@ import { Fault, reasonOf } from '../../errors.ts';
 import { otherColor } from '../../wire.ts';
 import type { TargetView } from '../health/prober.ts';
 import type { Deployment, Phase, Receipt, ServiceState } from '../model/state.ts';
-import { type Attempt, gateTimeout, startFault, wordsOn } from './attempt.ts';
-import type { Deployer } from './deployer.ts';
+import { type Attempt, gateTimeout, lostFault, startFault, toFault, wordsOn } from './attempt.ts';
+import type { ControlContext } from './context.ts';
 import {
   advance,
   end as ended,
@@ -18,19 +18,48 @@ import {
   intend,
   livePool,
   pin,
-  record,
+  record as recorded,
   standbyPool,
   withdraw,
 } from './deployment.ts';
-import { type Flip, flipOver, receiptOf } from './flip.ts';
-import { whole } from './pools.ts';
+import { type Pools, whole } from './pools.ts';
+import type { ServiceRecord } from './record.ts';
+import { switchOver } from './switchOver.ts';
+
+/** Who keeps the standby, and hears what a rollout does to it. */
+export interface RolloutListener {
+  /** Another deployment is on record. */
+  displaced(): void;
+  /**
+   * Waits until nothing of before the last flip is inside the standby, and no retirement of it is
+   * on its way to the disk.
+   *
+   * @param waits is called where that takes a while.
+   */
+  slotFree(waits: () => void): Promise<void>;
+  /** The slot has another filling. */
+  slotTaken(): void;
+  /** @param left the pool that was live until now; null: there was none. */
+  flipped(deployment: Deployment, left: string | null): void;
+}
 
 export class Rollout {
-  readonly #deployer: Deployer;
+  readonly #record: ServiceRecord;
+  readonly #pools: Pools;
+  readonly #context: ControlContext;
+  readonly #listener: RolloutListener;
   #attempt: Attempt | null = null;
 
-  constructor(deployer: Deployer) {
-    this.#deployer = deployer;
+  constructor(
+    record: ServiceRecord,
+    pools: Pools,
+    context: ControlContext,
+    listener: RolloutListener,
+  ) {
+    this.#record = record;
+    this.#pools = pools;
+    this.#context = context;
+    this.#listener = listener;
   }
 
   /** The attempt that has the service to itself; null: none. */
@@ -46,14 +75,14 @@ export class Rollout {
   async reserve(attempt: Attempt, change: (state: ServiceState) => ServiceState): Promise<void> {
     this.#attempt = attempt;
     try {
-      await this.#deployer.save(change);
+      await this.#record.save(change);
     } catch (thrown) {
       this.#attempt = null;
       attempt.finish();
       throw thrown;
     }
-    this.#deployer.standby.displaced();
-    this.#deployer.tell();
+    this.#listener.displaced();
+    this.#record.tell();
   }
 
   /** Takes a deployment from its slot to its flip, or as far as it gets. */
@@ -65,115 +94,105 @@ export class Rollout {
       if (attempt.over) return;
       if (!(thrown instanceof Fault)) {
         const text = `${attempt.id} ended in a way nobody foresaw: ${reasonOf(thrown)}`;
-        this.#deployer.core.dependencies.log.error({}, text);
+        this.#context.dependencies.log.error({}, text);
       }
-      this.end(attempt, 'failed', startFault(attempt, this.#deployer.name, thrown));
+      this.end(attempt, 'failed', startFault(attempt, this.#record.name, thrown));
     }
   }
 
   /** Waits until nothing is inside the standby any more, then takes its place. */
   async #takeSlot(attempt: Attempt): Promise<void> {
-    if (this.#deployer.standby.draining !== null) {
-      this.#deployer.progress(attempt.id, 'Waiting for the drain of the standby to end');
-      await Promise.race([this.#deployer.standby.drainEnded, attempt.ended]);
-    }
-    await this.#deployer.standby.quiet;
+    const record = this.#record;
+    const waits = (): void =>
+      record.progress(attempt.id, 'Waiting for the drain of the standby to end');
+    await Promise.race([this.#listener.slotFree(waits), attempt.ended]);
     if (attempt.over) return;
-    const old = standbyPool(this.#deployer.state);
-    const at = this.#deployer.at();
-    await this.#deployer.save((state) => fill(state, attempt.id, attempt.release, at));
+    const old = standbyPool(record.state);
+    const at = record.at();
+    await record.save((state) => fill(state, attempt.id, attempt.release, at));
     if (attempt.over) return;
-    this.#deployer.standby.forget();
-    const pool = standbyPool(this.#deployer.state);
+    this.#listener.slotTaken();
+    const pool = standbyPool(record.state);
     if (pool === null) throw new Error(`Deployment ${attempt.id} has no slot.`);
     attempt.poolId = pool.id;
-    this.#deployer.pools.add(pool, otherColor(this.#deployer.state.live), false);
+    const color = otherColor(record.state.live);
+    this.#pools.add(pool, color, false);
     if (old !== null) {
-      this.#deployer.progress(
-        attempt.id,
-        `Retiring ${old.release.name} on ${otherColor(this.#deployer.state.live)}`,
-      );
-      void this.#deployer.pools.empty(old.id, Promise.resolve());
+      record.progress(attempt.id, `Retiring ${old.release.name} on ${color}`);
+      void this.#pools.empty(old.id, Promise.resolve());
     }
-    await Promise.race([this.#deployer.pools.emptied(), attempt.ended]);
+    await Promise.race([this.#pools.emptied(), attempt.ended]);
   }
 
   async #start(attempt: Attempt): Promise<void> {
-    const running = attempt.poolId === null ? undefined : this.#deployer.pools.get(attempt.poolId);
-    if (running === undefined) return;
+    const record = this.#record;
+    const pool = attempt.poolId === null ? undefined : this.#pools.get(attempt.poolId);
+    if (pool === undefined) return;
     this.#deadline(attempt);
-    const { prober } = this.#deployer.core;
-    const named = { poolId: running.id, service: this.#deployer.name, color: running.color };
-    prober.watch(named, this.#deployer.config.health, true, () => false);
+    const watched = { poolId: pool.id, service: record.name, color: pool.color };
+    this.#context.prober.watch(watched, record.config.health, true, () => false);
     const progress = (line: string): void => {
-      if (!attempt.over) this.#deployer.progress(attempt.id, line);
+      if (!attempt.over) record.progress(attempt.id, line);
     };
-    const generation = this.#deployer.state.generation + 1;
-    const started = await this.#deployer.pools.start(
-      running,
-      generation,
-      whole,
-      attempt.signal,
-      progress,
-    );
+    const generation = record.state.generation + 1;
+    const started = await this.#pools.start(pool, generation, whole, attempt.signal, progress);
     if (attempt.over) return;
-    running.release = started.release;
-    void this.#deployer.note((state) => pin(state, running.id, started.release));
-    running.shown = true;
-    this.#phase(attempt, 'probing');
-    this.#deployer.pools.targets(running, started.targets);
+    pool.release = started.release;
+    void record.note((state) => pin(state, pool.id, started.release));
+    pool.shown = true;
+    this.#enter(attempt, 'probing');
+    this.#pools.targets(pool, started.targets);
     this.#weigh(attempt);
   }
 
   /** Looks whether the gate holds, and goes where that leads. */
   #weigh(attempt: Attempt): void {
     if (attempt.over || attempt.flipping || attempt.poolId === null) return;
-    const phase = this.#deployer.state.deployment?.phase;
+    const phase = this.#record.state.deployment?.phase;
     if (phase !== 'probing' && phase !== 'ready') return;
-    const gap = this.#deployer.pools.gap(attempt.poolId, wordsOn);
-    if (gap !== null && phase === 'ready') this.#backToProbing(attempt);
+    const gap = this.#pools.gap(attempt.poolId, wordsOn);
+    if (gap !== null && phase === 'ready') {
+      this.#enter(attempt, 'probing');
+      this.#deadline(attempt);
+    }
     if (gap !== null || phase !== 'probing') return;
     attempt.rest();
-    this.#phase(attempt, 'ready');
+    this.#enter(attempt, 'ready');
     if (attempt.mode === 'auto') this.flip(attempt).catch(() => undefined);
   }
 
-  #backToProbing(attempt: Attempt): void {
-    this.#phase(attempt, 'probing');
-    this.#deadline(attempt);
-  }
-
   #deadline(attempt: Attempt): void {
-    const { timeoutMs } = this.#deployer.config.deploy;
-    attempt.deadline(this.#deployer.core.dependencies.clock, timeoutMs, () => {
-      const targets =
-        attempt.poolId === null ? [] : this.#deployer.core.prober.view(attempt.poolId);
-      this.end(attempt, 'failed', gateTimeout(attempt, this.#deployer.name, timeoutMs, targets));
+    const { timeoutMs } = this.#record.config.deploy;
+    const { dependencies, prober } = this.#context;
+    attempt.deadline(dependencies.clock, timeoutMs, () => {
+      const targets = attempt.poolId === null ? [] : prober.view(attempt.poolId);
+      this.end(attempt, 'failed', gateTimeout(attempt, this.#record.name, timeoutMs, targets));
     });
   }
 
   /** Flips a deployment that is ready. A disk that refuses leaves it ready where a person asked. */
   async flip(attempt: Attempt): Promise<Deployment> {
+    const record = this.#record;
     attempt.flipping = true;
     attempt.rest();
     try {
-      await this.#deployer.save((state) => intend(state, attempt.id));
+      await record.save((state) => intend(state, attempt.id));
     } catch (thrown) {
       attempt.flipping = false;
       if (attempt.mode === 'auto') this.end(attempt, 'failed', toFault(thrown));
       else this.#weigh(attempt);
       throw thrown;
     }
-    this.#deployer.tell();
+    record.tell();
     try {
-      return await this.switchOver(attempt);
+      return await this.#switchOver(attempt);
     } catch (thrown) {
       if (thrown instanceof Fault && thrown.code === 'FLIP_NOT_READY') {
         attempt.flipping = false;
-        if (attempt.poolId !== null) this.#deployer.core.prober.again(attempt.poolId);
-        void this.#deployer.note((state) => withdraw(state, attempt.id, 'probing'));
+        if (attempt.poolId !== null) this.#context.prober.again(attempt.poolId);
+        void record.note((state) => withdraw(state, attempt.id, 'probing'));
         this.#deadline(attempt);
-        this.#deployer.tell();
+        record.tell();
         // All of it may have passed again while the order was undone.
         this.#weigh(attempt);
       } else {
@@ -183,80 +202,77 @@ export class Rollout {
     }
   }
 
+  /**
+   * Flips back, or not at all: nothing was started that could be waited for.
+   *
+   * @param attempt reserved, with its intent on record.
+   */
+  async flipBack(attempt: Attempt): Promise<Deployment> {
+    try {
+      return await this.#switchOver(attempt);
+    } catch (thrown) {
+      this.end(attempt, 'failed', toFault(thrown));
+      throw thrown;
+    }
+  }
+
   /** The one way traffic moves: the barrier, then the record and the receipt. */
-  async switchOver(attempt: Attempt): Promise<Deployment> {
-    const before = this.#deployer.state;
-    const { intent, deployment } = before;
-    if (intent === null || deployment === null) throw new Error('A flip has no intent on record.');
-    const { dependencies, publisher, flips } = this.#deployer.core;
-    const barrier = { ...dependencies, publisher };
-    const flip: Flip = {
-      fence: { service: this.#deployer.name, generation: intent.generation },
-      begun: () => this.#deployer.moving(intent),
-      undone: () => this.#deployer.moving(null),
-      refusal: () => this.#lost(attempt, deployment),
-    };
-    const flipped = await flips.pass(() => flipOver(barrier, flip));
-    const { from, to, direction } = deployment;
-    const receipt = receiptOf(this.#deployer.name, intent.generation, direction, from, to, flipped);
-    return this.#flipped(attempt, livePool(before)?.id ?? null, receipt);
+  async #switchOver(attempt: Attempt): Promise<Deployment> {
+    const left = livePool(this.#record.state)?.id ?? null;
+    const refusal = (deployment: Deployment): Fault | null => this.#lost(attempt, deployment);
+    const receipt = await switchOver(this.#record, this.#context, refusal);
+    return this.#flipped(attempt, left, receipt);
   }
 
   #flipped(attempt: Attempt, left: string | null, receipt: Receipt): Deployment {
+    const record = this.#record;
+    const { dependencies, prober, publisher } = this.#context;
     // True from here on, whatever the disk says: the intent on it leads to the same place.
-    void this.#deployer.note((state) => record(state, attempt.id, receipt));
-    this.#deployer.moving(null);
+    void record.note((state) => recorded(state, attempt.id, receipt));
+    record.overrideTable(null);
     this.#attempt = null;
-    this.#deployer.trouble(null);
+    record.setProblem(null);
     attempt.finish();
-    if (attempt.poolId !== null) this.#deployer.core.prober.calm(attempt.poolId);
-    const { direction } = receipt;
-    this.#deployer.core.publisher.touch();
-    this.#deployer.tell();
-    this.#deployer.core.dependencies.events.emit({
-      type: 'flip',
-      service: this.#deployer.name,
-      direction,
-      receipt,
-    });
-    const deployment = currentDeployment(this.#deployer.state);
-    this.#deployer.standby.flipped(deployment, left);
+    if (attempt.poolId !== null) prober.calm(attempt.poolId);
+    publisher.touch();
+    record.tell();
+    const { service, direction } = receipt;
+    dependencies.events.emit({ type: 'flip', service, direction, receipt });
+    const { deployment } = record;
+    this.#listener.flipped(deployment, left);
     return deployment;
   }
 
   /** Asked in the turn of the commit: the last moment in which health counts. */
   #lost(attempt: Attempt, deployment: Deployment): Fault | null {
-    const gap = attempt.poolId === null ? null : this.#deployer.pools.gap(attempt.poolId, wordsOn);
-    if (gap === null) return null;
-    const code = deployment.direction === 'deploy' ? 'FLIP_NOT_READY' : 'ROLLBACK_NOT_READY';
-    const text = `${deployment.to.release} was lost just before the flip, which was undone: ${gap}.`;
-    return new Fault(code, text, { deployment: deployment.id });
+    const gap = attempt.poolId === null ? null : this.#pools.gap(attempt.poolId, wordsOn);
+    return gap === null ? null : lostFault(deployment, gap);
   }
 
   /** The one way a deployment ends before its flip. */
   end(attempt: Attempt, phase: 'failed' | 'aborted', fault: Fault): Deployment {
-    if (this.#attempt !== attempt) return currentDeployment(this.#deployer.state);
-    const rollback = this.#deployer.state.deployment?.direction === 'rollback';
+    const record = this.#record;
+    if (this.#attempt !== attempt) return record.deployment;
+    const rollback = record.state.deployment?.direction === 'rollback';
     this.#attempt = null;
     attempt.finish();
     const { code, message, detail } = fault;
-    const at = this.#deployer.at();
-    const durable = this.#deployer.note((state) =>
+    const at = record.at();
+    const durable = record.note((state) =>
       ended(state, attempt.id, phase, { code, message, detail }, at),
     );
-    const deployment = currentDeployment(this.#deployer.state);
-    this.#deployer.tell(deployment);
-    this.#deployer.core.append(deployment);
-    this.#deployer.core.publisher.touch();
+    const { deployment } = record;
+    record.tell(deployment);
+    this.#context.append(deployment);
+    this.#context.publisher.touch();
     // Until the disk has let go of the intent, a restart may lead to that pool: it is kept so long.
-    if (attempt.poolId !== null && !rollback)
-      void this.#deployer.pools.empty(attempt.poolId, durable);
+    if (attempt.poolId !== null && !rollback) void this.#pools.empty(attempt.poolId, durable);
     return deployment;
   }
 
-  #phase(attempt: Attempt, phase: Phase): void {
-    void this.#deployer.note((state) => advance(state, attempt.id, phase));
-    this.#deployer.tell();
+  #enter(attempt: Attempt, phase: Phase): void {
+    void this.#record.note((state) => advance(state, attempt.id, phase));
+    this.#record.tell();
   }
 
   /** A target of the attempt's pool changed its health. */
@@ -264,9 +280,9 @@ export class Rollout {
     const attempt = this.#attempt;
     if (attempt === null || attempt.poolId !== poolId || attempt.flipping) return;
     if (!view.healthy) {
-      this.#deployer.core.prober.again(poolId);
+      this.#context.prober.again(poolId);
       const text = `The gate starts again: ${view.target.id} was lost: ${why}`;
-      this.#deployer.progress(attempt.id, text);
+      this.#record.progress(attempt.id, text);
     }
     this.#weigh(attempt);
   }
@@ -284,7 +300,12 @@ export class Rollout {
     const attempt = this.#attempt;
     if (attempt === null || attempt.poolId !== poolId || attempt.flipping) return;
     attempt.heard(target, line);
-    this.#deployer.progress(attempt.id, `${target}: ${line}`);
+    this.#record.progress(attempt.id, `${target}: ${line}`);
+  }
+
+  /** Resolves when no deployment is on its way to a flip. */
+  async settled(): Promise<void> {
+    while (this.#attempt !== null) await this.#attempt.ended;
   }
 
   /** The process ends; nothing is recorded. */
@@ -292,18 +313,4 @@ export class Rollout {
     this.#attempt?.finish();
     this.#attempt = null;
   }
-}
-
-/** What is on record after a change that put it there. */
-export function currentDeployment(state: ServiceState): Deployment {
-  if (state.deployment === null) throw new Error('There is no deployment to tell of.');
-  return state.deployment;
-}
-
-/**
- * What was thrown as a deployment records it: what nobody foresaw is our fault, and said as it is.
- */
-export function toFault(thrown: unknown): Fault {
-  if (thrown instanceof Fault) return thrown;
-  return new Fault('START_FAILED', reasonOf(thrown), { cause: thrown });
 }

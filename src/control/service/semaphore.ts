@@ -1,5 +1,5 @@
 /**
- * A turnstile lets a few in at a time; the others wait in the order in which they came.
+ * A semaphore lets a few in at a time; the others wait in the order in which they came.
  *
  * The rule this file keeps: who is in leaves, whatever becomes of its work, and then the next goes
  * in.

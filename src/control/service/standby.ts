@@ -9,11 +9,12 @@ import { pause } from '../../clock.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { Drained, Inside } from '../../wire.ts';
 import type { Deployment } from '../model/state.ts';
-import type { Deployer } from './deployer.ts';
+import type { ControlContext } from './context.ts';
 import { retired, settle, settled, standbyPool } from './deployment.ts';
 import { DrainTally, insideOf } from './drain.ts';
 import { countOf, nobody } from './flip.ts';
-import { type Rest, type Running, type Shape, whole } from './pools.ts';
+import { type Pools, type Rest, type ServicePool, type Shape, whole } from './pools.ts';
+import type { ServiceRecord } from './record.ts';
 
 const drainPollMsMin = 50;
 const drainPollMsMax = 1_000;
@@ -33,14 +34,21 @@ interface Drain {
 }
 
 export class Standby {
-  readonly #deployer: Deployer;
+  readonly #record: ServiceRecord;
+  readonly #pools: Pools;
+  readonly #context: ControlContext;
+  readonly #busy: () => boolean;
   readonly #controller = new AbortController();
   #drain: Drain | null = null;
   #retiring: Promise<void> = Promise.resolve();
   #cancelWarm: (() => void) | null = null;
 
-  constructor(deployer: Deployer) {
-    this.#deployer = deployer;
+  /** @param busy whether a deployment or a rollback has the service to itself now. */
+  constructor(record: ServiceRecord, pools: Pools, context: ControlContext, busy: () => boolean) {
+    this.#record = record;
+    this.#pools = pools;
+    this.#context = context;
+    this.#busy = busy;
   }
 
   /** The pool that drains now; null: none. */
@@ -48,13 +56,18 @@ export class Standby {
     return this.#drain?.poolId ?? null;
   }
 
-  get drainEnded(): Promise<void> {
-    return this.#drain?.ended ?? Promise.resolve();
+  /** See `RolloutListener`. */
+  async slotFree(waits: () => void): Promise<void> {
+    if (this.#drain !== null) {
+      waits();
+      await this.#drain.ended;
+    }
+    await this.#retiring;
   }
 
-  /** Resolves when no retirement is on its way to the disk. */
-  get quiet(): Promise<void> {
-    return this.#retiring;
+  /** The standby is somebody else's now: no timer of it counts any more. */
+  slotTaken(): void {
+    this.#cancelTimer();
   }
 
   /**
@@ -63,7 +76,7 @@ export class Standby {
    * @param left the pool that was live until now; null: there was none.
    */
   flipped(deployment: Deployment, left: string | null): void {
-    this.forget();
+    this.#cancelTimer();
     this.#void();
     if (left === null) {
       this.#settle(deployment, null);
@@ -92,34 +105,28 @@ export class Standby {
    */
   displaced(): void {
     const drain = this.#drain;
-    if (drain === null || this.#deployer.state.deployment?.id === drain.deployment.id) return;
-    const { core } = this.#deployer;
-    core.append(settled(drain.deployment, drain.last, this.#deployer.at()));
-  }
-
-  /** The standby is somebody else's now: no timer of it counts any more. */
-  forget(): void {
-    this.#cancelWarm?.();
-    this.#cancelWarm = null;
+    const record = this.#record;
+    if (drain === null || record.state.deployment?.id === drain.deployment.id) return;
+    this.#context.append(settled(drain.deployment, drain.last, record.at()));
   }
 
   /** The standby is warm: kept for its time, at its size. */
   warm(poolId: string): void {
-    this.forget();
-    const { warm } = this.#deployer.config;
+    this.#cancelTimer();
+    const { warm } = this.#record.config;
     if (warm.forMs !== null) this.#retireAfter(poolId, warm.forMs, warm.forMs);
-    void this.#lay(poolId);
+    void this.#scaleDown(poolId);
   }
 
   /** @throws Fault RETIRE_REFUSED, STATE_NOT_WRITABLE; then the pool stays. */
   async retire(poolId: string, why: string): Promise<void> {
-    const deployer = this.#deployer;
-    const running = deployer.pools.get(poolId);
-    if (running === undefined || running.leaving || running.emptying !== null) {
-      throw new Fault('RETIRE_REFUSED', `${deployer.name}: the standby is being retired already.`);
+    const record = this.#record;
+    const pool = this.#pools.get(poolId);
+    if (pool === undefined || pool.leaving || pool.emptying !== null) {
+      throw new Fault('RETIRE_REFUSED', `${record.name}: the standby is being retired already.`);
     }
-    running.leaving = true;
-    const saved = deployer.save((state) => retired(state, poolId));
+    pool.leaving = true;
+    const saved = record.save((state) => retired(state, poolId));
     this.#retiring = saved.then(
       () => undefined,
       () => undefined,
@@ -127,14 +134,15 @@ export class Standby {
     try {
       await saved;
     } catch (thrown) {
-      running.leaving = false;
+      pool.leaving = false;
       throw thrown;
     }
-    this.forget();
-    deployer.changed(`${running.release.name} on ${running.color}: ${why}`);
-    void deployer.pools
+    this.#cancelTimer();
+    const named = `${pool.release.name} on ${pool.color}`;
+    record.changed(`${named}: ${why}`);
+    void this.#pools
       .empty(poolId, Promise.resolve())
-      .then(() => deployer.changed(`${running.release.name} on ${running.color} has been stopped`));
+      .then(() => record.changed(`${named} has been stopped`));
   }
 
   /**
@@ -143,24 +151,24 @@ export class Standby {
    * @returns whether there was one that was not being woken yet.
    */
   wake(): boolean {
-    const running = this.#standby();
-    const rest = running?.rest ?? null;
-    if (running === undefined || rest === null || running.waking) return false;
-    running.waking = true;
-    this.#order(running, whole)
+    const pool = this.#standby();
+    const rest = pool?.rest ?? null;
+    if (pool === undefined || rest === null || pool.waking) return false;
+    pool.waking = true;
+    this.#start(pool, whole)
       .then(() => {
-        running.size = rest.full;
-        running.rest = null;
+        pool.size = rest.full;
+        pool.rest = null;
       })
-      .catch((thrown: unknown) => this.#failed(running, 'woken', thrown))
+      .catch((thrown: unknown) => this.#failed(pool, 'woken', thrown))
       .finally(() => {
-        running.waking = false;
+        pool.waking = false;
       });
     return true;
   }
 
   close(): void {
-    this.forget();
+    this.#cancelTimer();
     this.#controller.abort();
     if (this.#drain !== null) {
       this.#drain.over = true;
@@ -169,14 +177,18 @@ export class Standby {
     this.#drain = null;
   }
 
+  #cancelTimer(): void {
+    this.#cancelWarm?.();
+    this.#cancelWarm = null;
+  }
+
   async #watch(drain: Drain): Promise<void> {
-    const { core, config } = this.#deployer;
-    const { clock } = core.dependencies;
+    const { clock } = this.#context.dependencies;
     const tally = new DrainTally(drain.poolId, drain.inflight);
-    const until = clock.now() + config.policy.drainMs + drainGraceMs;
+    const until = clock.now() + this.#record.config.policy.drainMs + drainGraceMs;
     let waitMs = drainPollMsMin;
     for (;;) {
-      const stats = await core.stats();
+      const stats = await this.#context.stats();
       if (drain.over) return;
       drain.last = tally.update(stats);
       if (drain.last.done) break;
@@ -189,7 +201,7 @@ export class Standby {
       waitMs = Math.min(waitMs * 1.5, drainPollMsMax);
     }
     this.#over(drain);
-    if (standbyPool(this.#deployer.state)?.id === drain.poolId) this.warm(drain.poolId);
+    if (standbyPool(this.#record.state)?.id === drain.poolId) this.warm(drain.poolId);
   }
 
   /** The pool that drains is live again, or will never be heard of. */
@@ -205,22 +217,22 @@ export class Standby {
   }
 
   #settle(deployment: Deployment, drained: Drained | null): void {
-    const at = this.#deployer.at();
+    const at = this.#record.at();
     const done = settled(deployment, drained, at);
-    void this.#deployer.note((state) => settle(state, deployment.id, drained, at));
-    this.#deployer.tell(done);
-    this.#deployer.core.append(done);
+    void this.#record.note((state) => settle(state, deployment.id, drained, at));
+    this.#record.tell(done);
+    this.#context.append(done);
   }
 
   #retireAfter(poolId: string, delayMs: number, forMs: number): void {
-    const { clock } = this.#deployer.core.dependencies;
+    const { clock } = this.#context.dependencies;
     // A clock takes at most 2^31 - 1 ms (24 days) at once.
     const step = Math.min(delayMs, 2_000_000_000);
     this.#cancelWarm = clock.after(step, () => {
       this.#cancelWarm = null;
-      if (standbyPool(this.#deployer.state)?.id !== poolId) return;
+      if (standbyPool(this.#record.state)?.id !== poolId) return;
       if (step < delayMs) this.#retireAfter(poolId, delayMs - step, forMs);
-      else if (this.#deployer.busy) this.#retireAfter(poolId, lookAgainMs, forMs);
+      else if (this.#busy()) this.#retireAfter(poolId, lookAgainMs, forMs);
       else this.#retireNow(poolId, forMs);
     });
   }
@@ -228,69 +240,66 @@ export class Standby {
   #retireNow(poolId: string, forMs: number): void {
     this.retire(poolId, `retired, having been warm for ${forMs / 1000} s`).catch(
       (thrown: unknown) => {
-        this.#deployer.core.dependencies.log.warn(
-          {},
-          `${poolId} is not retired: ${reasonOf(thrown)}`,
-        );
-        if (standbyPool(this.#deployer.state)?.id === poolId) {
+        this.#context.dependencies.log.warn({}, `${poolId} is not retired: ${reasonOf(thrown)}`);
+        if (standbyPool(this.#record.state)?.id === poolId) {
           this.#retireAfter(poolId, lookAgainMs, forMs);
         }
       },
     );
   }
 
-  /** Lays the pool to rest. Tunnels live until it is retired, so that waits until none is left. */
-  async #lay(poolId: string): Promise<void> {
-    const { core } = this.#deployer;
-    const running = this.#standby();
-    if (running?.id !== poolId) return;
-    while (this.#restFor(running) !== null) {
-      const stats = await core.stats();
-      const rest = this.#restFor(running);
+  /** Makes the pool as small, or as frozen, as the config wants it. Tunnels live until it is retired, so that waits until none is left. */
+  async #scaleDown(poolId: string): Promise<void> {
+    const pool = this.#standby();
+    if (pool?.id !== poolId) return;
+    while (this.#restFor(pool) !== null) {
+      const stats = await this.#context.stats();
+      const rest = this.#restFor(pool);
       const empty = stats.length > 0 && countOf(insideOf(stats, poolId)) === 0;
-      if (rest !== null && empty && !this.#deployer.busy) {
-        running.rest = rest;
-        running.size = rest.replicas;
+      if (rest !== null && empty && !this.#busy()) {
+        pool.rest = rest;
+        pool.size = rest.replicas;
         try {
-          await this.#order(running, rest);
+          await this.#start(pool, rest);
         } catch (thrown) {
-          this.#failed(running, 'laid to rest', thrown);
+          this.#failed(pool, 'laid to rest', thrown);
           // Whatever came of it: it is better awake than half asleep.
           this.wake();
         }
         return;
       }
-      await pause(core.dependencies.clock, lookAgainMs, this.#controller.signal);
+      await pause(this.#context.dependencies.clock, lookAgainMs, this.#controller.signal);
     }
   }
 
   /** How the pool is to rest, as things are; null: it is not to, or does already. */
-  #restFor(running: Running): (Rest & Shape & { readonly replicas: number }) | null {
-    const { size, release } = running;
-    if (this.#controller.signal.aborted || this.#standby() !== running) return null;
-    if (running.leaving || running.rest !== null) return null;
+  #restFor(pool: ServicePool): (Rest & Shape & { readonly replicas: number }) | null {
+    const { size, release } = pool;
+    if (this.#controller.signal.aborted || this.#standby() !== pool) return null;
+    if (pool.leaving || pool.rest !== null) return null;
     if (size === null || release.run.kind === 'static') return null;
-    const { replicas, freeze } = this.#deployer.config.warm;
+    const { replicas, freeze } = this.#record.config.warm;
     const count = Math.min(replicas ?? size, size);
     return freeze || count < size ? { full: size, replicas: count, frozen: freeze } : null;
   }
 
-  async #order(running: Running, shape: Shape): Promise<void> {
-    const { pools, state } = this.#deployer;
+  async #start(pool: ServicePool, shape: Shape): Promise<void> {
+    const pools = this.#pools;
+    const { generation } = this.#record.state;
     const signal = this.#controller.signal;
-    const started = await pools.start(running, state.generation, shape, signal, () => {});
-    if (pools.get(running.id) !== running || running.emptying !== null) return;
-    pools.targets(running, started.targets);
+    const started = await pools.start(pool, generation, shape, signal, () => {});
+    if (pools.get(pool.id) !== pool || pool.emptying !== null) return;
+    pools.targets(pool, started.targets);
   }
 
-  #standby(): Running | undefined {
-    const pool = standbyPool(this.#deployer.state);
-    return pool === null ? undefined : this.#deployer.pools.get(pool.id);
+  #standby(): ServicePool | undefined {
+    const filled = standbyPool(this.#record.state);
+    return filled === null ? undefined : this.#pools.get(filled.id);
   }
 
-  #failed(running: Running, what: string, thrown: unknown): void {
-    const text = `Pool ${running.id} could not be ${what}: ${reasonOf(thrown)}`;
-    this.#deployer.core.dependencies.log.warn({}, text);
-    this.#deployer.changed(text);
+  #failed(pool: ServicePool, what: string, thrown: unknown): void {
+    const text = `Pool ${pool.id} could not be ${what}: ${reasonOf(thrown)}`;
+    this.#context.dependencies.log.warn({}, text);
+    this.#record.changed(text);
   }
 }

@@ -10,12 +10,14 @@ import { type Color, colors, type Inside, otherColor, type WorkerStats } from '.
 import type { Cost } from '../drivers/driver.ts';
 import type { Prober, TargetView } from '../health/prober.ts';
 import type { PoolRole, PoolStatus, ServiceStatus, TargetStatus } from '../model/api.ts';
-import type { PoolState, ServiceState } from '../model/state.ts';
+import { inProgress, type PoolState, type ServiceState } from '../model/state.ts';
 import { statsOf, statsOfPool } from '../workers/stats.ts';
 import { wordsOn } from './attempt.ts';
-import { inProgress, standbyPool, wasLive } from './deployment.ts';
+import type { ControlContext } from './context.ts';
+import { livePool, standbyPool, wasLive } from './deployment.ts';
 import { insideOf } from './drain.ts';
-import type { Pools, Rest, Running } from './pools.ts';
+import type { Pools, Rest, ServicePool } from './pools.ts';
+import type { ServiceRecord } from './record.ts';
 import { sourceOf } from './release.ts';
 
 /** How a service stands, as its deployer knows it. */
@@ -31,6 +33,29 @@ export interface Standing {
   cost(poolId: string, target: string): Cost;
 }
 
+/** @param draining the pool that drains now; null: none. */
+export function standingOf(
+  { config, state, problem }: ServiceRecord,
+  pools: Pools,
+  { platforms, prober, ledger, publisher }: ControlContext,
+  draining: string | null,
+): Standing {
+  const live = pools.get(livePool(state)?.id ?? '');
+  const away = platforms.away(config.run.kind);
+  return {
+    config,
+    state,
+    pools,
+    prober,
+    draining,
+    cost: (poolId, target) => {
+      const kind = pools.get(poolId)?.release.run.kind;
+      return kind === undefined ? {} : platforms.cost(kind, poolId, target);
+    },
+    problem: live?.problem ?? problem ?? away ?? ledger.problem ?? publisher.problem,
+  };
+}
+
 /** Why the standby cannot take the traffic now, in one sentence; null: it can. */
 export function rollbackReason(standing: Standing): string | null {
   const { state, pools } = standing;
@@ -42,13 +67,30 @@ export function rollbackReason(standing: Standing): string | null {
   if (pool === null || !wasLive(pool)) {
     return `There is no warm pool to go back to${whyNone(state)}.`;
   }
-  const running = pools.get(pool.id);
+  const kept = pools.get(pool.id);
   const named = `The warm pool (${pool.release.name} on ${otherColor(state.live)})`;
-  if (running === undefined || running.leaving || running.emptying !== null)
+  if (kept === undefined || kept.leaving || kept.emptying !== null)
     return `${named} is being retired.`;
-  if (running.rest !== null) return `${named} ${restWords(running, running.rest)}`;
+  if (kept.rest !== null) return `${named} ${restWords(kept, kept.rest)}`;
   const gap = pools.gap(pool.id, wordsOn);
   return gap === null ? null : `${named} is not wholly healthy: ${gap}.`;
+}
+
+/**
+ * Why a rollback to `to` is refused now, in one sentence; null: it is not.
+ *
+ * @param to a release; null: whatever is warm.
+ */
+export function rollbackRefusal(standing: Standing, to: string | null): string | null {
+  const { state } = standing;
+  const pool = standbyPool(state);
+  if (to !== null && livePool(state)?.release.name === to && pool?.release.name !== to) {
+    return `${to} is live already, on ${state.live} at generation ${state.generation}.`;
+  }
+  if (to !== null && pool !== null && wasLive(pool) && pool.release.name !== to) {
+    return `The warm pool holds ${pool.release.name}, not ${to}; deploy ${to} to go there.`;
+  }
+  return rollbackReason(standing);
 }
 
 /** What became of the warm pool, as the end of a sentence. */
@@ -59,7 +101,7 @@ function whyNone({ generation, deployment }: ServiceState): string {
 }
 
 /** Why a pool that rests cannot take the traffic yet, as the end of a sentence. */
-function restWords({ size, waking }: Running, { full, frozen }: Rest): string {
+function restWords({ size, waking }: ServicePool, { full, frozen }: Rest): string {
   const small = size !== null && size < full;
   if (waking) {
     const growing = small ? `growing back to ${full} replicas` : '';
@@ -73,8 +115,8 @@ function restWords({ size, waking }: Running, { full, frozen }: Rest): string {
 
 /** Whether the standby rests, and nobody has woken it. */
 function asleep({ state, pools }: Standing): boolean {
-  const running = pools.get(standbyPool(state)?.id ?? '');
-  return running !== undefined && running.rest !== null && !running.waking;
+  const pool = pools.get(standbyPool(state)?.id ?? '');
+  return pool !== undefined && pool.rest !== null && !pool.waking;
 }
 
 export function statusOf(standing: Standing, stats: readonly WorkerStats[]): ServiceStatus {
@@ -122,9 +164,9 @@ function pastReleases({ config, state }: Standing): ServiceStatus['releases'] {
 /**
  * The pools of the service that the driver runs although no record names them: on their way out.
  */
-function leavingPool(standing: Standing, color: Color): Running | undefined {
+function leavingPool(standing: Standing, color: Color): ServicePool | undefined {
   const known = new Set(colors.map((one) => standing.state.pools[one]?.id));
-  return standing.pools.all().find((running) => running.color === color && !known.has(running.id));
+  return standing.pools.all().find((pool) => pool.color === color && !known.has(pool.id));
 }
 
 function poolStatus(
@@ -175,11 +217,11 @@ function targetStatus(
   cost: Cost,
 ): TargetStatus {
   const { target } = view;
-  const said = statsOfPool(stats, poolId).flatMap((pool) =>
+  const seen = statsOfPool(stats, poolId).flatMap((pool) =>
     pool.targets.filter((one) => one.id === target.id),
   );
-  const sum = (of: (one: (typeof said)[number]) => number): number =>
-    said.reduce((total, one) => total + of(one), 0);
+  const sum = (of: (one: (typeof seen)[number]) => number): number =>
+    seen.reduce((total, one) => total + of(one), 0);
   return {
     id: target.id,
     address: `${target.host}:${target.port}`,

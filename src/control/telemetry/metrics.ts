@@ -14,7 +14,7 @@ import {
   type WorkerStats,
 } from '../../wire.ts';
 import type { ServiceStatus } from '../model/api.ts';
-import type { Direction, Phase, Receipt } from '../model/state.ts';
+import { type Direction, phases, type Receipt } from '../model/state.ts';
 import { type Line, labelText, type Series, seriesText } from './exposition.ts';
 import type { ColorTotals, Totals } from './totals.ts';
 
@@ -29,17 +29,6 @@ export interface MetricsSource {
   stateWritable(): boolean;
   configLoaded(): boolean;
 }
-
-const phases: readonly Phase[] = [
-  'starting',
-  'probing',
-  'ready',
-  'flipping',
-  'draining',
-  'live',
-  'failed',
-  'aborted',
-];
 
 export class Metrics {
   readonly #registry = new Registry();

@@ -1,6 +1,6 @@
 /** Deployments as an operator lives them. The rule: every refusal leaves traffic where it was. */
 import { expect, test } from 'vitest';
-import { me, order, refusal, serviceConfig, World } from '../../support/fleet.ts';
+import { me, order, refusal, serviceConfig, World } from '../../support/services.ts';
 
 const manual = { timeoutMs: 60_000, flip: 'manual' as const };
 
@@ -8,14 +8,17 @@ test('the first release becomes live at generation 1 when it is healthy, and not
   const world = new World();
   const booting = world.boot();
   await world.clock.passAsync(100);
-  const fleet = await booting;
+  const control = await booting;
 
-  expect(fleet.service('shop')).toMatchObject({ generation: 0, deployment: { phase: 'probing' } });
+  expect(control.service('shop')).toMatchObject({
+    generation: 0,
+    deployment: { phase: 'probing' },
+  });
   world.request();
   expect(world.claimsOf()).toEqual([]);
   await world.clock.passAsync(5_000);
 
-  const status = fleet.service('shop');
+  const status = control.service('shop');
   expect(status).toMatchObject({ generation: 1, live: 'blue', problem: null });
   expect(status.deployment).toMatchObject({ phase: 'live', from: null, to: { release: 'v1' } });
   expect(status.rollback).toMatchObject({ ready: false, to: null });
@@ -23,15 +26,15 @@ test('the first release becomes live at generation 1 when it is healthy, and not
 
 test('a deployment goes through its phases, flips, drains, and leaves a warm way back', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   world.request();
 
-  const begun = await fleet.deploy('shop', order('v2'), { ...me, why: 'because' });
+  const begun = await control.deploy('shop', order('v2'), { ...me, why: 'because' });
   await world.clock.passAsync(5_000);
 
   expect(begun).toMatchObject({ id: 'shop-2', phase: 'starting', by: 'test', why: 'because' });
-  expect(fleet.service('shop')).toMatchObject({ generation: 2, live: 'green' });
-  expect(fleet.service('shop').deployment).toMatchObject({
+  expect(control.service('shop')).toMatchObject({ generation: 2, live: 'green' });
+  expect(control.service('shop').deployment).toMatchObject({
     phase: 'draining',
     receipt: { generation: 2, workers: 2, inflight: { http: 2 }, drained: null },
   });
@@ -40,7 +43,7 @@ test('a deployment goes through its phases, flips, drains, and leaves a warm way
   }
   await world.clock.passAsync(2_000);
 
-  const { deployment, rollback, pools } = fleet.service('shop');
+  const { deployment, rollback, pools } = control.service('shop');
   expect(deployment).toMatchObject({
     phase: 'live',
     receipt: { drained: { finished: 2, clientAborted: 0, cut: 0, stillOpen: 0, done: true } },
@@ -56,32 +59,35 @@ test('a deployment goes through its phases, flips, drains, and leaves a warm way
     event.type === 'deployment' && event.deployment.id === 'shop-2' ? [event.deployment.phase] : [],
   );
   expect(phases).toEqual(['starting', 'probing', 'ready', 'flipping', 'draining', 'live']);
-  const history = await fleet.deployments({ limit: 10 });
+  const history = await control.deployments({ limit: 10 });
   expect(history.map(({ id }) => id)).toEqual(['shop-2', 'shop-1']);
 });
 
 test('bug of kamal-proxy: new requests do not wait for the drain of the old pool', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   world.request();
 
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
   world.request();
 
-  expect(fleet.service('shop').deployment?.phase).toBe('draining');
+  expect(control.service('shop').deployment?.phase).toBe('draining');
   expect(world.claimsOf().at(-1)).toMatchObject({ release: 'v2', generation: 2 });
   await world.clock.passAsync(40_000);
-  expect(fleet.service('shop').deployment?.receipt?.drained).toMatchObject({ cut: 2, done: true });
+  expect(control.service('shop').deployment?.receipt?.drained).toMatchObject({
+    cut: 2,
+    done: true,
+  });
 });
 
 test('of two deployments at the same moment one is accepted, the other names it', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
 
   const both = await Promise.allSettled([
-    fleet.deploy('shop', order('v2'), me),
-    fleet.deploy('shop', order('v3'), me),
+    control.deploy('shop', order('v2'), me),
+    control.deploy('shop', order('v3'), me),
   ]);
 
   expect(both[0]).toMatchObject({ status: 'fulfilled', value: { id: 'shop-2' } });
@@ -91,39 +97,39 @@ test('of two deployments at the same moment one is accepted, the other names it'
 
 test('a deployment that waits for a person flips when asked, once', async () => {
   const world = new World({ services: [serviceConfig('shop', { deploy: manual })] });
-  const fleet = await world.live();
-  await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(200_000);
 
-  expect(fleet.service('shop').deployment?.phase).toBe('ready');
+  expect(control.service('shop').deployment?.phase).toBe('ready');
   const [first, second] = await Promise.allSettled([
-    fleet.flip('shop', { ...me, generation: 1 }),
-    fleet.flip('shop', { ...me, generation: 1 }),
+    control.flip('shop', { ...me, generation: 1 }),
+    control.flip('shop', { ...me, generation: 1 }),
   ]);
 
   expect(first).toMatchObject({ status: 'fulfilled', value: { phase: 'draining' } });
   expect(second).toMatchObject({ status: 'rejected', reason: { code: 'FLIP_NOT_READY' } });
-  expect(await refusal(fleet.flip('shop', { ...me, generation: 1 }))).toMatchObject({
+  expect(await refusal(control.flip('shop', { ...me, generation: 1 }))).toMatchObject({
     code: 'GENERATION_STALE',
   });
 });
 
 test('bug of argo #3724: a target lost during the gate starts the gate again', async () => {
   const world = new World({ services: [serviceConfig('shop', { deploy: manual })] });
-  const fleet = await world.live();
-  await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
   const [port] = world.platform.ports('shop.green.2');
 
   world.platform.sick.add(port ?? 0);
   await world.clock.passAsync(2_500);
-  expect(fleet.service('shop').deployment?.phase).toBe('probing');
-  expect(await refusal(fleet.flip('shop', me))).toMatchObject({ code: 'FLIP_NOT_READY' });
+  expect(control.service('shop').deployment?.phase).toBe('probing');
+  expect(await refusal(control.flip('shop', me))).toMatchObject({ code: 'FLIP_NOT_READY' });
   world.platform.sick.clear();
   await world.clock.passAsync(5_000);
 
-  expect(fleet.service('shop').deployment?.phase).toBe('ready');
-  expect(fleet.service('shop').live).toBe('blue');
+  expect(control.service('shop').deployment?.phase).toBe('ready');
+  expect(control.service('shop').live).toBe('blue');
 });
 
 test('a target lost in the turn of the commit undoes the flip; nobody was served by it', async () => {
@@ -131,37 +137,40 @@ test('a target lost in the turn of the commit undoes the flip; nobody was served
     services: [serviceConfig('shop', { deploy: manual })],
     orderMs: () => 10,
   });
-  const fleet = await world.live();
-  await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
 
-  const flipping = refusal(fleet.flip('shop', me));
+  const flipping = refusal(control.flip('shop', me));
   await world.clock.passAsync(5);
   world.platform.become('shop.green.2', 0, 'down');
   world.request();
   await world.clock.passAsync(100);
 
   expect(await flipping).toMatchObject({ code: 'FLIP_NOT_READY' });
-  expect(fleet.service('shop')).toMatchObject({ generation: 1, deployment: { phase: 'probing' } });
+  expect(control.service('shop')).toMatchObject({
+    generation: 1,
+    deployment: { phase: 'probing' },
+  });
   expect(world.claimsOf().map(({ release }) => release)).toEqual(['v1', 'v1']);
   world.platform.become('shop.green.2', 0, 'running');
   await world.clock.passAsync(5_000);
-  const again = fleet.flip('shop', me);
+  const again = control.flip('shop', me);
   await world.clock.passAsync(100);
   expect(await again).toMatchObject({ receipt: { generation: 2 } });
 });
 
 test('a release that stays sick fails, and says which target, what it answered, what it printed', async () => {
   const world = new World();
-  const fleet = await world.live();
-  await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(10);
   const ports = world.platform.ports('shop.green.2');
   for (const port of ports) world.platform.sick.add(port);
   world.platform.print('shop.green.2', 'r1', 'cannot reach the database');
   await world.clock.passAsync(61_000);
 
-  const { deployment, pools, live } = fleet.service('shop');
+  const { deployment, pools, live } = control.service('shop');
   expect(deployment).toMatchObject({ phase: 'failed', error: { code: 'GATE_TIMEOUT' } });
   expect(deployment?.error?.message).toContain(`answered 500 to /up`);
   expect(deployment?.error?.message).toContain('"db down"');
@@ -172,27 +181,27 @@ test('a release that stays sick fails, and says which target, what it answered, 
 
 test('an abort stops the standby and nothing else, and the next deployment has the slot', async () => {
   const world = new World({ services: [serviceConfig('shop', { deploy: manual })] });
-  const fleet = await world.live();
-  const { id } = await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  const { id } = await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
 
-  const aborted = await fleet.abort(id, me);
-  await fleet.deploy('shop', order('v3'), me);
+  const aborted = await control.abort(id, me);
+  await control.deploy('shop', order('v3'), me);
   await world.clock.passAsync(5_000);
 
   expect(aborted).toMatchObject({ phase: 'aborted', error: { code: 'ABORTED' } });
   expect(world.platform.stopped).toEqual(['shop.green.2']);
-  expect(fleet.service('shop').pools.green).toMatchObject({ release: 'v3', role: 'ready' });
+  expect(control.service('shop').pools.green).toMatchObject({ release: 'v3', role: 'ready' });
 });
 
 test('bug of argo #1292: an abort with nothing in progress harms nobody', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
 
-  expect(await refusal(fleet.abort('shop-1', me))).toMatchObject({ code: 'ABORT_TOO_LATE' });
-  expect(await refusal(fleet.abort('shop-9', me))).toMatchObject({ code: 'DEPLOYMENT_UNKNOWN' });
+  expect(await refusal(control.abort('shop-1', me))).toMatchObject({ code: 'ABORT_TOO_LATE' });
+  expect(await refusal(control.abort('shop-9', me))).toMatchObject({ code: 'DEPLOYMENT_UNKNOWN' });
 
-  expect(fleet.service('shop')).toMatchObject({ generation: 1, live: 'blue' });
+  expect(control.service('shop')).toMatchObject({ generation: 1, live: 'blue' });
   expect(world.platform.stopped).toEqual([]);
 });
 
@@ -204,87 +213,87 @@ test('bug of kamal-proxy: a slow old deployment that starts late changes nothing
         given.release.name === 'v2' ? new Promise((resolve) => late.push(resolve)) : undefined,
     },
   });
-  const fleet = await world.live();
-  const slow = await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  const slow = await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(100);
-  await fleet.abort(slow.id, me);
-  await fleet.deploy('shop', order('v3'), me);
+  await control.abort(slow.id, me);
+  await control.deploy('shop', order('v3'), me);
   await world.clock.passAsync(30_000);
   for (const start of late) start();
   await world.clock.passAsync(30_000);
 
-  expect(fleet.service('shop')).toMatchObject({ generation: 2, deployment: { id: 'shop-3' } });
+  expect(control.service('shop')).toMatchObject({ generation: 2, deployment: { id: 'shop-3' } });
   expect([...world.platform.pools.keys()].sort()).toEqual(['shop.blue.1', 'shop.green.3']);
 });
 
 test('what is live is not deployed again, and what is warm is not thrown away to start it anew', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   const code = async (release: string) =>
-    (await refusal(fleet.deploy('shop', order(release), me))).code;
+    (await refusal(control.deploy('shop', order(release), me))).code;
   expect(await code('v1')).toBe('RELEASE_LIVE');
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(20_000);
-  const warm = fleet.service('shop').pools.blue?.id;
+  const warm = control.service('shop').pools.blue?.id;
 
   expect(await code('v1')).toBe('RELEASE_WARM');
 
-  expect(fleet.service('shop')).toMatchObject({ live: 'green', rollback: { ready: true } });
-  expect(fleet.service('shop').pools.blue?.id).toBe(warm);
-  await fleet.retire('shop', me);
+  expect(control.service('shop')).toMatchObject({ live: 'green', rollback: { ready: true } });
+  expect(control.service('shop').pools.blue?.id).toBe(warm);
+  await control.retire('shop', me);
   await world.clock.passAsync(20_000);
-  expect(await fleet.deploy('shop', order('v1'), me)).toMatchObject({ phase: 'starting' });
+  expect(await control.deploy('shop', order('v1'), me)).toMatchObject({ phase: 'starting' });
 });
 
 test('a release of before is deployed again as it ran, by its name alone', async () => {
   const fixed = serviceConfig('fixed', { run: { kind: 'static' }, first: null });
   const world = new World({ services: [fixed] });
-  const fleet = await world.live();
+  const control = await world.live();
   const at = (port: number) => ({ targets: [{ host: '127.0.0.1', port }] });
   for (const [release, port] of [
     ['v1', 3001],
     ['v2', 3002],
     ['v3', 3003],
   ] as const) {
-    await fleet.deploy('fixed', order(release, at(port)), me);
+    await control.deploy('fixed', order(release, at(port)), me);
     await world.clock.passAsync(20_000);
   }
-  const { releases } = fleet.service('fixed');
+  const { releases } = control.service('fixed');
 
   expect(releases).toEqual([{ name: 'v1', source: '127.0.0.1:3001' }]);
   const again = (release: string, more = {}) =>
-    fleet.deploy('fixed', { ...order(release, more), again: true }, me);
+    control.deploy('fixed', { ...order(release, more), again: true }, me);
   expect((await refusal(again('v9'))).message).toMatch(/knows no release of this name/);
   expect((await refusal(again('v1', at(3009)))).message).toMatch(/neither image nor targets/);
   expect((await refusal(again('v2'))).code).toBe('RELEASE_WARM');
   await again('v1');
   await world.clock.passAsync(20_000);
-  const { live, pools } = fleet.service('fixed');
+  const { live, pools } = control.service('fixed');
   expect(pools[live]).toMatchObject({ release: 'v1', source: '127.0.0.1:3001' });
 });
 
 test('a name means one release: what was another is refused', async () => {
   const world = new World();
-  const fleet = await world.live();
-  await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(20_000);
   const service = serviceConfig('shop');
   const run = { ...service.run, env: { A: 'other' } } as typeof service.run;
-  await fleet.reload({ ...world.config, services: [{ ...service, run }] });
+  await world.services.reload({ ...world.config, services: [{ ...service, run }] });
 
-  expect(await refusal(fleet.deploy('shop', order('v1'), me))).toMatchObject({
+  expect(await refusal(control.deploy('shop', order('v1'), me))).toMatchObject({
     code: 'RELEASE_TAKEN',
   });
-  expect(await fleet.deploy('shop', order('v3'), me)).toMatchObject({ phase: 'starting' });
+  expect(await control.deploy('shop', order('v3'), me)).toMatchObject({ phase: 'starting' });
 });
 
 test('orders that no service can run are refused, and change nothing', async () => {
   const fixed = serviceConfig('fixed', { run: { kind: 'static' }, first: null });
   const world = new World({ services: [serviceConfig('shop'), fixed] });
-  const fleet = await world.live();
+  const control = await world.live();
   const target = { host: '127.0.0.1', port: 0 };
   const code = async (service: string, what: ReturnType<typeof order>) =>
-    (await refusal(fleet.deploy(service, what, me))).code;
+    (await refusal(control.deploy(service, what, me))).code;
 
   expect(await code('nope', order('v2'))).toBe('SERVICE_UNKNOWN');
   expect(await code('shop', order('../v2'))).toBe('RELEASE_INVALID');
@@ -294,16 +303,16 @@ test('orders that no service can run are refused, and change nothing', async () 
   expect(await code('fixed', order('v2', { targets: [{ host: 'a b', port: 1 }] }))).toBe(
     'TARGET_INVALID',
   );
-  expect(fleet.service('shop').deployment?.id).toBe('shop-1');
-  expect(fleet.service('fixed').deployment).toBeNull();
+  expect(control.service('shop').deployment?.id).toBe('shop-1');
+  expect(control.service('fixed').deployment).toBeNull();
 });
 
 test('a dry run says what would happen, and nothing does', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   const saved = world.store.stored;
 
-  const told = await fleet.deploy('shop', order('v2', { dryRun: true }), me);
+  const told = await control.deploy('shop', order('v2', { dryRun: true }), me);
   await world.clock.passAsync(10_000);
 
   expect(told).toMatchObject({ id: 'shop-2', to: { color: 'green', release: 'v2' } });
@@ -313,23 +322,23 @@ test('a dry run says what would happen, and nothing does', async () => {
 
 test('a new deployment waits for the drain of the standby, then retires it', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   world.request();
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
 
-  await fleet.deploy('shop', order('v3'), me);
+  await control.deploy('shop', order('v3'), me);
   await world.clock.passAsync(10_000);
   expect(world.platform.stopped).toEqual([]);
-  expect(fleet.service('shop').deployment).toMatchObject({ id: 'shop-3', phase: 'starting' });
+  expect(control.service('shop').deployment).toMatchObject({ id: 'shop-3', phase: 'starting' });
   for (const worker of world.cluster.workers.values()) {
     worker.finish('shop', 'blue', 'http', 'clientAborted');
   }
   await world.clock.passAsync(10_000);
 
   expect(world.platform.stopped).toEqual(['shop.blue.1']);
-  expect(fleet.service('shop')).toMatchObject({ generation: 3, live: 'blue' });
-  expect(await fleet.deployment('shop-2')).toMatchObject({
+  expect(control.service('shop')).toMatchObject({ generation: 3, live: 'blue' });
+  expect(await control.deployment('shop-2')).toMatchObject({
     phase: 'live',
     receipt: { drained: { clientAborted: 2, stillOpen: 0 } },
   });
@@ -337,42 +346,42 @@ test('a new deployment waits for the drain of the standby, then retires it', asy
 
 test('an abort while the standby still drains leaves it as the way back', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   world.request();
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
-  const { id } = await fleet.deploy('shop', order('v3'), me);
+  const { id } = await control.deploy('shop', order('v3'), me);
   await world.clock.passAsync(1_000);
 
-  await fleet.abort(id, me);
+  await control.abort(id, me);
   await world.clock.passAsync(60_000);
 
-  expect(fleet.service('shop').rollback).toMatchObject({ ready: true, to: { release: 'v1' } });
+  expect(control.service('shop').rollback).toMatchObject({ ready: true, to: { release: 'v1' } });
   expect(world.platform.stopped).toEqual([]);
 });
 
 test('the warm pool is retired by itself when its time is over', async () => {
   const warm = { forMs: 600_000, replicas: null, freeze: false };
   const world = new World({ services: [serviceConfig('shop', { warm })] });
-  const fleet = await world.live();
-  await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(500_000);
-  expect(fleet.service('shop').rollback.ready).toBe(true);
+  expect(control.service('shop').rollback.ready).toBe(true);
 
   await world.clock.passAsync(200_000);
 
-  expect(fleet.service('shop').pools.blue).toBeNull();
+  expect(control.service('shop').pools.blue).toBeNull();
   expect(world.platform.stopped).toEqual(['shop.blue.1']);
-  expect(fleet.service('shop').rollback.reason).toBe(
+  expect(control.service('shop').rollback.reason).toBe(
     'There is no warm pool to go back to: it was retired.',
   );
 });
 
 test('what targets cost is looked up now and then, and less often where that takes long', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   const costs = () => {
-    return fleet.service('shop').pools.blue?.targets.map(({ memoryBytes, cpuPercent }) => {
+    return control.service('shop').pools.blue?.targets.map(({ memoryBytes, cpuPercent }) => {
       return [memoryBytes, cpuPercent];
     });
   };
@@ -398,13 +407,13 @@ test('what targets cost is looked up now and then, and less often where that tak
 
 test('retire empties the standby: tunnels first, then the platform; a second one is refused', async () => {
   const world = new World();
-  const fleet = await world.live();
-  await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(10_000);
 
   const [first, second] = await Promise.allSettled([
-    fleet.retire('shop', me),
-    fleet.retire('shop', me),
+    control.retire('shop', me),
+    control.retire('shop', me),
   ]);
   await world.clock.passAsync(15_000);
 
@@ -414,16 +423,16 @@ test('retire empties the standby: tunnels first, then the platform; a second one
   });
   expect(second).toMatchObject({ status: 'rejected', reason: { code: 'RETIRE_REFUSED' } });
   expect(world.platform.stopped).toEqual(['shop.blue.1']);
-  expect(await refusal(fleet.retire('shop', me))).toMatchObject({ code: 'RETIRE_REFUSED' });
+  expect(await refusal(control.retire('shop', me))).toMatchObject({ code: 'RETIRE_REFUSED' });
 });
 
 test('a paused service lets its requests wait, through a restart and through a flip', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
 
-  await fleet.pause('shop', me);
+  await control.pause('shop', me);
   world.request();
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(10_000);
   world.kill();
   const successor = await world.restart();
@@ -437,18 +446,18 @@ test('a paused service lets its requests wait, through a restart and through a f
 
 test('a platform that is away: traffic goes on, deployments are refused with its reason', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   world.platform.away('the engine does not answer');
 
-  expect(await refusal(fleet.deploy('shop', order('v2'), me))).toMatchObject({
+  expect(await refusal(control.deploy('shop', order('v2'), me))).toMatchObject({
     code: 'DRIVER_UNAVAILABLE',
   });
-  expect(fleet.service('shop').problem).toContain('does not answer');
+  expect(control.service('shop').problem).toContain('does not answer');
   world.request();
   expect(world.claimsOf()).toHaveLength(2);
   world.platform.away(null);
   await world.clock.passAsync(10_000);
 
-  expect(fleet.service('shop').problem).toBeNull();
+  expect(control.service('shop').problem).toBeNull();
   expect(world.platform.started).toEqual(['shop.blue.1']);
 });

@@ -4,8 +4,8 @@
 import { expect, test } from 'vitest';
 import type { ServiceState } from '../../../src/control/model/state.ts';
 import { Fault } from '../../../src/errors.ts';
-import { me, order, refusal, serviceConfig, World } from '../../support/fleet.ts';
 import { memoryStore } from '../../support/memoryStore.ts';
+import { me, order, refusal, serviceConfig, World } from '../../support/services.ts';
 
 const stored = (world: World): ServiceState | undefined => world.store.stored?.services.shop;
 const manual = { deploy: { timeoutMs: 60_000, flip: 'manual' as const } };
@@ -13,13 +13,13 @@ const manual = { deploy: { timeoutMs: 60_000, flip: 'manual' as const } };
 test('a controller that starts again finds what runs, and resets no health', async () => {
   const world = new World();
   await world.live();
-  await world.fleet.deploy('shop', order('v2'), me);
+  await world.control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(10_000);
   world.kill();
-  const fleet = await world.restart(100);
+  const control = await world.restart(100);
   world.request();
 
-  expect(fleet.service('shop')).toMatchObject({
+  expect(control.service('shop')).toMatchObject({
     generation: 2,
     live: 'green',
     rollback: { ready: true },
@@ -34,29 +34,29 @@ test('a live pool is served at once after a restart of everything, then probed',
   await world.live();
   world.killAll();
   for (const port of world.platform.ports('shop.blue.1')) world.platform.sick.add(port);
-  const fleet = await world.restart(50);
-  expect(fleet.service('shop').pools.blue?.healthy).toBe(2);
+  const control = await world.restart(50);
+  expect(control.service('shop').pools.blue?.healthy).toBe(2);
 
   await world.clock.passAsync(10_000);
 
-  expect(fleet.service('shop').pools.blue?.healthy).toBe(0);
+  expect(control.service('shop').pools.blue?.healthy).toBe(0);
 });
 
 test('an interrupted deployment has failed; its standby is stopped, the live pool untouched', async () => {
   const world = new World({ services: [serviceConfig('shop', manual)] });
   await world.live();
-  await world.fleet.deploy('shop', order('v2'), me);
+  await world.control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
   world.kill();
-  const fleet = await world.restart();
+  const control = await world.restart();
 
-  expect(fleet.service('shop')).toMatchObject({
+  expect(control.service('shop')).toMatchObject({
     generation: 1,
     pools: { green: null },
     deployment: { id: 'shop-2', phase: 'failed', error: { code: 'INTERRUPTED' } },
   });
   expect(world.platform.stopped).toEqual(['shop.green.2']);
-  expect((await fleet.deployments({ limit: 5 }))[0]).toMatchObject({ id: 'shop-2' });
+  expect((await control.deployments({ limit: 5 }))[0]).toMatchObject({ id: 'shop-2' });
 });
 
 /** Kills the controller at the n-th call of an order, before it is sent. */
@@ -101,14 +101,14 @@ for (const [kind, done] of [
   test(`killed ${when}, workers living on: nobody serves the new one, so it is undone`, async () => {
     const world = dyingAt(kind, done);
     await world.live();
-    await world.fleet.deploy('shop', order('v2'), me);
+    await world.control.deploy('shop', order('v2'), me);
     await world.clock.passAsync(5_000);
-    void world.fleet.flip('shop', me);
+    void world.control.flip('shop', me);
     await world.clock.passAsync(100);
     world.request();
-    const fleet = await world.restart();
+    const control = await world.restart();
 
-    expect(fleet.service('shop')).toMatchObject({
+    expect(control.service('shop')).toMatchObject({
       generation: 1,
       live: 'blue',
       deployment: { phase: 'failed', error: { code: 'INTERRUPTED' } },
@@ -121,16 +121,16 @@ for (const [kind, done] of [
 test('killed after the commit, before the record: workers serve it, so it is finished', async () => {
   const world = dyingAt('commit', true);
   await world.live();
-  await world.fleet.deploy('shop', order('v2'), me);
+  await world.control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
-  void world.fleet.flip('shop', me);
+  void world.control.flip('shop', me);
   await world.clock.passAsync(100);
   expect(stored(world)).toMatchObject({ generation: 1, intent: { generation: 2 } });
   world.request();
-  const fleet = await world.restart();
+  const control = await world.restart();
 
   expect(world.claimsOf().map(({ release }) => release)).toEqual(['v2', 'v2']);
-  expect(fleet.service('shop')).toMatchObject({
+  expect(control.service('shop')).toMatchObject({
     generation: 2,
     live: 'green',
     deployment: { phase: 'live', receipt: { generation: 2 } },
@@ -141,27 +141,27 @@ test('killed after the commit, before the record: workers serve it, so it is fin
 test('everything killed with an intent on disk: the first table is the new one', async () => {
   const world = dyingAt('hold', true);
   await world.live();
-  await world.fleet.deploy('shop', order('v2'), me);
+  await world.control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
-  void world.fleet.flip('shop', me);
+  void world.control.flip('shop', me);
   await world.clock.passAsync(100);
   world.killAll();
-  const fleet = await world.restart(100);
+  const control = await world.restart(100);
   world.request();
 
   expect(world.claimsOf().map(({ release }) => release)).toEqual(['v2', 'v2']);
   await world.clock.passAsync(1_000);
-  expect(fleet.service('shop')).toMatchObject({ generation: 2, live: 'green' });
+  expect(control.service('shop')).toMatchObject({ generation: 2, live: 'green' });
 });
 
 test('the worker that served the new release died with the controller: still no way back', async () => {
   const world = new World({ services: [serviceConfig('shop', manual)] });
   await world.live();
-  await world.fleet.deploy('shop', order('v2'), me);
+  await world.control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
   // Worker 2 holds and then hangs, so only worker 1 obeys the commit, serves a request, and dies.
   const first = world.cluster.worker(1);
-  const flipping = world.fleet.flip('shop', me).catch(() => undefined);
+  const flipping = world.control.flip('shop', me).catch(() => undefined);
   for (let turn = 0; turn < 200 && first.services.get('shop')?.entry.generation !== 2; turn++) {
     const holds = world.cluster.worker(2).services.get('shop')?.heldSince !== null;
     if (holds && !world.cluster.worker(2).hung) world.cluster.hang(2);
@@ -181,15 +181,15 @@ test('the worker that served the new release died with the controller: still no 
   void flipping;
 
   expect(new Set(world.claimsOf().map(({ release }) => release))).toEqual(new Set(['v2']));
-  expect(world.fleet.service('shop')).toMatchObject({ generation: 2, live: 'green' });
+  expect(world.control.service('shop')).toMatchObject({ generation: 2, live: 'green' });
 });
 
 test('two controllers that die one after the other leave no worker holding', async () => {
   const world = dyingAt('hold', true);
   await world.live();
-  await world.fleet.deploy('shop', order('v2'), me);
+  await world.control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
-  void world.fleet.flip('shop', me);
+  void world.control.flip('shop', me);
   await world.clock.passAsync(100);
   // The second one withdraws the intent, and dies before it tells the workers; one of them is hung.
   void world.boot();
@@ -212,19 +212,19 @@ test('a disk that refuses the intent refuses the flip; it stays ready, and works
   let refuse = false;
   const store = memoryStore({ onSave: () => (refuse ? 'refuse' : 'keep') });
   const world = new World({ services: [serviceConfig('shop', manual)], store });
-  const fleet = await world.live();
-  await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
   refuse = true;
 
-  expect(await refusal(fleet.flip('shop', me))).toMatchObject({ code: 'STATE_NOT_WRITABLE' });
-  expect(fleet.service('shop')).toMatchObject({ generation: 1, deployment: { phase: 'ready' } });
-  expect(fleet.service('shop').problem).toContain('cannot be written');
+  expect(await refusal(control.flip('shop', me))).toMatchObject({ code: 'STATE_NOT_WRITABLE' });
+  expect(control.service('shop')).toMatchObject({ generation: 1, deployment: { phase: 'ready' } });
+  expect(control.service('shop').problem).toContain('cannot be written');
   refuse = false;
   await world.clock.passAsync(2_000);
 
-  expect(fleet.service('shop').problem).toBeNull();
-  expect(await fleet.flip('shop', me)).toMatchObject({ receipt: { generation: 2 } });
+  expect(control.service('shop').problem).toBeNull();
+  expect(await control.flip('shop', me)).toMatchObject({ receipt: { generation: 2 } });
 });
 
 test('a disk that refuses the record does not undo the flip: it is written later', async () => {
@@ -233,19 +233,19 @@ test('a disk that refuses the record does not undo the flip: it is written later
     onSave: (_save, state) => (refuse && state.services.shop?.generation === 2 ? 'refuse' : 'keep'),
   });
   const world = new World({ store });
-  const fleet = await world.live();
+  const control = await world.live();
   refuse = true;
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(10_000);
 
-  expect(fleet.service('shop')).toMatchObject({ generation: 2, live: 'green' });
-  expect(fleet.service('shop').problem).toContain('cannot be written');
+  expect(control.service('shop')).toMatchObject({ generation: 2, live: 'green' });
+  expect(control.service('shop').problem).toContain('cannot be written');
   expect(stored(world)).toMatchObject({ generation: 1, intent: { generation: 2, live: 'green' } });
   refuse = false;
   await world.clock.passAsync(2_000);
 
   expect(stored(world)).toMatchObject({ generation: 2, intent: null });
-  expect(fleet.service('shop').problem).toBeNull();
+  expect(control.service('shop').problem).toBeNull();
 });
 
 test('state that cannot be read stops the start, and nothing was touched', async () => {
@@ -280,15 +280,15 @@ test('one service that cannot come back takes no other down', async () => {
   world.killAll();
   away = true;
   world.platform.pools.delete('broken.blue.1');
-  const fleet = await world.restart(100);
+  const control = await world.restart(100);
   world.request('shop');
 
   expect(world.claimsOf('shop')).toHaveLength(2);
-  expect(fleet.service('shop').problem).toBeNull();
-  expect(fleet.service('broken').problem).toContain('no such command');
+  expect(control.service('shop').problem).toBeNull();
+  expect(control.service('broken').problem).toContain('no such command');
   away = false;
   await world.clock.passAsync(40_000);
-  expect(fleet.service('broken').problem).toBeNull();
+  expect(control.service('broken').problem).toBeNull();
 });
 
 test('a platform that is away at the restart: traffic goes on at the addresses the workers have', async () => {
@@ -296,12 +296,12 @@ test('a platform that is away at the restart: traffic goes on at the addresses t
   await world.live();
   world.kill();
   world.platform.available = false;
-  const fleet = await world.restart(3_000);
+  const control = await world.restart(3_000);
   world.request();
 
   expect(world.claimsOf()).toHaveLength(2);
-  expect(fleet.service('shop').pools.blue).toMatchObject({ healthy: 2 });
-  expect(fleet.service('shop').problem).toContain('cannot be run');
+  expect(control.service('shop').pools.blue).toMatchObject({ healthy: 2 });
+  expect(control.service('shop').problem).toContain('cannot be run');
 });
 
 test('what runs under a name that no record knows is stopped; what is not ours is left alone', async () => {
@@ -330,8 +330,8 @@ test('a worker that did not answer at the start, and has a later table, is caugh
   await world.clock.passAsync(1_500);
   world.cluster.wake(1);
   await world.clock.passAsync(5_000);
-  const fleet = await booting;
-  await fleet.pause('shop', me);
+  const control = await booting;
+  await control.pause('shop', me);
   await world.clock.passAsync(100);
 
   expect(world.cluster.worker(1).request('shop')).toBe('waits');
@@ -341,17 +341,17 @@ test('a drain that a restart interrupts is counted on', async () => {
   const world = new World();
   await world.live();
   world.request();
-  await world.fleet.deploy('shop', order('v2'), me);
+  await world.control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
   world.kill();
-  const fleet = await world.restart(1_000);
-  expect(fleet.service('shop').deployment?.phase).toBe('draining');
+  const control = await world.restart(1_000);
+  expect(control.service('shop').deployment?.phase).toBe('draining');
   for (const worker of world.cluster.workers.values()) {
     worker.finish('shop', 'blue', 'http', 'finished');
   }
   await world.clock.passAsync(5_000);
 
-  expect(fleet.service('shop').deployment).toMatchObject({
+  expect(control.service('shop').deployment).toMatchObject({
     phase: 'live',
     receipt: { inflight: { http: 2 }, drained: { finished: 2, cut: 0, done: true } },
   });
@@ -359,16 +359,16 @@ test('a drain that a restart interrupts is counted on', async () => {
 
 test('what a worker had inside when it died in mid-drain counts as cut', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   world.request();
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
   world.cluster.kill(1);
   world.cluster.start(1);
   world.cluster.worker(2).finish('shop', 'blue', 'http', 'finished');
   await world.clock.passAsync(3_000);
 
-  expect(fleet.service('shop').deployment?.receipt?.drained).toMatchObject({
+  expect(control.service('shop').deployment?.receipt?.drained).toMatchObject({
     finished: 1,
     cut: 1,
     stillOpen: 0,

@@ -11,13 +11,13 @@ import {
   serviceConfig,
   World,
   type WorldOptions,
-} from '../../support/fleet.ts';
+} from '../../support/services.ts';
 
 /** v1 on blue and warm, v2 on green and live. */
 async function flipped(options: WorldOptions = {}): Promise<World> {
   const world = new World(options);
-  const fleet = await world.live();
-  await fleet.deploy('shop', order('v2'), me);
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(10_000);
   return world;
 }
@@ -26,7 +26,7 @@ test('a rollback moves all traffic in one step, and starts nothing', async () =>
   const world = await flipped();
   const started = [...world.platform.started];
 
-  const done = await world.fleet.rollback('shop', 'v1', { ...me, generation: 2 });
+  const done = await world.control.rollback('shop', 'v1', { ...me, generation: 2 });
   world.request();
 
   expect(done).toMatchObject({
@@ -43,37 +43,37 @@ test('a double click on rollback returns to the good version, once', async () =>
   const world = await flipped();
 
   const both = await Promise.allSettled([
-    world.fleet.rollback('shop', 'v1', me),
-    world.fleet.rollback('shop', 'v1', me),
+    world.control.rollback('shop', 'v1', me),
+    world.control.rollback('shop', 'v1', me),
   ]);
   expect(both[0].status).toBe('fulfilled');
   expect(both[1]).toMatchObject({ reason: { status: 409 } });
   await world.clock.passAsync(10_000);
 
-  expect(await refusal(world.fleet.rollback('shop', 'v1', me))).toMatchObject({
+  expect(await refusal(world.control.rollback('shop', 'v1', me))).toMatchObject({
     code: 'ROLLBACK_NOT_READY',
     message: expect.stringContaining('v1 is live already'),
   });
-  expect(await refusal(world.fleet.rollback('shop', null, { ...me, generation: 2 }))).toMatchObject(
-    {
-      code: 'GENERATION_STALE',
-    },
-  );
-  expect(world.fleet.service('shop')).toMatchObject({ generation: 3, live: 'blue' });
+  expect(
+    await refusal(world.control.rollback('shop', null, { ...me, generation: 2 })),
+  ).toMatchObject({
+    code: 'GENERATION_STALE',
+  });
+  expect(world.control.service('shop')).toMatchObject({ generation: 3, live: 'blue' });
 });
 
 test('a rollback that does not say where it goes is refused: it is no toggle', async () => {
   const world = await flipped();
 
-  expect(await refusal(world.fleet.rollback('shop', null, me))).toMatchObject({
+  expect(await refusal(world.control.rollback('shop', null, me))).toMatchObject({
     code: 'CALL_INVALID',
   });
-  expect(await refusal(world.fleet.rollback('shop', 'v0', me))).toMatchObject({
+  expect(await refusal(world.control.rollback('shop', 'v0', me))).toMatchObject({
     code: 'ROLLBACK_NOT_READY',
     message: expect.stringContaining('holds v1, not v0'),
   });
 
-  expect(world.fleet.service('shop').generation).toBe(2);
+  expect(world.control.service('shop').generation).toBe(2);
 });
 
 test('bug of argo #3304: a rollback after a rollback works, and after that too', async () => {
@@ -84,11 +84,11 @@ test('bug of argo #3304: a rollback after a rollback works, and after that too',
     ['v2', 4],
     ['v1', 5],
   ] as const) {
-    await world.fleet.rollback('shop', to, me);
+    await world.control.rollback('shop', to, me);
     await world.clock.passAsync(2_000);
     world.request();
 
-    expect(world.fleet.service('shop')).toMatchObject({
+    expect(world.control.service('shop')).toMatchObject({
       generation,
       deployment: { phase: 'live' },
     });
@@ -102,18 +102,18 @@ test('bug of argo #3304: a rollback after a rollback works, and after that too',
 
 test('a rollback while the old pool still drains makes its drain void', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   world.request();
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(5_000);
-  expect(fleet.service('shop').pools.blue?.role).toBe('draining');
+  expect(control.service('shop').pools.blue?.role).toBe('draining');
 
-  await fleet.rollback('shop', 'v1', me);
+  await control.rollback('shop', 'v1', me);
   await world.clock.passAsync(60_000);
 
-  const first = await fleet.deployment('shop-2');
+  const first = await control.deployment('shop-2');
   expect(first).toMatchObject({ phase: 'live', receipt: { drained: { cut: 0, stillOpen: 2 } } });
-  expect(fleet.service('shop')).toMatchObject({
+  expect(control.service('shop')).toMatchObject({
     live: 'blue',
     pools: { blue: { inside: { http: 2 } } },
   });
@@ -123,29 +123,29 @@ test('a warm pool that is not wholly healthy is no way back, and says which targ
   const world = await flipped();
   world.platform.become('shop.blue.1', 1, 'down');
 
-  const { rollback } = world.fleet.service('shop');
+  const { rollback } = world.control.service('shop');
   expect(rollback).toMatchObject({ ready: false, to: { release: 'v1' } });
   expect(rollback.reason).toContain('target r2 is not running');
-  expect(await refusal(world.fleet.rollback('shop', 'v1', me))).toMatchObject({
+  expect(await refusal(world.control.rollback('shop', 'v1', me))).toMatchObject({
     code: 'ROLLBACK_NOT_READY',
     message: rollback.reason,
   });
   world.platform.become('shop.blue.1', 1, 'running');
   await world.clock.passAsync(5_000);
 
-  expect(world.fleet.service('shop').rollback.ready).toBe(true);
+  expect(world.control.service('shop').rollback.ready).toBe(true);
 });
 
 /** The first rollback is refused and wakes the pool; the one after that goes through. */
 async function backAfterWaking(world: World, meanwhile: string): Promise<void> {
-  expect(await refusal(world.fleet.rollback('shop', 'v1', me))).toMatchObject({
+  expect(await refusal(world.control.rollback('shop', 'v1', me))).toMatchObject({
     code: 'ROLLBACK_NOT_READY',
   });
-  expect(world.fleet.service('shop').rollback.reason).toContain(meanwhile);
+  expect(world.control.service('shop').rollback.reason).toContain(meanwhile);
   await world.clock.passAsync(10_000);
-  await world.fleet.rollback('shop', 'v1', me);
+  await world.control.rollback('shop', 'v1', me);
 
-  expect(world.fleet.service('shop')).toMatchObject({
+  expect(world.control.service('shop')).toMatchObject({
     live: 'blue',
     pools: { blue: { healthy: 2 } },
   });
@@ -155,7 +155,7 @@ test('a warm pool kept small is grown back before a rollback counts as ready', a
   const warm = { forMs: null, replicas: 1, freeze: false };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
   expect(world.platform.ports('shop.blue.1')).toHaveLength(1);
-  expect(world.fleet.service('shop').rollback.reason).toContain('kept at 1 of 2 replicas');
+  expect(world.control.service('shop').rollback.reason).toContain('kept at 1 of 2 replicas');
 
   await backAfterWaking(world, 'growing back to 2');
 });
@@ -164,7 +164,7 @@ test('a warm pool that is frozen is not probed, and thawed before a rollback cou
   const warm = { forMs: null, replicas: null, freeze: true };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
   await world.clock.passAsync(60_000);
-  const frozen = world.fleet.service('shop');
+  const frozen = world.control.service('shop');
   expect(frozen.pools.blue?.targets).toMatchObject([
     { state: 'frozen', healthy: false, failures: 0 },
     { state: 'frozen', healthy: false, failures: 0 },
@@ -179,14 +179,14 @@ test('a warm pool that is frozen is not probed, and thawed before a rollback cou
 test('wake makes a rollback ready and switches nothing; a pool that is awake is let be', async () => {
   const warm = { forMs: null, replicas: null, freeze: true };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
-  expect(world.fleet.service('shop').rollback.asleep).toBe(true);
+  expect(world.control.service('shop').rollback.asleep).toBe(true);
 
-  expect(await refusal(world.fleet.wake('shop', { ...me, generation: 1 }))).toMatchObject({
+  expect(await refusal(world.control.wake('shop', { ...me, generation: 1 }))).toMatchObject({
     code: 'GENERATION_STALE',
   });
-  const waking = await world.fleet.wake('shop', me);
+  const waking = await world.control.wake('shop', me);
   await world.clock.passAsync(10_000);
-  const again = await world.fleet.wake('shop', me);
+  const again = await world.control.wake('shop', me);
 
   expect(waking.rollback).toMatchObject({ ready: false, asleep: false });
   expect(again).toMatchObject({ live: 'green', generation: 2, rollback: { ready: true } });
@@ -195,15 +195,15 @@ test('wake makes a rollback ready and switches nothing; a pool that is awake is 
 test('a warm pool that is kept small and frozen is made whole and thawed', async () => {
   const warm = { forMs: null, replicas: 1, freeze: true };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
-  expect(world.fleet.service('shop').rollback.reason).toContain('kept frozen at 1 of 2 replicas');
+  expect(world.control.service('shop').rollback.reason).toContain('kept frozen at 1 of 2 replicas');
 
-  await refusal(world.fleet.rollback('shop', 'v1', me));
-  expect(world.fleet.service('shop').rollback.reason).toContain(
+  await refusal(world.control.rollback('shop', 'v1', me));
+  expect(world.control.service('shop').rollback.reason).toContain(
     'thawing and growing back to 2 replicas',
   );
   await world.clock.passAsync(10_000);
 
-  expect(world.fleet.service('shop')).toMatchObject({
+  expect(world.control.service('shop')).toMatchObject({
     rollback: { ready: true },
     pools: { blue: { healthy: 2 } },
   });
@@ -220,7 +220,7 @@ test('a platform that cannot freeze leaves the warm pool awake, and says so', as
   });
   await world.clock.passAsync(10_000);
 
-  expect(world.fleet.service('shop').rollback.ready).toBe(true);
+  expect(world.control.service('shop').rollback.ready).toBe(true);
   expect(world.logs.join('\n')).toContain('there is no freezer here');
 });
 
@@ -232,22 +232,22 @@ test('a frozen warm pool is found again after a restart of everything, and froze
   await world.restart();
   await world.clock.passAsync(10_000);
 
-  expect(world.fleet.service('shop').pools.blue?.targets[0]?.state).toBe('frozen');
-  await refusal(world.fleet.rollback('shop', 'v1', me));
+  expect(world.control.service('shop').pools.blue?.targets[0]?.state).toBe('frozen');
+  await refusal(world.control.rollback('shop', 'v1', me));
   await world.clock.passAsync(10_000);
-  expect(world.fleet.service('shop').rollback.ready).toBe(true);
+  expect(world.control.service('shop').rollback.ready).toBe(true);
 });
 
 test('a warm pool with a tunnel inside does not shrink', async () => {
   const warm = { forMs: null, replicas: 1, freeze: false };
   const world = new World({ services: [serviceConfig('shop', { warm })], workers: 1 });
-  const fleet = await world.live();
+  const control = await world.live();
   world.request();
   world.cluster.worker(1).upgrade('shop');
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(60_000);
   expect(world.platform.ports('shop.blue.1')).toHaveLength(2);
-  expect(fleet.service('shop').deployment?.receipt?.drained).toMatchObject({
+  expect(control.service('shop').deployment?.receipt?.drained).toMatchObject({
     stillOpen: 1,
     cut: 0,
   });
@@ -261,7 +261,7 @@ test('a warm pool with a tunnel inside does not shrink', async () => {
 test('a worker that does not hold in time aborts the flip, is named, and traffic stays', async () => {
   const world = await flipped();
   world.cluster.hang(2);
-  const asked = refusal(world.fleet.rollback('shop', 'v1', me));
+  const asked = refusal(world.control.rollback('shop', 'v1', me));
   await world.clock.passAsync(0);
   expect(world.cluster.worker(1).request('shop')).toBe('waits');
   await world.clock.passAsync(300);
@@ -273,7 +273,7 @@ test('a worker that does not hold in time aborts the flip, is named, and traffic
   expect(fault.message).toContain('worker 2');
   world.request();
   expect(world.claimsOf().map(({ release }) => release)).toEqual(['v2', 'v2', 'v2']);
-  expect(world.fleet.service('shop')).toMatchObject({
+  expect(world.control.service('shop')).toMatchObject({
     generation: 2,
     deployment: { phase: 'failed', error: { code: 'HOLD_TIMEOUT' } },
   });

@@ -1,17 +1,16 @@
 /** What the Prometheus page says of a service, where an alert hangs on it. */
 import { expect, test } from 'vitest';
-import type { Services } from '../../../src/control/services.ts';
 import { Metrics } from '../../../src/control/telemetry/metrics.ts';
 import { Totals } from '../../../src/control/telemetry/totals.ts';
-import { me, order, serviceConfig, World } from '../../support/fleet.ts';
+import { me, order, serviceConfig, World } from '../../support/services.ts';
 
 /** One gauge of `shop`. */
-async function gauge(fleet: Services, name: string): Promise<number> {
+async function gauge(world: World, name: string): Promise<number> {
   const metrics = new Metrics({
     version: '0.0.0',
     totals: new Totals(),
-    stats: async () => fleet.stats(),
-    services: () => fleet.services(),
+    stats: async () => world.services.stats(),
+    services: () => world.control.services(),
     stateWritable: () => true,
     configLoaded: () => true,
   });
@@ -23,27 +22,27 @@ async function gauge(fleet: Services, name: string): Promise<number> {
 test('a warm pool that was retired is told from one that a failed deployment has cost', async () => {
   const warm = { forMs: 600_000, replicas: null, freeze: false };
   const world = new World({ services: [serviceConfig('shop', { warm })] });
-  const fleet = await world.live();
+  const control = await world.live();
   const told = async () => ({
-    ready: await gauge(fleet, 'rollback_ready'),
-    retired: await gauge(fleet, 'rollback_retired'),
+    ready: await gauge(world, 'rollback_ready'),
+    retired: await gauge(world, 'rollback_retired'),
   });
   // Nothing was ever there to go back to.
   expect(await told()).toEqual({ ready: 0, retired: 0 });
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(10_000);
   expect(await told()).toEqual({ ready: 1, retired: 0 });
 
-  const { id } = await fleet.deploy('shop', order('v3', { flip: 'manual' }), me);
+  const { id } = await control.deploy('shop', order('v3', { flip: 'manual' }), me);
   await world.clock.passAsync(10_000);
-  await fleet.abort(id, me);
+  await control.abort(id, me);
   await world.clock.passAsync(10_000);
   expect(await told()).toEqual({ ready: 0, retired: 0 });
-  expect(fleet.service('shop').rollback.reason).toBe(
+  expect(control.service('shop').rollback.reason).toBe(
     'There is no warm pool to go back to: the standby was for shop-3, which was aborted.',
   );
 
-  await fleet.deploy('shop', order('v3'), me);
+  await control.deploy('shop', order('v3'), me);
   await world.clock.passAsync(700_000);
   expect(await told()).toEqual({ ready: 0, retired: 1 });
 });

@@ -1,5 +1,5 @@
 /**
- * A fleet over fakes: a clock that stands still, workers, a platform and a disk that outlive
+ * Services over fakes: a clock that stands still, workers, a platform and a disk that outlive
  * controllers.
  *
  * The rule this file keeps: a controller that is killed does nothing any more: its timers, its
@@ -10,6 +10,7 @@ import type { Clock } from '../../src/clock.ts';
 import type { Config, ServiceConfig } from '../../src/config/config.ts';
 import type { Probe } from '../../src/control/health/probe.ts';
 import type { Call, DeployOrder, PointsmanEvent } from '../../src/control/model/api.ts';
+import { type Operations, operationsOn } from '../../src/control/operations.ts';
 import type { Dependencies } from '../../src/control/service/dependencies.ts';
 import { Services } from '../../src/control/services.ts';
 import { EventRing } from '../../src/control/telemetry/events.ts';
@@ -114,7 +115,9 @@ export class World {
   store: MemoryStore;
   config: Config;
   #options: WorldOptions;
-  #fleet: Services | null = null;
+  #services: Services | null = null;
+  /** What operators ask of them. */
+  readonly control: Operations = operationsOn(() => this.services);
   #life = { alive: true };
 
   constructor(options: WorldOptions = {}) {
@@ -130,26 +133,25 @@ export class World {
     this.cluster = new FakeCluster({ clock, workers, claimed, delayMs });
   }
 
-  get fleet(): Services {
-    if (this.#fleet === null) throw new Error('No controller runs.');
-    return this.#fleet;
+  get services(): Services {
+    if (this.#services === null) throw new Error('No controller runs.');
+    return this.#services;
   }
 
   get running(): boolean {
-    return this.#fleet !== null;
+    return this.#services !== null;
   }
 
   /** A controller starts. */
-  async boot(): Promise<Services> {
+  async boot(): Promise<Operations> {
     const life = { alive: true };
     this.#life = life;
-    const fleet = await Services.start(this.#dependencies(life), this.config);
-    this.#fleet = fleet;
-    return fleet;
+    this.#services = await Services.start(this.#dependencies(life), this.config);
+    return this.control;
   }
 
   /** Boots, and lets the first releases become live. */
-  async live(): Promise<Services> {
+  async live(): Promise<Operations> {
     const booting = this.boot();
     await this.clock.passAsync(20_000);
     return booting;
@@ -158,7 +160,7 @@ export class World {
   /** Kill -9 of the controller. */
   kill(): void {
     this.#life.alive = false;
-    this.#fleet = null;
+    this.#services = null;
     this.cluster.disconnect();
     this.store = this.store.reopen();
   }
@@ -172,7 +174,7 @@ export class World {
     for (let slot = 1; slot <= this.config.workers; slot++) this.cluster.start(slot);
   }
 
-  async restart(passMs = 20_000): Promise<Services> {
+  async restart(passMs = 20_000): Promise<Operations> {
     const booting = this.boot();
     await this.clock.passAsync(passMs);
     return booting;
@@ -180,7 +182,7 @@ export class World {
 
   /** The pool that fills a color now. */
   pool(color: 'blue' | 'green', service = 'shop') {
-    return this.fleet.service(service).pools[color];
+    return this.control.service(service).pools[color];
   }
 
   claimsOf(service = 'shop'): readonly Claim[] {

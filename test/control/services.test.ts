@@ -1,38 +1,38 @@
 /** Reloads. The rule: config is what was meant, and changes nothing that happened. */
 import { expect, test } from 'vitest';
-import { me, order, refusal, serviceConfig, World } from '../support/fleet.ts';
+import { me, order, refusal, serviceConfig, World } from '../support/services.ts';
 
 test('bug of traefik #13218: a reload does not reset health to up', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   const [port] = world.platform.ports('shop.blue.1');
   world.platform.sick.add(port ?? 0);
   await world.clock.passAsync(10_000);
-  expect(fleet.service('shop').pools.blue?.healthy).toBe(1);
+  expect(control.service('shop').pools.blue?.healthy).toBe(1);
 
   const health = { ...serviceConfig('shop').health, path: '/healthz' };
-  const done = await fleet.reload({
+  const done = await world.services.reload({
     ...world.config,
     services: [serviceConfig('shop', { health })],
   });
   await world.clock.passAsync(50);
 
   expect(done).toMatchObject({ added: [], removed: [], changed: ['shop'], needsRestart: [] });
-  expect(fleet.service('shop').pools.blue?.healthy).toBe(1);
+  expect(control.service('shop').pools.blue?.healthy).toBe(1);
   const [shown] = world.cluster.worker(1).stats().services;
   expect(shown?.pools[0]?.targets.map(({ healthy }) => healthy)).toEqual([false, true]);
 });
 
 test('bug of kamal-proxy: new options of a release do not reach the old pool', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   const base = serviceConfig('shop');
   const run = { ...base.run, replicas: 3 } as typeof base.run;
-  await fleet.reload({ ...world.config, services: [{ ...base, run }] });
+  await world.services.reload({ ...world.config, services: [{ ...base, run }] });
   await world.clock.passAsync(10_000);
   expect(world.platform.ports('shop.blue.1')).toHaveLength(2);
 
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(10_000);
   expect(world.platform.ports('shop.green.2')).toHaveLength(3);
   world.kill();
@@ -43,53 +43,57 @@ test('bug of kamal-proxy: new options of a release do not reach the old pool', a
 
 test('a service that is added gets its first release; one that is removed drains and is stopped', async () => {
   const world = new World();
-  const fleet = await world.live();
+  const control = await world.live();
   world.request('shop');
   const services = [serviceConfig('cart')];
-  const done = await fleet.reload({ ...world.config, services });
+  const done = await world.services.reload({ ...world.config, services });
   expect(done).toMatchObject({ added: ['cart'], removed: ['shop'] });
   await world.clock.passAsync(60_000);
 
-  expect(fleet.services().map(({ name }) => name)).toEqual(['cart']);
-  expect(await refusal(fleet.deploy('shop', order('v2'), me))).toMatchObject({
+  expect(control.services().map(({ name }) => name)).toEqual(['cart']);
+  expect(await refusal(control.deploy('shop', order('v2'), me))).toMatchObject({
     code: 'SERVICE_UNKNOWN',
   });
-  expect(fleet.service('cart')).toMatchObject({ generation: 1, live: 'blue' });
+  expect(control.service('cart')).toMatchObject({ generation: 1, live: 'blue' });
   expect([...world.platform.pools.keys()]).toEqual(['cart.blue.1']);
 });
 
 test('a service that comes back after its removal begins anew, and no number is used twice', async () => {
   const world = new World();
-  const fleet = await world.live();
-  await fleet.reload({ ...world.config, services: [] });
+  const control = await world.live();
+  await world.services.reload({ ...world.config, services: [] });
   await world.clock.passAsync(60_000);
-  await fleet.reload(world.config);
+  await world.services.reload(world.config);
   await world.clock.passAsync(20_000);
 
-  expect(fleet.service('shop')).toMatchObject({ generation: 2, deployment: { id: 'shop-2' } });
+  expect(control.service('shop')).toMatchObject({ generation: 2, deployment: { id: 'shop-2' } });
   expect(world.platform.started).toEqual(['shop.blue.1', 'shop.green.2']);
   expect(world.platform.stopped).toEqual(['shop.blue.1']);
 });
 
 test('a change of another service leaves a tunnel alone (caddy #7222)', async () => {
   const world = new World({ services: [serviceConfig('shop'), serviceConfig('chat')], workers: 1 });
-  const fleet = await world.live();
+  const control = await world.live();
   world.request('chat');
   world.cluster.worker(1).upgrade('chat');
-  await fleet.deploy('shop', order('v2'), me);
+  await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(60_000);
-  await fleet.retire('shop', me);
-  await fleet.reload({ ...world.config, services: [serviceConfig('chat')] });
+  await control.retire('shop', me);
+  await world.services.reload({ ...world.config, services: [serviceConfig('chat')] });
   await world.clock.passAsync(60_000);
 
-  expect(fleet.service('chat').pools.blue?.inside).toEqual({ http: 0, sse: 0, upgrade: 1 });
+  expect(control.service('chat').pools.blue?.inside).toEqual({ http: 0, sse: 0, upgrade: 1 });
 });
 
 test('what takes a restart to become true is said', async () => {
   const world = new World();
-  const fleet = await world.live();
+  await world.live();
 
-  const done = await fleet.reload({ ...world.config, workers: 7, listen: { host: '::', port: 1 } });
+  const done = await world.services.reload({
+    ...world.config,
+    workers: 7,
+    listen: { host: '::', port: 1 },
+  });
 
   expect(done.needsRestart).toHaveLength(2);
   expect(done.needsRestart.join(' ')).toContain('`workers`');

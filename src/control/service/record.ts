@@ -1,0 +1,118 @@
+/**
+ * The record of one service, as every part of its deployer has it: what is meant by the service
+ * (its config), what has happened to it (its state), and what it tells the world.
+ *
+ * The rule this file keeps: it stands below all of them and knows none. `save` is for what must be
+ * durable before anything else happens, `note` for what has happened already; see the ledger.
+ */
+import type { ServiceConfig } from '../../config/config.ts';
+import type { Color } from '../../wire.ts';
+import type { Call } from '../model/api.ts';
+import type { Deployment, ServiceState } from '../model/state.ts';
+import type { ControlContext } from './context.ts';
+import { emptyService, type Origin } from './deployment.ts';
+
+/** What the table shows of a service while that is not what the state says. */
+export interface TableOverride {
+  readonly generation: number;
+  readonly live: Color;
+}
+
+type Change = (state: ServiceState) => ServiceState;
+
+export class ServiceRecord {
+  readonly name: string;
+  readonly #context: ControlContext;
+  readonly #empty: ServiceState;
+  #config: ServiceConfig;
+  #override: TableOverride | null = null;
+  #problem: string | null = null;
+
+  constructor(config: ServiceConfig, context: ControlContext) {
+    this.name = config.name;
+    this.#context = context;
+    this.#config = config;
+    this.#empty = emptyService(config.first?.color ?? 'blue');
+  }
+
+  get state(): ServiceState {
+    return this.#context.ledger.service(this.name) ?? this.#empty;
+  }
+
+  /** The deployment on record, after a change that put one there. */
+  get deployment(): Deployment {
+    const { deployment } = this.state;
+    if (deployment === null) throw new Error(`${this.name} has no deployment on record.`);
+    return deployment;
+  }
+
+  get config(): ServiceConfig {
+    return this.#config;
+  }
+
+  configure(config: ServiceConfig): void {
+    this.#config = config;
+  }
+
+  /** @throws Fault STATE_NOT_WRITABLE and whatever `change` throws; then nothing has changed. */
+  save(change: Change): Promise<ServiceState> {
+    return this.#context.ledger.save(this.name, this.#empty, change);
+  }
+
+  /** @returns resolves once it is durable; never rejects. */
+  note(change: Change): Promise<void> {
+    return this.#context.ledger.note(this.name, this.#empty, change);
+  }
+
+  /** From the order of a flip to its record, where the table shows the service; null: as recorded. */
+  get tableOverride(): TableOverride | null {
+    return this.#override;
+  }
+
+  overrideTable(to: TableOverride | null): void {
+    this.#override = to;
+  }
+
+  /** What keeps the service from being as it should; null: nothing that was said here. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** It stands until it is said to be over. */
+  setProblem(problem: string | null): void {
+    this.#problem = problem;
+  }
+
+  /** Now, ISO 8601. */
+  at(): string {
+    return this.#context.dependencies.clock.date().toISOString();
+  }
+
+  origin(call: Pick<Call, 'by' | 'why'>): Origin {
+    return { service: this.name, by: call.by, why: call.why, at: this.at() };
+  }
+
+  /** Tells of a deployment: it entered a phase, or its record grew. */
+  tell(deployment: Deployment | null = this.state.deployment): void {
+    if (deployment === null) return;
+    this.#context.dependencies.events.emit({
+      type: 'deployment',
+      service: this.name,
+      deployment,
+    });
+  }
+
+  /** Tells that the service is to be looked at again. */
+  changed(what: string): void {
+    this.#context.dependencies.events.emit({ type: 'service', service: this.name, what });
+  }
+
+  progress(deployment: string, line: string): void {
+    this.#context.dependencies.events.emit({
+      type: 'progress',
+      service: this.name,
+      deployment,
+      line,
+    });
+  }
+}
