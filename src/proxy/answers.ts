@@ -22,7 +22,7 @@ export interface About {
   readonly id: string;
   /** The Accept header; '' where there was none. */
   readonly accept: string;
-  /** What Retry-After says where trying again is of use. */
+  /** What Retry-After says where trying again is of use; a service says it for itself. */
   readonly retryAfterSeconds: number;
   /**
    * The connection ends with this answer, because what follows on it cannot be told apart, or will
@@ -55,6 +55,14 @@ export function ownAnswer(code: FaultCode, about: About): Answer {
   if (status === 405) headers.push('Allow', allowed);
   if (about.close) headers.push('Connection', 'close');
   return { status, reason, headers, body };
+}
+
+/** What Retry-After says where no service says it. */
+export const retryAfterSeconds = 1;
+
+/** As bytes, the answer to what could not be read as a request; the connection ends with it. */
+export function answerToNoRequest(code: FaultCode, date: Date): string {
+  return wireForm(ownAnswer(code, { id: '', accept: '', retryAfterSeconds, close: true, date }));
 }
 
 /** An answer as bytes, for a connection that has no HTTP around it any more. */

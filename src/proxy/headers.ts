@@ -109,7 +109,7 @@ const neverNominated = new Set([
 const plainOptions = new Set(['', 'close', 'keep-alive', 'te', 'upgrade', 'http2-settings']);
 
 /** Fields that stand for themselves even in the underscores of CGI. */
-const guardedNames = new Set(['content-length', 'host', ...requestRules.keys()]);
+export const guardedNames = new Set(['content-length', 'host', ...requestRules.keys()]);
 
 /**
  * What a target is sent.
@@ -220,34 +220,6 @@ export function responseHeaders(
   if (departure.connection === 'Upgrade' && protocol !== '') kept.push('Upgrade', protocol);
   kept.push('Via', joined(via, `${version} ${pseudonym}`));
   return kept;
-}
-
-/**
- * Fields that may not come in a trailer section, because they would have to come before (RFC 9110
- * section 6.5.1).
- */
-const notInTrailers = new Set([
-  ...guardedNames,
-  'authorization',
-  'cache-control',
-  'content-encoding',
-  'content-range',
-  'content-type',
-  'cookie',
-  'set-cookie',
-]);
-
-/** The trailers that are passed on, as pairs. */
-export function trailerPairs(raw: readonly string[]): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (let at = 0; at < raw.length; at += 2) {
-    const name = raw[at] ?? '';
-    const lower = name.toLowerCase().replaceAll('_', '-');
-    if (notInTrailers.has(lower) || lower.startsWith('proxy-')) continue;
-    if (lower.startsWith('x-forwarded-')) continue;
-    pairs.push([name, raw[at + 1] ?? '']);
-  }
-  return pairs;
 }
 
 const takesTrailers = /(?:^|,)[ \t]*trailers[ \t]*(?:$|[,;])/i;

@@ -1,11 +1,7 @@
 /** Header policy, field by field. */
 import { describe, expect, test } from 'vitest';
-import {
-  type Arrival,
-  requestHeaders,
-  responseHeaders,
-  trailerPairs,
-} from '../../src/proxy/headers.ts';
+import { type Arrival, requestHeaders, responseHeaders } from '../../src/proxy/headers.ts';
+import { trailerPairs } from '../../src/proxy/trailers.ts';
 
 const arrival: Arrival = {
   client: '10.1.2.3',

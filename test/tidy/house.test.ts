@@ -140,12 +140,10 @@ const tables = ['src/config/schema.ts', 'src/control/admin/routes.ts', 'src/dash
 
 /** Files that are still to be split by concern. The list only shrinks, and is empty in the end. */
 const longStill: readonly string[] = [
-  'src/control/admin/app.ts',
-  'src/control/telemetry/metrics.ts',
-  'src/proxy/express/clientConnection.ts',
   'src/proxy/express/proxiedRequest.ts',
   'src/proxy/express/responseRelay.ts',
-  'src/proxy/headers.ts',
+  'src/control/admin/app.ts',
+  'src/control/telemetry/metrics.ts',
 ];
 
 test('the lock holds every optional package of every platform', () => {

@@ -90,27 +90,7 @@ export class Exchange {
     this.lease?.failed();
   }
 
-  /**
-   * The rule of retries, for both lanes. Once, and only where the request cannot run twice: nothing
-   * of it was sent (the connection was never made), or it has no body, its method is idempotent
-   * (RFC 9110 section 9.2.2), and nothing of an answer came back.
-   *
-   * @param reason `connect`: no connection; `stale`: a kept connection was closed as we wrote;
-   *   `reset`: a new one was closed before an answer.
-   * @param body whether the request has a body, and whether any of it was read from the client.
-   */
-  mayRetry(reason: RetryReason, body: 'none' | 'unread' | 'read'): boolean {
-    if (this.retries > 0 || this.status !== 0) return false;
-    if (reason === 'connect') return body !== 'read';
-    return body === 'none' && idempotent.has(this.method);
-  }
-
-  /**
-   * Gives the lease back for another try.
-   *
-   * @returns the target to avoid; undefined where it did not fail: that a kept connection was
-   *   closed says nothing against it.
-   */
+  /** Gives the lease back for another try. @returns the target that was lost. */
   retry(reason: RetryReason): Target | undefined {
     this.retries++;
     this.retryReason = reason;
@@ -119,7 +99,7 @@ export class Exchange {
     service?.counters[lease.pool.color].retry(reason);
     lease.release('retried');
     this.lease = null;
-    return reason === 'stale' ? undefined : lease.target;
+    return lease.target;
   }
 
   /** The client's side is over. Only the first call counts. */
@@ -143,9 +123,6 @@ export class Exchange {
     if (ending === 'clientAborted') counters.clientAborts++;
   }
 }
-
-/** Methods that may be sent again where nothing came back: RFC 9110 section 9.2.2. */
-const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 /**
  * An id from outside goes into logs and upstream headers: visible ASCII without quotes, bounded.

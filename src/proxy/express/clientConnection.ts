@@ -1,6 +1,6 @@
 /**
- * One client's connection while it is on the express lane: reads heads, and gives each request a
- * request.
+ * One client's connection while it is on the express lane: reads heads, and makes a
+ * `ProxiedRequest` of each.
  *
  * The rule this file keeps: one request at a time, and no byte is lost. What is not served is
  * handed over with everything that was read behind the last request that was.
@@ -8,7 +8,8 @@
 import type { Duplex } from 'node:stream';
 import type { Policy } from '../../wire.ts';
 import { Exchange } from '../accounting/exchange.ts';
-import { ownAnswer, wireForm } from '../answers.ts';
+import { answerToNoRequest } from '../answers.ts';
+import { discardMs, headMsMax, keepAliveMs, lingerMs } from '../connectionLimits.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
 import { clientAddress, type TrustedProxies } from '../trustedProxies.ts';
 import type { LaneContext } from './laneContext.ts';
@@ -20,6 +21,7 @@ import {
   parseRequest,
   type RequestHeadCache,
 } from './request.ts';
+import { type ClientSocket, disown, forget, own, type SocketOwner } from './socketOwner.ts';
 
 /** Why a connection leaves the lane: what the head showed, or what stands behind it. */
 export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route';
@@ -27,30 +29,13 @@ export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route';
 /** A head that takes more reads, or longer, is a slow client, and the general lane knows those. */
 const headReadsMax = 4;
 const headMs = 1_000;
-/** For a connection that says nothing at all. */
-const firstByteMs = 10_000;
-/** Between an answer and the next request. */
-const keepAliveMs = 75_000;
-/** How long a client may go on sending a body that nobody waits for any more. */
-const discardMs = 10_000;
-/** For a client to read our last answer, when it still sends. */
-const lingerMs = 2_000;
-
-const owner = Symbol('express connection');
-
-/** A socket, as far as the lane looks into it; a TLS one says `encrypted`. */
-interface Owned extends Duplex {
-  [owner]?: ClientConnection | undefined;
-  readonly remoteAddress?: string;
-  readonly encrypted?: boolean;
-}
 
 /** One for all connections: a head is read and used up in one turn. */
 const head = emptyRequestHead();
 
-export class ClientConnection implements Waiter, ProxiedClient {
+export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   readonly lane: LaneContext;
-  readonly socket: Owned;
+  readonly socket: ClientSocket;
   readonly #deadline = new Deadline(this);
   #request: ProxiedRequest | null = null;
   /** A head that is not whole. */
@@ -71,13 +56,8 @@ export class ClientConnection implements Waiter, ProxiedClient {
   constructor(lane: LaneContext, socket: Duplex) {
     this.lane = lane;
     this.socket = socket;
-    this.socket[owner] = this;
-    socket.on('data', onData);
-    socket.on('end', onEnd);
-    socket.on('drain', onDrain);
-    socket.on('error', onError);
-    socket.on('close', onClose);
-    this.arm(firstByteMs);
+    own(this.socket, this);
+    this.arm(headMsMax);
   }
 
   /** The address of the peer; asked once. */
@@ -148,7 +128,7 @@ export class ClientConnection implements Waiter, ProxiedClient {
 
   closed(): void {
     this.disarm();
-    this.socket[owner] = undefined;
+    forget(this.socket);
     this.#closing = true;
     const request = this.#request;
     this.#request = null;
@@ -256,12 +236,7 @@ export class ClientConnection implements Waiter, ProxiedClient {
     const { lane, socket } = this;
     lane.plane.countHandover(reason);
     this.disarm();
-    socket[owner] = undefined;
-    socket.off('data', onData);
-    socket.off('end', onEnd);
-    socket.off('drain', onDrain);
-    socket.off('error', onError);
-    socket.off('close', onClose);
+    disown(socket);
     socket.pause();
     if (bytes !== null) socket.unshift(bytes);
     lane.general.emit('connection', socket);
@@ -272,9 +247,7 @@ export class ClientConnection implements Waiter, ProxiedClient {
   #refuse(code: 'REQUEST_INVALID' | 'REQUEST_TIMEOUT'): void {
     const { plane } = this.lane;
     plane.countUnrouted(code);
-    const about = { id: '', accept: '', retryAfterSeconds: 1, close: true };
-    const answer = ownAnswer(code, { ...about, date: plane.clock.date() });
-    this.socket.write(wireForm(answer), 'latin1');
+    this.socket.write(answerToNoRequest(code, plane.clock.date()), 'latin1');
     this.#end();
   }
 
@@ -307,24 +280,4 @@ function fits(extra: number, policy: Policy): boolean {
 
 function whyNot(extra: number): Reason {
   return extra > head.bodyBytes ? 'pipelined' : 'size';
-}
-
-function onData(this: Owned, bytes: Buffer): void {
-  this[owner]?.received(bytes);
-}
-
-function onEnd(this: Owned): void {
-  this[owner]?.clientEnded();
-}
-
-function onDrain(this: Owned): void {
-  this[owner]?.drained();
-}
-
-function onError(): void {
-  // 'close' follows, and says all there is to say.
-}
-
-function onClose(this: Owned): void {
-  this[owner]?.closed();
 }

@@ -7,34 +7,35 @@
  * answered.
  */
 import { Fault, type FaultCode } from '../../errors.ts';
-import type { RetryReason } from '../accounting/counters.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { ownAnswer } from '../answers.ts';
 import type { Cut, Ending, Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
-import { Deadline } from '../deadlines.ts';
-import { requestHeaders } from '../headers.ts';
+import {
+  afterCut,
+  afterHalfClose,
+  afterSilence,
+  answerToLoss,
+  avoidsTarget,
+  blamesTarget,
+  type Loss,
+  mayRetry,
+  type Progress,
+} from '../failurePolicy.ts';
+import { HalfCloseProbe } from '../halfCloseProbe.ts';
 import type { Service } from '../service.ts';
+import { withLines } from './headText.ts';
 import type { LaneContext } from './laneContext.ts';
 import type { RequestHead, RequestHeadCache } from './request.ts';
-import {
-  type AnsweredClient,
-  flat,
-  type Recipient,
-  ResponseRelay,
-  withLines,
-} from './responseRelay.ts';
+import { acceptOf, linesForTarget } from './requestLines.ts';
+import { type AnsweredClient, type Recipient, ResponseRelay } from './responseRelay.ts';
 import type { Receiver, Upstream } from './upstream.ts';
 
 /**
- * waiting: for a place; connecting; asked: the request is on its way, the delivery waits or runs;
+ * waiting: for a place; connecting; asked: the request is on its way, and the relay has its answer;
  * over.
  */
 type Phase = 'waiting' | 'connecting' | 'asked' | 'over';
-
-/** A client that shut its side is asked so often whether it is still there. */
-const probeAfterMs = 250;
-const probeEveryMs = 1_000;
 
 /** The connection of the client whose request it is. */
 export interface ProxiedClient extends AnsweredClient {
@@ -49,9 +50,6 @@ export interface ProxiedClient extends AnsweredClient {
   /** The exchange is over. @param keep the connection may carry another. */
   done(keep: boolean): void;
 }
-
-/** Stands for the id in lines that are kept; no header holds a line feed. */
-const idMark = '\n\n';
 
 export class ProxiedRequest implements Receiver, Recipient {
   readonly #connection: ProxiedClient;
@@ -68,7 +66,7 @@ export class ProxiedRequest implements Receiver, Recipient {
   /** Body that came before it could be sent. */
   #held: Buffer | null = null;
   #paused = false;
-  #probe: Deadline | null = null;
+  #probe: HalfCloseProbe | null = null;
 
   constructor(connection: ProxiedClient, exchange: Exchange, service: Service, head: RequestHead) {
     this.#connection = connection;
@@ -109,12 +107,13 @@ export class ProxiedRequest implements Receiver, Recipient {
 
   /** The client has shut its side, behind a whole request; it may still want the answer. */
   clientEnded(): void {
-    if (this.#exchange.lease?.kind === 'sse') {
-      // An event stream has no end to wait for: who shuts a side has left.
+    const kind = this.#exchange.lease?.kind ?? null;
+    const next = afterHalfClose(kind, !this.#unanswered, '1.1');
+    if (next === 'break') {
       this.#connection.destroy();
-    } else if (this.#unanswered) {
-      this.#probe = new Deadline({ expired: () => this.#ask() });
-      this.#connection.lane.deadlines.arm(this.#probe, probeAfterMs);
+    } else if (next === 'probe') {
+      const { deadlines } = this.#connection.lane;
+      this.#probe = new HalfCloseProbe(deadlines, () => this.#ask());
     }
   }
 
@@ -130,9 +129,10 @@ export class ProxiedRequest implements Receiver, Recipient {
     } else if (this.#relay.state !== 'awaiting') {
       this.#relay.stalled();
     } else if (this.#phase === 'asked') {
-      const clientsTurn = this.#connection.bodyLeft > 0 && this.#upstream?.full !== true;
-      if (!clientsTurn) this.#exchange.failed();
-      this.#fail(clientsTurn ? 'REQUEST_TIMEOUT' : 'UPSTREAM_TIMEOUT');
+      const full = this.#upstream?.full === true;
+      const next = afterSilence(this.#connection.bodyLeft > 0, full);
+      if (next === 'silent') this.#lost(next);
+      else this.#fail(next);
     }
   }
 
@@ -173,8 +173,7 @@ export class ProxiedRequest implements Receiver, Recipient {
   }
 
   malformed(): void {
-    this.#exchange.failed();
-    this.#fail('UPSTREAM_MALFORMED');
+    this.#lost('malformed');
   }
 
   broken(code: FaultCode): void {
@@ -252,43 +251,13 @@ export class ProxiedRequest implements Receiver, Recipient {
     const upstream = this.#upstream;
     if (upstream === null) return;
     const { method, path } = this.#exchange;
+    const lines = linesForTarget(this.#raw, this.#known, this.#exchange, this.#connection);
     const held = this.#held;
     this.#held = null;
     this.#phase = 'asked';
-    upstream.write(`${method} ${path} HTTP/1.1\r\n${this.#lines()}`, held);
+    upstream.write(`${method} ${path} HTTP/1.1\r\n${lines}`, held);
     if (!upstream.full && this.#paused) this.drained();
     this.#armForAnswer();
-  }
-
-  /** Header lines for the target, up to the empty one. */
-  #lines(): string {
-    const { id } = this.#exchange;
-    const known = this.#known;
-    if (known === null) return this.#linesWith(id);
-    const { trusted } = this.#connection;
-    if (known.sent === null || known.sent.trusted !== trusted) {
-      const text = flat(this.#linesWith(idMark));
-      const at = text.indexOf(idMark);
-      const behind = text.slice(at + idMark.length);
-      known.sent = { before: text.slice(0, at), behind, trusted };
-    }
-    return known.sent.before + id + known.sent.behind;
-  }
-
-  #linesWith(id: string): string {
-    const { proto, trusted } = this.#connection;
-    const { host, client } = this.#exchange;
-    const headers = requestHeaders(this.#raw, {
-      client,
-      trusted,
-      proto,
-      host,
-      id,
-      version: '1.1',
-      chunked: false,
-      upgrade: false,
-    });
-    return withLines('', headers);
   }
 
   /** While the body comes, silence counts; from its end on, the wait for an answer. */
@@ -298,32 +267,31 @@ export class ProxiedRequest implements Receiver, Recipient {
     this.#connection.arm(this.#connection.bodyLeft > 0 ? idleMs : responseMs);
   }
 
-  /** The connection to the target is lost, or was never made, before an answer. */
-  #lost(reason: RetryReason | 'broken'): void {
+  /** The target is lost before an answer: the request goes elsewhere, or is answered. */
+  #lost(loss: Loss): void {
     const exchange = this.#exchange;
     this.#dropUpstream();
-    if (reason !== 'stale') exchange.failed();
-    const body = !this.#hasBody ? 'none' : reason === 'connect' ? 'unread' : 'read';
-    if (reason !== 'broken' && exchange.mayRetry(reason, body)) {
-      this.#claim(exchange.retry(reason));
-    } else if (reason === 'connect') {
-      this.#fail(exchange.lease?.panic ? 'NO_HEALTHY_TARGET' : 'UPSTREAM_UNREACHABLE');
+    if (blamesTarget(loss)) exchange.failed();
+    const body = !this.#hasBody ? 'none' : loss === 'connect' ? 'unread' : 'read';
+    if (mayRetry(loss, exchange, body)) {
+      const lost = exchange.retry(loss);
+      this.#claim(avoidsTarget(loss) ? lost : undefined);
     } else {
-      this.#fail('UPSTREAM_RESET');
+      this.#fail(answerToLoss(loss, exchange.lease?.panic === true));
     }
   }
 
   /** Answers for the target. Only where nothing of an answer was passed on. */
   #fail(code: FaultCode): void {
     const exchange = this.#exchange;
-    const delivery = this.#relay;
+    const relay = this.#relay;
     this.#dropUpstream();
-    delivery.close = this.mustClose() || this.#connection.bodyLeft > 0;
+    relay.close = this.mustClose() || this.#connection.bodyLeft > 0;
     const answer = ownAnswer(code, {
       id: exchange.id,
-      accept: this.#accept(),
+      accept: acceptOf(this.#raw),
       retryAfterSeconds: this.#service.policy.retryAfterSeconds,
-      close: delivery.close,
+      close: relay.close,
       date: this.#connection.lane.plane.clock.date(),
     });
     exchange.status = answer.status;
@@ -331,29 +299,32 @@ export class ProxiedRequest implements Receiver, Recipient {
     const head = withLines(`HTTP/1.1 ${answer.status} ${answer.reason}\r\n`, answer.headers);
     const body = exchange.method === 'HEAD' ? '' : answer.body;
     exchange.bytesOut += body.length;
-    delivery.write(head + body);
+    relay.write(head + body);
   }
 
-  /**
-   * An interim answer is harmless to a client that waits, and is answered with a reset where nobody
-   * is.
-   */
-  #ask(): void {
-    if (this.#probe === null || !this.#unanswered) return;
+  /** Whether the client is there. @returns false: the answer says it. */
+  #ask(): boolean {
+    if (!this.#unanswered) return false;
     this.#connection.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
-    this.#connection.lane.deadlines.arm(this.#probe, probeEveryMs);
+    return true;
   }
 
   #cut(why: Cut): void {
     if (this.#phase === 'over') return;
-    if (this.#unanswered) {
-      this.#fail(why === 'shutdown' ? 'SHUTTING_DOWN' : 'UPSTREAM_TIMEOUT');
-    } else if (this.#relay.mayEndHere) {
+    const next = afterCut(why, this.#progress);
+    if (next === 'end') {
       this.#relay.endHere();
-    } else {
+    } else if (next === 'break') {
       this.#connection.destroy();
       this.#over('cut', false);
+    } else {
+      this.#fail(next);
     }
+  }
+
+  get #progress(): Progress {
+    if (this.#unanswered) return 'unanswered';
+    return this.#relay.mayEndHere ? 'endable' : 'answering';
   }
 
   #over(ending: Ending, keep: boolean): void {
@@ -362,7 +333,7 @@ export class ProxiedRequest implements Receiver, Recipient {
     this.#cancelWait?.();
     this.#relay.abandon();
     this.#dropUpstream();
-    if (this.#probe !== null) this.#connection.lane.deadlines.disarm(this.#probe);
+    this.#probe?.end();
     if (this.#paused) this.#connection.socket.resume();
     this.#exchange.finish(ending);
     this.#connection.done(keep);
@@ -377,12 +348,5 @@ export class ProxiedRequest implements Receiver, Recipient {
   #pauseClient(): void {
     this.#paused = true;
     this.#connection.socket.pause();
-  }
-
-  #accept(): string {
-    for (let at = this.#raw.length - 2; at >= 0; at -= 2) {
-      if (this.#raw[at]?.toLowerCase() === 'accept') return this.#raw[at + 1] ?? '';
-    }
-    return '';
   }
 }

@@ -7,8 +7,12 @@
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import type { Exchange } from '../accounting/exchange.ts';
-import { responseHeaders, trailerPairs } from '../headers.ts';
+import { afterStall } from '../failurePolicy.ts';
+import { responseHeaders } from '../headers.ts';
+import { trailerPairs } from '../trailers.ts';
 import { BodyScanner } from './bodyScanner.ts';
+import { writeChunk, writePart } from './bodyWriter.ts';
+import { flat, withLines } from './headText.ts';
 import {
   emptyResponseHead,
   parseResponse,
@@ -51,11 +55,6 @@ export interface Recipient {
 /** awaiting: no head has come; answering: it was passed on; flushing: all of it was; over. */
 type State = 'awaiting' | 'answering' | 'flushing' | 'over';
 
-/**
- * Bodies up to there are joined to the head as text: one small write is cheaper than a gathered
- * one.
- */
-const joinBytesMax = 4096;
 /** A first look for the end of a head takes so much; most are shorter. */
 const headGuessBytes = 2048;
 const interimMax = 16;
@@ -155,16 +154,16 @@ export class ResponseRelay {
   /** Nothing moved for as long as it may: it is the target's fault, or the client's. */
   stalled(): void {
     const waiting = this.#connection.socket.writableLength;
-    if (waiting > 0) {
-      const moves = waiting !== this.#waitingBytes;
-      this.#waitingBytes = waiting;
-      // The client took some of it since the last look, or this is the first.
-      if (moves) this.moved();
-      else this.#connection.destroy();
-      return;
+    const next = afterStall(waiting > 0, waiting !== this.#waitingBytes);
+    this.#waitingBytes = waiting;
+    if (next === 'wait') {
+      this.moved();
+    } else if (next === 'break') {
+      this.#connection.destroy();
+    } else {
+      this.#exchange.failed();
+      this.#recipient.broken(next);
     }
-    this.#exchange.failed();
-    this.#recipient.broken('UPSTREAM_TIMEOUT');
   }
 
   /** Nothing more is to be done. */
@@ -284,8 +283,7 @@ export class ResponseRelay {
     }
     const { passable } = follower;
     this.#exchange.bytesOut += passable;
-    if (this.#chunks) this.#passChunk(before, bytes, from, passable);
-    else this.#pass(before, bytes, from, passable);
+    this.#pass(before, bytes, from, passable);
     if (followed === 'ended') {
       const { trailers } = follower;
       const tail = trailers === null ? '' : trailerLines(trailers);
@@ -295,43 +293,14 @@ export class ResponseRelay {
     return !(socket.writableLength > 0 && socket.writableNeedDrain);
   }
 
-  /**
-   * A body that ends with its connection goes on in chunks: the client's connection may live on.
-   */
-  #passChunk(before: string, bytes: Buffer, from: number, length: number): void {
-    const { socket } = this.#connection;
-    if (length === 0) {
-      if (before !== '') socket.write(before, 'latin1');
-      return;
-    }
-    socket.cork();
-    this.#pass(`${before}${length.toString(16)}\r\n`, bytes, from, length);
-    socket.write('\r\n', 'latin1');
-    socket.uncork();
-    if (socket.writableLength > 0) this.#recipient.keepBuffer();
-  }
-
+  /** Passes bytes on; where the system did not take them at once, they are read again later. */
   #pass(before: string, bytes: Buffer, from: number, length: number): void {
     const { socket } = this.#connection;
-    if (length === 0) {
-      if (before !== '') socket.write(before, 'latin1');
-      return;
-    }
-    if (before !== '' && length <= joinBytesMax) {
-      socket.write(before + bytes.toString('latin1', from, from + length), 'latin1');
-      return;
-    }
-    const part = bytes.subarray(from, from + length);
-    if (before === '') {
-      socket.write(part);
-    } else {
-      socket.cork();
-      socket.write(before, 'latin1');
-      socket.write(part);
-      socket.uncork();
-    }
-    // Where the kernel did not take all, what is left is read from this very buffer later.
-    if (socket.writableLength > 0) this.#recipient.keepBuffer();
+    const writing =
+      this.#chunks && length > 0
+        ? writeChunk(socket, before, bytes, from, length)
+        : writePart(socket, before, bytes, from, length);
+    if (writing) this.#recipient.keepBuffer();
   }
 
   /**
@@ -377,18 +346,6 @@ function readHead(
   if (verdict !== 'partial' || guess === to) return verdict;
   const most = Math.min(to, from + responseHeadBytesMax + 1);
   return parseResponse(bytes.toString('latin1', from, most), method, head);
-}
-
-/** A head: `start` is its first line, `headers` are names and values in turn. */
-export function withLines(start: string, headers: readonly string[]): string {
-  let text = start;
-  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  return `${text}\r\n`;
-}
-
-/** The same text in one piece of its own: it is written often, and keeps nothing else in memory. */
-export function flat(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 function trailerLines(raw: readonly string[]): string {

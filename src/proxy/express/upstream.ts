@@ -9,6 +9,7 @@ import net from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Upstreams } from '../balancing/upstreams.ts';
+import { upstreamIdleMax, upstreamIdleMs, upstreamIdleMsMax } from '../connectionLimits.ts';
 import { ResponseHeadCache } from './responseHeadCache.ts';
 
 /** Whoever has a connection at the moment hears what becomes of it. */
@@ -24,14 +25,6 @@ export interface Receiver {
   closed(error: Error | null): void;
 }
 
-/**
- * Node closes idle connections after 5 s, most others later: a connection is given up before that.
- */
-const idleMsMax = 4_000;
-/** A target's own word is taken with so much to spare. */
-const idleMarginMs = 1_000;
-/** Idle connections kept for one target; more than that are of no use to two cores. */
-const idleMax = 256;
 const sweepEveryMs = 1_000;
 /** One read takes at most so much: a large answer moves in few calls. */
 const readBytes = 64 * 1024;
@@ -50,7 +43,7 @@ export class Upstream {
   reused = false;
   /** When it became idle, and how long it may stay so. */
   idleSinceMs = 0;
-  idleForMs = idleMsMax;
+  idleForMs = upstreamIdleMsMax;
 
   constructor(pool: UpstreamPool, target: Target, receiver: Receiver) {
     this.#pool = pool;
@@ -128,7 +121,7 @@ export class Upstream {
    */
   giveBack(keepsForMs: number): void {
     this.#receiver = null;
-    this.idleForMs = keepsForMs === 0 ? idleMsMax : Math.min(idleMsMax, keepsForMs - idleMarginMs);
+    this.idleForMs = keepsForMs === 0 ? upstreamIdleMsMax : upstreamIdleMs(keepsForMs);
     this.#pool.keep(this);
   }
 
@@ -218,7 +211,7 @@ export class UpstreamPool implements Upstreams {
       stack = [];
       this.#idle.set(upstream.target, stack);
     }
-    if (this.#over || upstream.idleForMs <= 0 || stack.length >= idleMax) {
+    if (this.#over || upstream.idleForMs <= 0 || stack.length >= upstreamIdleMax) {
       upstream.destroy();
       return;
     }

@@ -9,15 +9,7 @@ import { Agent } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Target } from '../balancing/target.ts';
 import type { Upstreams } from '../balancing/upstreams.ts';
-
-/**
- * Node closes idle connections after 5 s, most others later: a connection is given up before that.
- */
-const idleMsMax = 4_000;
-/** A target's own word (`Keep-Alive: timeout=`) is taken with so much to spare. */
-const idleMarginMs = 1_000;
-/** Idle connections kept for one target. */
-const idleMax = 256;
+import { upstreamIdleMax, upstreamIdleMs, upstreamIdleMsMax } from '../connectionLimits.ts';
 
 export class AgentUpstreams implements Upstreams {
   readonly agent: Agent = new KeepingAgent();
@@ -35,8 +27,7 @@ export class AgentUpstreams implements Upstreams {
 /** How long an answer lets its connection be kept; 0: not at all. */
 function idleMsOf(hint: string | undefined): number {
   const seconds = hint === undefined ? null : /^timeout=(\d{1,6})/.exec(hint);
-  if (seconds === null) return idleMsMax;
-  return Math.max(0, Math.min(idleMsMax, Number(seconds[1]) * 1000 - idleMarginMs));
+  return seconds === null ? upstreamIdleMsMax : upstreamIdleMs(Number(seconds[1]) * 1000);
 }
 
 /** Ends a kept connection that spoke unasked. */
@@ -46,7 +37,7 @@ function spoke(this: Socket): void {
 
 class KeepingAgent extends Agent {
   constructor() {
-    super({ keepAlive: true, maxFreeSockets: idleMax, scheduling: 'lifo' });
+    super({ keepAlive: true, maxFreeSockets: upstreamIdleMax, scheduling: 'lifo' });
   }
 
   /**

@@ -7,6 +7,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
+import { lingerMs } from '../connectionLimits.ts';
 import { Deadline, type Deadlines } from '../deadlines.ts';
 import { clientAddress } from '../trustedProxies.ts';
 
@@ -23,12 +24,6 @@ export interface Underway {
   /** The client shut its side; it may still want the answer. */
   clientEnded(): void;
 }
-
-/**
- * How long a connection that we ended is still read from, so that the client can read our last
- * answer.
- */
-const lingerMs = 2_000;
 
 export class ClientConnection {
   readonly socket: Duplex;

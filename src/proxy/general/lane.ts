@@ -9,7 +9,8 @@ import http, { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
-import { ownAnswer, wireForm } from '../answers.ts';
+import { answerToNoRequest } from '../answers.ts';
+import { headMsMax, keepAliveMs } from '../connectionLimits.ts';
 import { Deadlines } from '../deadlines.ts';
 import type { Plane } from '../plane.ts';
 import { TrustedProxies } from '../trustedProxies.ts';
@@ -28,11 +29,7 @@ export interface GeneralLane {
  * The parser's bound; the largest that the config allows a service, and some for the request line.
  */
 const headBytesMax = 272 * 1024;
-/** From the first byte of a connection, or of a request on it, to the last of its head. */
-const headMsMax = 10_000;
 const headCheckEveryMs = 1_000;
-/** Above the 60 s after which most load balancers and clients give up an idle connection. */
-const idleMsMax = 75_000;
 
 /** @param deadlines shared with the express lane. */
 export function createGeneralLane(
@@ -54,7 +51,7 @@ export function createGeneralLane(
     connectionsCheckingInterval: headCheckEveryMs,
     // Bodies are limited by silence, not by total time.
     requestTimeout: 0,
-    keepAliveTimeout: idleMsMax,
+    keepAliveTimeout: keepAliveMs,
     insecureHTTPParser: false,
     requireHostHeader: false,
     joinDuplicateHeaders: false,
@@ -98,9 +95,7 @@ export function createGeneralLane(
     }
     connection.spoil(code, error.code === 'HPE_INVALID_EOF_STATE', () => {
       plane.countUnrouted(code);
-      const date = plane.clock.date();
-      const about = { id: '', accept: '', retryAfterSeconds: 1, close: true, date };
-      connection.endWith(wireForm(ownAnswer(code, about)));
+      connection.endWith(answerToNoRequest(code, plane.clock.date()));
     });
   });
   // Node begins to look after slow heads when it listens, and this server need never listen itself.

@@ -7,24 +7,27 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault, type FaultCode } from '../../errors.ts';
-import type { RetryReason } from '../accounting/counters.ts';
 import { Exchange } from '../accounting/exchange.ts';
-import { ownAnswer } from '../answers.ts';
+import { ownAnswer, retryAfterSeconds } from '../answers.ts';
 import type { Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
+import { discardMs } from '../connectionLimits.ts';
 import { Deadline } from '../deadlines.ts';
+import {
+  afterHalfClose,
+  answerToLoss,
+  avoidsTarget,
+  type BodyState,
+  blamesTarget,
+  type Loss,
+  mayRetry,
+} from '../failurePolicy.ts';
+import { HalfCloseProbe } from '../halfCloseProbe.ts';
 import type { Service } from '../service.ts';
 import { type ValidRequest, validateRequest } from '../validateRequest.ts';
 import type { ClientConnection, Underway } from './clientConnection.ts';
 import type { LaneContext } from './laneContext.ts';
-import type { BodyState } from './upload.ts';
 import { type SentRequest, UpstreamRequest } from './upstreamRequest.ts';
-
-/** A client that shut its side is asked so often whether it is still there. */
-const probeAfterMs = 250;
-const probeEveryMs = 1_000;
-/** What Retry-After says where no service says it. */
-const retryAfterSeconds = 1;
 
 export class ProxiedRequest implements Underway, SentRequest {
   readonly around: LaneContext;
@@ -41,7 +44,7 @@ export class ProxiedRequest implements Underway, SentRequest {
   #service: Service | null = null;
   #attempt: UpstreamRequest | null = null;
   #cancelWait: (() => void) | null = null;
-  #probe: Deadline | null = null;
+  #probe: HalfCloseProbe | null = null;
   #over = false;
 
   constructor(
@@ -102,22 +105,18 @@ export class ProxiedRequest implements Underway, SentRequest {
     else this.#claim(this.service);
   }
 
-  /**
-   * A try failed before the client got anything: the request goes to another target, or is
-   * answered.
-   *
-   * @param reason null: nothing to retry.
-   */
-  attemptFailed(reason: RetryReason | null, code: FaultCode): void {
-    const { exchange, service } = this;
+  /** A try lost its target before the client got anything: it is tried again, or answered. */
+  lost(loss: Loss): void {
+    const { exchange } = this;
     this.#attempt = null;
+    if (blamesTarget(loss)) exchange.failed();
     if (this.#over) return;
-    if (reason !== null && exchange.mayRetry(reason, this.body)) {
-      this.#claim(service, exchange.retry(reason));
-      return;
+    if (mayRetry(loss, exchange, this.body)) {
+      const lost = exchange.retry(loss);
+      this.#claim(this.service, avoidsTarget(loss) ? lost : undefined);
+    } else {
+      this.answer(answerToLoss(loss, exchange.lease?.panic === true));
     }
-    const down = exchange.lease?.panic === true && code === 'UPSTREAM_UNREACHABLE';
-    this.answer(down ? 'NO_HEALTHY_TARGET' : code);
   }
 
   /** Answers ourselves, or breaks off where an answer has begun. */
@@ -153,7 +152,7 @@ export class ProxiedRequest implements Underway, SentRequest {
   }
 
   /**
-   * Says nothing of the connection where HTTP/1.1 needs nothing said. ProxiedRequest it before `writeHead`.
+   * Says nothing of the connection where HTTP/1.1 needs nothing said. Call it before `writeHead`.
    */
   keepAlive(headers: string[]): void {
     if (this.version === '1.0') headers.push('Connection', 'keep-alive');
@@ -178,12 +177,11 @@ export class ProxiedRequest implements Underway, SentRequest {
 
   clientEnded(): void {
     if (this.#over || this.tunnelHead !== null) return;
-    // An event stream has no end to wait for: who shuts a side has left.
-    if (this.exchange.lease?.kind === 'sse') {
-      this.abort();
-    } else if (!this.res.headersSent && this.version === '1.1') {
-      this.#probe = new Deadline({ expired: () => this.#ask() });
-      this.around.deadlines.arm(this.#probe, probeAfterMs);
+    const kind = this.exchange.lease?.kind ?? null;
+    const next = afterHalfClose(kind, this.res.headersSent, this.version);
+    if (next === 'break') this.abort();
+    else if (next === 'probe') {
+      this.#probe = new HalfCloseProbe(this.around.deadlines, () => this.#ask());
     }
   }
 
@@ -191,10 +189,10 @@ export class ProxiedRequest implements Underway, SentRequest {
   closed(): void {
     if (this.#over) return;
     this.#over = true;
-    const { exchange, res, around } = this;
+    const { exchange, res } = this;
     this.#cancelWait?.();
     this.#attempt?.drop();
-    if (this.#probe !== null) around.deadlines.disarm(this.#probe);
+    this.#probe?.end();
     const well = res.writableFinished || exchange.fault !== null || exchange.status === 101;
     exchange.finish(well ? 'finished' : 'clientAborted');
     if (this.unread && !this.connection.socket.destroyed) this.#discard();
@@ -234,14 +232,11 @@ export class ProxiedRequest implements Underway, SentRequest {
     this.#attempt.start();
   }
 
-  /**
-   * An interim answer is harmless to a client that waits, and is answered with a reset where nobody
-   * is.
-   */
-  #ask(): void {
-    if (this.#over || this.res.headersSent || this.#probe === null) return;
+  /** Whether the client is there. @returns false: the answer says it. */
+  #ask(): boolean {
+    if (this.#over || this.res.headersSent) return false;
     this.res.writeContinue();
-    this.around.deadlines.arm(this.#probe, probeEveryMs);
+    return true;
   }
 
   /**
@@ -258,9 +253,6 @@ export class ProxiedRequest implements Underway, SentRequest {
     req.resume();
   }
 }
-
-/** How long a client may go on sending a body that nobody waits for any more. */
-const discardMs = 10_000;
 
 /** What goes wrong with an answer shows when it closes. */
 function ignore(): void {}

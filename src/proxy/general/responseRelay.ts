@@ -6,9 +6,10 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { FaultCode } from '../../errors.ts';
 import type { Exchange } from '../accounting/exchange.ts';
-import { responseHeaders, trailerPairs } from '../headers.ts';
+import { afterStall } from '../failurePolicy.ts';
+import { responseHeaders } from '../headers.ts';
+import { trailerPairs } from '../trailers.ts';
 
 /** The request that is answered, as the relay of its answer sees it. */
 export interface AnsweredRequest {
@@ -25,7 +26,7 @@ export interface AnsweredRequest {
   /** Ends the client's connection at once: it must not take what it got for the whole. */
   abort(): void;
   /** What came is no answer; the client got nothing of it. */
-  attemptFailed(reason: null, code: FaultCode): void;
+  lost(loss: 'malformed'): void;
 }
 
 /** The try whose answer it is: it watches over silence, and ends the connection to the target. */
@@ -132,16 +133,16 @@ export class ResponseRelay {
   stalled(): void {
     const { res, connection, exchange } = this.#call;
     const waiting = res.writableLength + connection.socket.writableLength;
-    if (this.#ended || res.writableNeedDrain) {
-      const moves = waiting !== this.#waitingBytes;
-      this.#waitingBytes = waiting;
-      // The client took some of it since the last look, or this is the first.
-      if (moves) this.#attempt.moved(true);
-      else this.#call.abort();
+    const next = afterStall(this.#ended || res.writableNeedDrain, waiting !== this.#waitingBytes);
+    this.#waitingBytes = waiting;
+    if (next === 'wait') {
+      this.#attempt.moved(true);
       return;
     }
-    exchange.fault = 'UPSTREAM_TIMEOUT';
-    exchange.failed();
+    if (next !== 'break') {
+      exchange.fault = next;
+      exchange.failed();
+    }
     this.#call.abort();
   }
 
@@ -181,7 +182,7 @@ export class ResponseRelay {
     } catch {
       this.#ended = true;
       this.#attempt.drop();
-      call.attemptFailed(null, 'UPSTREAM_MALFORMED');
+      call.lost('malformed');
       return false;
     }
   }

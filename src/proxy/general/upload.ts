@@ -7,10 +7,8 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
-import { trailerPairs } from '../headers.ts';
-
-/** How much of the request's body was read from the client. */
-export type BodyState = 'none' | 'unread' | 'read';
+import type { BodyState } from '../failurePolicy.ts';
+import { trailerPairs } from '../trailers.ts';
 
 /** The request whose body it is. */
 export interface UploadedRequest {

@@ -9,9 +9,9 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
-import type { RetryReason } from '../accounting/counters.ts';
 import type { Cut, Lease } from '../balancing/lease.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
+import { afterCut, afterSilence, type Loss, type Progress } from '../failurePolicy.ts';
 import { requestHeaders, responseHeaders } from '../headers.ts';
 import type { Service } from '../service.ts';
 import { AgentUpstreams } from './agentUpstreams.ts';
@@ -30,8 +30,8 @@ export interface SentRequest extends AnsweredRequest, TunneledRequest, UploadedR
   owesContinue: boolean;
   /** Answers ourselves. */
   answer(code: FaultCode): void;
-  /** The try failed before the client got anything. @param reason null: nothing to retry. */
-  attemptFailed(reason: RetryReason | null, code: FaultCode): void;
+  /** The try lost its target before the client got anything. */
+  lost(loss: Loss): void;
 }
 
 type Phase = 'connect' | 'upload' | 'answer' | 'download';
@@ -83,7 +83,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
       around.forwarder.send(this, lease.target, exchange.retries > 0 ? false : kept.agent);
     } catch (thrown) {
       if (!isBadHeader(thrown)) throw thrown;
-      this.#fail(null, 'REQUEST_INVALID', false);
+      this.#fail('REQUEST_INVALID');
     }
   }
 
@@ -141,7 +141,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     }
     const encoding = answer.headers['transfer-encoding'];
     if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') {
-      this.#fail(null, 'UPSTREAM_MALFORMED', true);
+      this.#lost('malformed');
       return;
     }
     this.#call.exchange.answered();
@@ -154,26 +154,25 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     // Behind an answer it is the answer's end that says whether it was whole.
     if (this.#over || this.#relay !== null) return;
     if (this.#phase === 'connect') {
-      this.#fail('connect', 'UPSTREAM_UNREACHABLE', true);
+      this.#lost('connect');
     } else if (error.code?.startsWith('HPE_')) {
-      this.#fail(null, 'UPSTREAM_MALFORMED', true);
+      this.#lost('malformed');
     } else {
-      // That a kept connection was closed is nobody's failure.
-      const stale = this.#request?.reusedSocket === true;
-      this.#fail(stale ? 'stale' : 'reset', 'UPSTREAM_RESET', !stale);
+      this.#lost(this.#request?.reusedSocket === true ? 'stale' : 'reset');
     }
   }
 
   expired(): void {
     if (this.#over) return;
     if (this.#phase === 'connect') {
-      this.#fail('connect', 'UPSTREAM_UNREACHABLE', true);
+      this.#lost('connect');
     } else if (this.#phase === 'download') {
       this.#relay?.stalled();
-    } else if (this.#phase === 'answer' || this.#request?.writableNeedDrain) {
-      this.#fail(null, 'UPSTREAM_TIMEOUT', true);
     } else {
-      this.#fail(null, 'REQUEST_TIMEOUT', false);
+      const full = this.#request?.writableNeedDrain === true;
+      const next = afterSilence(this.#phase === 'upload', full);
+      if (next === 'silent') this.#lost(next);
+      else this.#fail(next);
     }
   }
 
@@ -227,7 +226,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
   }
 
   bodyTooLarge(): void {
-    this.#fail(null, 'BODY_TOO_LARGE', false);
+    this.#fail('BODY_TOO_LARGE');
   }
 
   /** The target has the whole request, as far as we can tell: the wait for its answer begins. */
@@ -274,27 +273,34 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
   }
 
   #cut(why: Cut): void {
-    const call = this.#call;
+    const next = afterCut(why, this.#progress);
     if (this.#tunnel !== null) {
       this.#tunnel.close();
       return;
     }
     if (this.#over) return;
-    if (this.#relay !== null) {
-      const relay = this.#relay;
-      if (relay.mayEndHere) relay.end();
-      else call.abort();
-      this.drop();
-      return;
-    }
+    if (next === 'end') this.#relay?.end();
+    else if (next === 'break') this.#call.abort();
     this.drop();
-    call.answer(why === 'shutdown' ? 'SHUTTING_DOWN' : 'UPSTREAM_TIMEOUT');
+    if (next !== 'end' && next !== 'break') this.#call.answer(next);
   }
 
-  #fail(reason: RetryReason | null, code: FaultCode, blame: boolean): void {
+  get #progress(): Progress {
+    if (this.#tunnel !== null) return 'tunnel';
+    if (this.#relay === null) return 'unanswered';
+    return this.#relay.mayEndHere ? 'endable' : 'answering';
+  }
+
+  /** The target is lost: the request goes elsewhere, or is answered. */
+  #lost(loss: Loss): void {
     this.drop();
-    if (blame) this.#call.exchange.failed();
-    this.#call.attemptFailed(reason, code);
+    this.#call.lost(loss);
+  }
+
+  /** It is the request that cannot be sent on: no target is to blame. */
+  #fail(code: FaultCode): void {
+    this.drop();
+    this.#call.answer(code);
   }
 
   #arm(delayMs: number): void {
