@@ -8,11 +8,8 @@ import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { afterStall } from '../failurePolicy.ts';
-import { responseHeaders } from '../headers.ts';
-import { trailerPairs } from '../trailers.ts';
 import { BodyScanner } from './bodyScanner.ts';
 import { writeChunk, writePart } from './bodyWriter.ts';
-import { flat, withLines } from './headText.ts';
 import {
   emptyResponseHead,
   parseResponse,
@@ -20,6 +17,7 @@ import {
   responseHeadBytesMax,
 } from './response.ts';
 import type { ResponseHeadCache } from './responseHeadCache.ts';
+import { interimLines, knownLines, linesForClient, trailerLines } from './responseLines.ts';
 
 /** The connection of the client that is answered. */
 export interface AnsweredClient {
@@ -209,13 +207,7 @@ export class ResponseRelay {
    */
   #interim(head: ResponseHead): void {
     if (head.status !== 103) return;
-    const headers = responseHeaders(head.raw, head.version, {
-      status: head.status,
-      chunked: false,
-      connection: null,
-    });
-    const text = withLines(`HTTP/1.1 ${head.status} ${head.reason}\r\n`, headers);
-    this.#connection.socket.write(text, 'latin1');
+    this.#connection.socket.write(interimLines(head), 'latin1');
   }
 
   /** @param heads knows this head; null: it was just read. */
@@ -236,7 +228,8 @@ export class ResponseRelay {
     this.#keeps = head.keeps;
     this.#chunks = framing === 'untilClose';
     this.close = this.#recipient.mustClose();
-    const text = heads === null || this.close ? this.#headText(head) : this.#knownText(head, heads);
+    const known = this.close ? null : heads;
+    const text = known === null ? linesForClient(head, this.close) : knownLines(head, known);
     if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
       return this.#messageEnded(text, at === length);
     }
@@ -250,23 +243,6 @@ export class ResponseRelay {
     this.#follower = new BodyScanner();
     this.#follower.begin(framing, head.bodyBytes);
     return this.#receivedBody(bytes, at, length, text);
-  }
-
-  #knownText(head: ResponseHead, heads: ResponseHeadCache): string {
-    if (heads.passed === '') heads.passed = flat(this.#headText(head));
-    return heads.passed;
-  }
-
-  #headText({ status, reason, version, raw, framing }: ResponseHead): string {
-    const chunked = framing === 'chunked' || framing === 'untilClose';
-    const headers = responseHeaders(raw, version, {
-      status,
-      chunked,
-      // HTTP/1.1 keeps a connection where nothing is said.
-      connection: this.close ? 'close' : null,
-    });
-    if (chunked) headers.push('Transfer-Encoding', 'chunked');
-    return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
   }
 
   /** @param before text that goes out in front: the head, or nothing. */
@@ -346,10 +322,4 @@ function readHead(
   if (verdict !== 'partial' || guess === to) return verdict;
   const most = Math.min(to, from + responseHeadBytesMax + 1);
   return parseResponse(bytes.toString('latin1', from, most), method, head);
-}
-
-function trailerLines(raw: readonly string[]): string {
-  let text = '';
-  for (const [name, value] of trailerPairs(raw)) text += `${name}: ${value}\r\n`;
-  return `${text}\r\n`;
 }

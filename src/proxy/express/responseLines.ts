@@ -1,0 +1,45 @@
+/**
+ * The lines of an answer as its client gets them: the head, interim heads, trailers.
+ *
+ * The rule this file keeps: a head that a target repeats is made once. It is kept only for a
+ * connection that goes on, so what it says of the connection is the same each time: nothing.
+ */
+import { responseHeaders } from '../headers.ts';
+import { trailerPairs } from '../trailers.ts';
+import { flat, withLines } from './headText.ts';
+import type { ResponseHead } from './response.ts';
+import type { ResponseHeadCache } from './responseHeadCache.ts';
+
+/** @param close the client's connection ends with this answer. */
+export function linesForClient(
+  { status, reason, version, raw, framing }: ResponseHead,
+  close: boolean,
+): string {
+  const chunked = framing === 'chunked' || framing === 'untilClose';
+  const headers = responseHeaders(raw, version, {
+    status,
+    chunked,
+    // HTTP/1.1 keeps a connection where nothing is said.
+    connection: close ? 'close' : null,
+  });
+  if (chunked) headers.push('Transfer-Encoding', 'chunked');
+  return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
+}
+
+/** The same for a head that came before, on a connection that goes on. */
+export function knownLines(head: ResponseHead, heads: ResponseHeadCache): string {
+  if (heads.passed === '') heads.passed = flat(linesForClient(head, false));
+  return heads.passed;
+}
+
+export function interimLines({ status, reason, version, raw }: ResponseHead): string {
+  const headers = responseHeaders(raw, version, { status, chunked: false, connection: null });
+  return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
+}
+
+/** What stands behind the last chunk. @param raw names and values in turn. */
+export function trailerLines(raw: readonly string[]): string {
+  let text = '';
+  for (const [name, value] of trailerPairs(raw)) text += `${name}: ${value}\r\n`;
+  return `${text}\r\n`;
+}
