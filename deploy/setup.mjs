@@ -6,7 +6,7 @@
  * says in one line what it does. `--build` builds in any case.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,12 +18,9 @@ if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
   fail(`Pointsman needs Node ${wanted.join('.')} or newer; this is ${process.versions.node}.`);
 }
 
-const installed = join(root, 'node_modules', '.package-lock.json');
-const lock = join(root, 'package-lock.json');
-// Not `npm ci`: it refuses a lock that lacks packages of other platforms, which not all registries
-// have.
-if (!existsSync(installed) || timeOf(lock) > timeOf(installed)) {
-  run('Installing dependencies', 'npm', ['install', '--no-audit', '--no-fund', '--loglevel=error']);
+// `ci` takes exactly what the lock names and never writes it, so that a clone stays clean.
+if (!isInstalled()) {
+  run('Installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
 const again = process.argv.includes('--build');
@@ -36,6 +33,31 @@ if (isStale(join(root, 'dist', 'main.js'), newest(join(root, 'src'), page))) {
 }
 if (isStale(join(root, 'dist', 'dashboard', 'index.html'), newest(page))) {
   run('Building the page', bin('vite'), ['build', '--logLevel', 'warn']);
+}
+
+/**
+ * Whether `node_modules` holds what the lock names, by npm's own record of it. Not by their times:
+ * `git` gives a lock a new one with every change of branch, and an install takes a minute. Packages
+ * of other platforms are named by the lock and left out by npm.
+ */
+function isInstalled() {
+  const here = packagesOf(join(root, 'node_modules', '.package-lock.json'));
+  const wanted = packagesOf(join(root, 'package-lock.json'));
+  return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
+    const found = here[path];
+    if (path === '') return true;
+    if (found === undefined) return optional === true;
+    return found.version === version && found.integrity === integrity;
+  });
+}
+
+/** @returns none where there is no such file, or where npm was ended while it wrote it. */
+function packagesOf(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages ?? {};
+  } catch {
+    return {};
+  }
 }
 
 function isStale(built, sourcesMs) {
