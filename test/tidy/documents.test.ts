@@ -90,6 +90,19 @@ test('every page of docs/ is one that the README leads to', () => {
   expect(pages.filter((path) => !reached.has(path) && !reached.has(dirname(path)))).toEqual([]);
 });
 
+test('what SECURITY.md says of http-proxy is said of the version that is pinned, and by tests that exist', () => {
+  const text = read('SECURITY.md');
+  const { dependencies } = JSON.parse(read('package.json'));
+  const suites = sources('test')
+    .map((source) => source.text)
+    .join('\n');
+  const named = [...text.matchAll(/Test: "([^"]+)"/g)].map((match) => match[1] ?? '');
+
+  expect(text).toContain(`http-proxy ${dependencies['http-proxy']}`);
+  expect(named.length).toBeGreaterThan(0);
+  expect(named.filter((name) => !suites.includes(name))).toEqual([]);
+});
+
 /** Everything that is written for readers. */
 function documents(): Source[] {
   const top = readdirSync(root).filter((name) => name.endsWith('.md'));
