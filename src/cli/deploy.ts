@@ -11,7 +11,7 @@ import type { Deployment } from '../control/model/state.ts';
 import { Fault } from '../errors.ts';
 import { otherColor } from '../wire.ts';
 import { type Context, give } from './context.ts';
-import { type Happening, happenings, isAway } from './eventStream.ts';
+import { isAway, type StreamItem, streamEvents } from './eventStream.ts';
 import { exits, Failure } from './exits.ts';
 import { progressOf } from './progress.ts';
 import { failureText, receiptText } from './receipt.ts';
@@ -62,7 +62,7 @@ export async function deploy(
     return exits.ok;
   }
   // It ends with the context: a generator that waits for an event cannot be told to return.
-  const stream = options.detach ? null : happenings(context, { service, after: null });
+  const stream = options.detach ? null : streamEvents(context, { service, after: null });
   // Opens it: what happens right after the call is then heard.
   await stream?.next();
   const reply = await context.client.call<Deployment>('POST', path, { body: order, generation });
@@ -75,7 +75,7 @@ export async function deploy(
 /** Follows it to where the command ends. @throws Failure */
 async function follow(
   context: Context,
-  stream: AsyncGenerator<Happening, never>,
+  stream: AsyncGenerator<StreamItem, never>,
   begun: Deployment,
   options: DeployOptions,
 ): Promise<Deployment> {
@@ -85,13 +85,13 @@ async function follow(
   try {
     progress.at(known);
     for (let next = stream.next(); !isOver(known, options); ) {
-      const happening = await Promise.race([next, waits.over(known)]);
-      if (happening === null) return known;
+      const item = await Promise.race([next, waits.over(known)]);
+      if (item === null) return known;
       next = stream.next();
       // It is awaited in the next round; until then its failure is nobody's.
       next.catch(() => {});
-      if (happening.done) break;
-      known = (await take(context, happening.value, known, progress)) ?? known;
+      if (item.done) break;
+      known = (await take(context, item.value, known, progress)) ?? known;
       progress.at(known);
     }
     return known;
@@ -105,16 +105,16 @@ async function follow(
 
 async function take(
   context: Context,
-  happening: Happening,
+  item: StreamItem,
   known: Deployment,
   progress: ReturnType<typeof progressOf>,
 ): Promise<Deployment | null> {
-  if (happening.kind === 'away') {
-    progress.away(happening.why);
+  if (item.kind === 'away') {
+    progress.away(item.why);
     return null;
   }
-  if (happening.kind === 'open') return readAgain(context, known.id);
-  const { event } = happening;
+  if (item.kind === 'open') return readAgain(context, known.id);
+  const { event } = item;
   if (event.type === 'deployment') {
     return event.deployment.id === known.id ? event.deployment : null;
   }

@@ -13,7 +13,7 @@ import { exits, Failure } from './exits.ts';
 const backoffMsMin = 100;
 const backoffMsMax = 2_000;
 
-export type Happening =
+export type StreamItem =
   /** The stream is open (again): read what you show, then listen. */
   | { readonly kind: 'open' }
   | { readonly kind: 'away'; readonly why: string }
@@ -29,10 +29,10 @@ export interface HappeningsQuery {
  * @throws Failure when it cannot be opened the first time, when it is refused (a token that
  *   changed), or when the command is to stop.
  */
-export async function* happenings(
+export async function* streamEvents(
   context: Context,
   query: HappeningsQuery,
-): AsyncGenerator<Happening, never> {
+): AsyncGenerator<StreamItem, never> {
   let after = query.after;
   let backoffMs = backoffMsMin;
   let everOpen = false;

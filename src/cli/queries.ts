@@ -9,7 +9,7 @@ import type { ServiceStatus } from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { type Context, give } from './context.ts';
 import { readService } from './deploy.ts';
-import { type Happening, happenings, isAway } from './eventStream.ts';
+import { isAway, type StreamItem, streamEvents } from './eventStream.ts';
 import { exits, Failure } from './exits.ts';
 import { eventLine } from './receipt.ts';
 import { detail, overview } from './status.ts';
@@ -33,7 +33,7 @@ export async function status(context: Context, service: string | undefined): Pro
  */
 export async function watchStatus(context: Context, service: string | undefined): Promise<number> {
   const query = service === undefined ? { after: null } : { service, after: null };
-  const stream = happenings(context, query);
+  const stream = streamEvents(context, query);
   const drawn = context.io.stdout.isTTY && !context.json;
   return drawn ? watchDrawn(context, service, stream) : watchPlain(context, service, stream);
 }
@@ -41,11 +41,11 @@ export async function watchStatus(context: Context, service: string | undefined)
 async function watchPlain(
   context: Context,
   service: string | undefined,
-  stream: AsyncGenerator<Happening, never>,
+  stream: AsyncGenerator<StreamItem, never>,
 ): Promise<number> {
-  for await (const happening of stream) {
-    if (happening.kind === 'open' || context.json) await showAgain(context, service, happening);
-    else if (happening.kind === 'event') context.print(eventLine(happening.event));
+  for await (const item of stream) {
+    if (item.kind === 'open' || context.json) await showAgain(context, service, item);
+    else if (item.kind === 'event') context.print(eventLine(item.event));
   }
   return exits.ok;
 }
@@ -53,7 +53,7 @@ async function watchPlain(
 async function watchDrawn(
   context: Context,
   service: string | undefined,
-  stream: AsyncGenerator<Happening, never>,
+  stream: AsyncGenerator<StreamItem, never>,
 ): Promise<number> {
   const { stdout, clock } = context.io;
   let shown = '';
@@ -68,9 +68,9 @@ async function watchDrawn(
       const why = context.paint.doubtful(`Out of sight, trying again. ${thrown.message}`);
       stdout.write(screen(`${why}\n\n${shown}`, context));
     }
-    const happening = await within(clock, refreshMs, next);
-    if (!happening) continue;
-    if (happening.done) return exits.ok;
+    const item = await within(clock, refreshMs, next);
+    if (!item) continue;
+    if (item.done) return exits.ok;
     next = stream.next();
     next.catch(() => {});
     await pause(clock, settleMs, context.stop);
@@ -80,9 +80,9 @@ async function watchDrawn(
 async function showAgain(
   context: Context,
   service: string | undefined,
-  happening: Happening,
+  item: StreamItem,
 ): Promise<void> {
-  if (happening.kind === 'away') return;
+  if (item.kind === 'away') return;
   try {
     const found = await read(context, service);
     context.print(context.json ? JSON.stringify(found.json) : found.text);
@@ -196,9 +196,9 @@ export async function events(
     stream.end();
     return exits.ok;
   }
-  for await (const happening of happenings(context, { ...of, after: options.after })) {
-    if (happening.kind === 'event') show(happening.event);
-    if (happening.kind === 'away') context.note(`Out of sight, trying again. ${happening.why}`);
+  for await (const item of streamEvents(context, { ...of, after: options.after })) {
+    if (item.kind === 'event') show(item.event);
+    if (item.kind === 'away') context.note(`Out of sight, trying again. ${item.why}`);
   }
   return exits.ok;
 }

@@ -51,13 +51,13 @@ export class Services {
     this.#journal = new Journal(dependencies.store, dependencies.clock);
     this.#platforms = new Platforms(dependencies, {
       kinds: () => [...this.#deployers.values()].map((deployer) => deployer.config.run.kind),
-      told: (service, event) => this.#deployers.get(service)?.driverEvent(event),
-      back: (kind) => {
+      poolChanged: (service, event) => this.#deployers.get(service)?.driverEvent(event),
+      available: (kind) => {
         for (const deployer of this.#deployers.values()) {
           if (deployer.config.run.kind === kind) deployer.platformBack();
         }
       },
-      lost: (service, poolId) => this.#deployers.get(service)?.lost(poolId) === true,
+      unrecorded: (service, poolId) => this.#deployers.get(service)?.lost(poolId) === true,
     });
     this.#poller = new Poller(dependencies.plane, dependencies.clock, dependencies.log, (stats) => {
       this.#context.publisher.seen(versionOf(stats));

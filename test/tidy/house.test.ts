@@ -107,6 +107,7 @@ function worldIn(text: string): readonly string[] {
  */
 const worldly: Readonly<Record<string, readonly string[]>> = {
   'src/control/admin/app.ts': ['randomUUID'],
+  'src/control/admin/connections.ts': ['randomUUID'],
   'src/control/admin/server.ts': ['setTimeout'],
   'src/control/admin/session.ts': ['randomBytes'],
   'src/control/controller.ts': ['Math.random'],
@@ -142,7 +143,6 @@ const tables = ['src/config/schema.ts', 'src/control/admin/routes.ts', 'src/dash
 const longStill: readonly string[] = [
   'src/proxy/express/proxiedRequest.ts',
   'src/proxy/express/responseRelay.ts',
-  'src/control/admin/app.ts',
   'src/control/telemetry/metrics.ts',
 ];
 

@@ -7,7 +7,6 @@
  * (there is no CORS).
  */
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
 import fastifyStatic from '@fastify/static';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
@@ -17,7 +16,9 @@ import { Fault, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Control } from '../model/api.ts';
 import type { Identity } from './authenticator.ts';
+import { browserHeaders, plainPage } from './browser.ts';
 import { callOf, idempotencyKeyOf } from './call.ts';
+import { answerNonsense, linger } from './connections.ts';
 import { Idempotency } from './idempotency.ts';
 import {
   complete,
@@ -39,18 +40,9 @@ import { afterOf, type Streams } from './streams.ts';
 /** Admin bodies are small; 64 KiB holds 256 targets with room to spare. */
 const bodyBytesMax = 65_536;
 
-/** How long a refused body is read and thrown away, so that its sender gets to see the answer. */
-const lingerMs = 2_000;
-
-/** The page and the documents may load only what this server serves. */
-const csp = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-/** Swagger UI sets style attributes and draws its icons from data URLs. */
-const docsCsp = `${csp}; style-src 'self' 'unsafe-inline'; img-src 'self' data:`;
-
 /** Calls that answer without a token: they say whether Pointsman is up, and nothing else. */
 const openPaths = ['/healthz', '/readyz'];
 
-/** Where the admin API writes what it has to say; pino fits. */
 export interface AppParts {
   readonly control: Control;
   readonly clock: Clock;
@@ -126,15 +118,7 @@ function addParsers(app: App): void {
 
 function addChecks(app: App, parts: AppParts): void {
   app.addHook('onRequest', async (req, reply) => {
-    reply.headers({
-      'x-request-id': req.id,
-      'cache-control': 'no-store',
-      'content-security-policy': req.url.startsWith('/docs') ? docsCsp : csp,
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
-      'x-frame-options': 'DENY',
-      'cross-origin-resource-policy': 'same-origin',
-    });
+    reply.headers({ 'x-request-id': req.id, ...browserHeaders(req.url) });
     checkHost(req.raw.rawHeaders, parts.names(), req.socket.localAddress);
     checkOrigin(req.method, req.headers);
     const { url = '', config } = req.routeOptions;
@@ -150,23 +134,14 @@ function addChecks(app: App, parts: AppParts): void {
   });
 }
 
-/**
- * Closing at once would reset a connection whose client still writes, and the reset may overtake
- * the answer. Node goes on reading what is left and throws it away; whoever takes longer is cut.
- */
-function linger(socket: Socket, clock: Clock): void {
-  const cancel = clock.after(lingerMs, () => socket.destroy());
-  socket.once('close', cancel);
-}
-
 function addRoute(app: App, route: Route, parts: AppParts, calls: Idempotency<Answer>): void {
   app.route({
     method: route.method,
     url: route.path,
     schema: documented(route),
     handler: async (req, reply) => {
-      const said = (req.body ?? {}) as { by?: string; why?: string };
-      const call = callOf(req.headers, said);
+      const attribution = (req.body ?? {}) as { by?: string; why?: string };
+      const call = callOf(req.headers, attribution);
       const ask = {
         params: req.params as Record<string, string>,
         query: req.query,
@@ -211,9 +186,9 @@ function addEvents(app: App, parts: AppParts): void {
 function addSession(app: App, sessions: Sessions): void {
   const url = '/v1/session';
   const config = { open: true };
-  const answer = (reply: FastifyReply, told: ReturnType<Sessions['state']>): FastifyReply => {
-    if (told.cookie !== null) reply.header('set-cookie', told.cookie);
-    return reply.send(told.state);
+  const answer = (reply: FastifyReply, given: ReturnType<Sessions['state']>): FastifyReply => {
+    if (given.cookie !== null) reply.header('set-cookie', given.cookie);
+    return reply.send(given.state);
   };
   app.get(url, { config, schema: documentedSession('getSession') }, (req, reply) =>
     answer(reply, sessions.state(callerOf(req))),
@@ -308,18 +283,6 @@ async function addPage(app: App, pageDir: string | null): Promise<void> {
   );
 }
 
-const plainPage = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Pointsman</title>
-<h1>Pointsman</h1>
-<p>This is the admin API. The page is not built here.</p>
-<ul>
-<li><a href="/docs">/docs</a>: every call, <a href="/openapi.json">/openapi.json</a>: for programs
-<li><a href="/v1/services">/v1/services</a>, <a href="/v1/deployments">/v1/deployments</a>,
-<a href="/v1/events?after=0&amp;follow=false">/v1/events</a>
-<li><a href="/metrics">/metrics</a>, <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>
-</ul></html>
-`;
-
 function refuse(
   parts: AppParts,
   thrown: unknown,
@@ -348,26 +311,3 @@ function refuse(
     .serializer(JSON.stringify)
     .send(problem);
 }
-
-/** What is no HTTP never becomes a request: a bare answer, and the connection ends. */
-function answerNonsense(this: App, thrown: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || thrown.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const status = statusOfNonsense[thrown.code ?? ''] ?? '400 Bad Request';
-  const fault = new Fault('CALL_INVALID', `This is not valid HTTP: ${thrown.message}`);
-  const text = JSON.stringify({
-    ...problemOf(fault, randomUUID()),
-    status: Number.parseInt(status, 10),
-  });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: ${problemType}\r\nConnection: close\r\n` +
-      `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
-  );
-}
-
-const statusOfNonsense: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-};

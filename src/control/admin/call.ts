@@ -14,10 +14,10 @@ export type Headers = Readonly<Record<string, string | readonly string[] | undef
 const nobody = 'admin API';
 
 /** @throws Fault CALL_INVALID */
-export function callOf(headers: Headers, said: { by?: string; why?: string }): Call {
+export function callOf(headers: Headers, body: { by?: string; why?: string }): Call {
   return {
-    by: byHeader(headers) ?? said.by ?? nobody,
-    why: said.why ?? '',
+    by: byHeader(headers) ?? body.by ?? nobody,
+    why: body.why ?? '',
     generation: generationOf(headers),
   };
 }

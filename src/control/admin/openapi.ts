@@ -49,7 +49,7 @@ export function documented(route: Route): Documented {
     ...(route.params && { params: route.params }),
     ...(route.query && { querystring: route.query }),
     ...(route.body && { body: route.body }),
-    response: { ...answersOf(route.answers), ...refusalsOf(codes) },
+    response: { ...responsesOf(route.responses), ...refusalsOf(codes) },
   };
 }
 
@@ -58,10 +58,10 @@ export function documentedPlain(
   id: string,
   summary: string,
   tag: string,
-  answers: Readonly<Record<number, { type: string; shape?: Shape }>>,
+  responses: Readonly<Record<number, { type: string; shape?: Shape }>>,
   open = false,
 ): Documented {
-  const response = Object.entries(answers).map(([status, { type, shape }]) => [
+  const response = Object.entries(responses).map(([status, { type, shape }]) => [
     status,
     { description: 'As asked', content: { [type]: { schema: shape ?? Type.String() } } },
   ]);
@@ -92,8 +92,8 @@ export function documentedSession(id: 'getSession' | 'signIn' | 'signOut'): Docu
     signIn: 'Show a token once; a cookie stands for it from then on.',
     signOut: 'Ends the session.',
   }[id];
-  const answers = { 200: { type: 'application/json', shape: SessionState } };
-  const plain = documentedPlain(id, summary, 'session', answers, id === 'getSession');
+  const responses = { 200: { type: 'application/json', shape: SessionState } };
+  const plain = documentedPlain(id, summary, 'session', responses, id === 'getSession');
   if (id !== 'signIn') return plain;
   const codes: readonly FaultCode[] = [...everywhere, ...ofBodies];
   return { ...plain, body: SignInBody, response: { ...plain.response, ...refusalsOf(codes) } };
@@ -150,8 +150,8 @@ function header(name: string, description: string): object {
   return { name, in: 'header', required: false, description, schema: { type: 'string' } };
 }
 
-function answersOf(answers: Readonly<Record<number, Shape>>): Record<string, unknown> {
-  const described = Object.entries(answers).map(([status, shape]) => [
+function responsesOf(responses: Readonly<Record<number, Shape>>): Record<string, unknown> {
+  const described = Object.entries(responses).map(([status, shape]) => [
     status,
     {
       description: status === '202' ? 'It has begun' : 'Done, or as asked',

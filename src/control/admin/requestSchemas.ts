@@ -13,7 +13,7 @@ const printable = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u20
 export const byMax = 100;
 const whyMax = 1000;
 
-const said = {
+const attribution = {
   by: Type.Optional(
     Type.String({
       minLength: 1,
@@ -34,7 +34,7 @@ export function speakable(text: string, max: number): boolean {
 }
 
 /** A call that takes nothing but who and why. */
-export const Said = closed(said);
+export const Attribution = closed(attribution);
 
 export const DeployBody = closed({
   release: Type.String({
@@ -69,7 +69,7 @@ export const DeployBody = closed({
       description: 'Check what can be checked, start nothing, say what would happen.',
     }),
   ),
-  ...said,
+  ...attribution,
 });
 export type DeployBody = Of<typeof DeployBody>;
 
@@ -82,7 +82,7 @@ export const RollbackBody = closed({
         'The release to go back to. Required unless If-Match names the generation to leave.',
     }),
   ),
-  ...said,
+  ...attribution,
 });
 
 export const ServiceParams = closed({ service: Type.String({ minLength: 1, maxLength: 100 }) });

@@ -15,11 +15,11 @@ import type { Call, Control } from '../model/api.ts';
 import type { Deployment } from '../model/state.ts';
 import { etagOf } from './call.ts';
 import {
+  Attribution,
   DeployBody,
   DeploymentParams,
   DeploymentsQuery,
   RollbackBody,
-  Said,
   ServiceParams,
 } from './requestSchemas.ts';
 import {
@@ -42,7 +42,7 @@ export interface Route {
   readonly params: Shape | null;
   readonly query: Shape | null;
   readonly body: Shape | null;
-  readonly answers: Readonly<Record<number, Shape>>;
+  readonly responses: Readonly<Record<number, Shape>>;
   readonly faults: readonly FaultCode[];
   handle(control: Control, ask: Ask): Promise<Answer>;
 }
@@ -77,7 +77,7 @@ export const routes: readonly Route[] = [
     id: 'listServices',
     summary: 'All services: what is live, the pools, and whether a rollback is ready.',
     ...none,
-    answers: { 200: ServiceList },
+    responses: { 200: ServiceList },
     faults: [],
     handle: async (control) => ok({ services: control.services() }),
   },
@@ -88,7 +88,7 @@ export const routes: readonly Route[] = [
     summary: 'One service. Its ETag is the generation that If-Match takes.',
     ...service,
     body: null,
-    answers: { 200: refs.service },
+    responses: { 200: refs.service },
     faults: ['SERVICE_UNKNOWN'],
     handle: async (control, ask) => ofService(control.service(nameOf(ask))),
   },
@@ -99,7 +99,7 @@ export const routes: readonly Route[] = [
     summary: 'The live figures of the last quarter of an hour, oldest first, for a chart.',
     ...service,
     body: null,
-    answers: { 200: SampleList },
+    responses: { 200: SampleList },
     faults: ['SERVICE_UNKNOWN'],
     handle: async (control, ask) => {
       const { name } = control.service(nameOf(ask));
@@ -114,7 +114,7 @@ export const routes: readonly Route[] = [
       'Begin a deployment. 202: follow it by its Location and by the events; 200: a dry run.',
     ...service,
     body: DeployBody,
-    answers: { 200: refs.deployment, 202: refs.deployment },
+    responses: { 200: refs.deployment, 202: refs.deployment },
     faults: [
       'SERVICE_UNKNOWN',
       'DEPLOYMENT_IN_PROGRESS',
@@ -136,8 +136,8 @@ export const routes: readonly Route[] = [
     summary:
       'Flip a deployment that is ready and waits for a person. Answers right after the commit.',
     ...service,
-    body: Said,
-    answers: { 200: refs.deployment },
+    body: Attribution,
+    responses: { 200: refs.deployment },
     faults: [...ofFlip, 'FLIP_NOT_READY'],
     handle: async (control, ask) => flipped(await control.flip(nameOf(ask), ask.call)),
   },
@@ -149,7 +149,7 @@ export const routes: readonly Route[] = [
       'Flip back to the warm pool. It names where it goes: a release, or the generation to leave.',
     ...service,
     body: RollbackBody,
-    answers: { 200: refs.deployment },
+    responses: { 200: refs.deployment },
     faults: [...ofFlip, 'ROLLBACK_NOT_READY', 'DEPLOYMENT_IN_PROGRESS'],
     handle: rollback,
   },
@@ -159,8 +159,8 @@ export const routes: readonly Route[] = [
     id: 'pause',
     summary: 'New requests of the service wait.',
     ...service,
-    body: Said,
-    answers: { 200: refs.service },
+    body: Attribution,
+    responses: { 200: refs.service },
     faults: ['SERVICE_UNKNOWN', 'GENERATION_STALE', 'STATE_NOT_WRITABLE'],
     handle: async (control, ask) => ofService(await control.pause(nameOf(ask), ask.call)),
   },
@@ -170,8 +170,8 @@ export const routes: readonly Route[] = [
     id: 'resume',
     summary: 'Requests that wait go on.',
     ...service,
-    body: Said,
-    answers: { 200: refs.service },
+    body: Attribution,
+    responses: { 200: refs.service },
     faults: ['SERVICE_UNKNOWN', 'GENERATION_STALE', 'STATE_NOT_WRITABLE'],
     handle: async (control, ask) => ofService(await control.resume(nameOf(ask), ask.call)),
   },
@@ -181,8 +181,8 @@ export const routes: readonly Route[] = [
     id: 'wake',
     summary: 'Make a warm pool that is kept small or frozen able to take the traffic.',
     ...service,
-    body: Said,
-    answers: { 200: refs.service },
+    body: Attribution,
+    responses: { 200: refs.service },
     faults: ['SERVICE_UNKNOWN', 'GENERATION_STALE'],
     handle: async (control, ask) => ofService(await control.wake(nameOf(ask), ask.call)),
   },
@@ -192,8 +192,8 @@ export const routes: readonly Route[] = [
     id: 'retire',
     summary: 'Stop and empty the standby. There is no rollback afterwards.',
     ...service,
-    body: Said,
-    answers: { 200: refs.service },
+    body: Attribution,
+    responses: { 200: refs.service },
     faults: ['SERVICE_UNKNOWN', 'RETIRE_REFUSED', 'GENERATION_STALE', 'STATE_NOT_WRITABLE'],
     handle: async (control, ask) => ofService(await control.retire(nameOf(ask), ask.call)),
   },
@@ -205,7 +205,7 @@ export const routes: readonly Route[] = [
     params: null,
     query: DeploymentsQuery,
     body: null,
-    answers: { 200: DeploymentList },
+    responses: { 200: DeploymentList },
     faults: ['SERVICE_UNKNOWN'],
     handle: listDeployments,
   },
@@ -217,7 +217,7 @@ export const routes: readonly Route[] = [
     params: DeploymentParams,
     query: null,
     body: null,
-    answers: { 200: refs.deployment },
+    responses: { 200: refs.deployment },
     faults: ['DEPLOYMENT_UNKNOWN'],
     handle: async (control, ask) => ok(await control.deployment(ask.params.id ?? '')),
   },
@@ -228,8 +228,8 @@ export const routes: readonly Route[] = [
     summary: 'Abort a deployment that has not flipped. The live pool is not touched.',
     params: DeploymentParams,
     query: null,
-    body: Said,
-    answers: { 200: refs.deployment },
+    body: Attribution,
+    responses: { 200: refs.deployment },
     faults: ['DEPLOYMENT_UNKNOWN', 'ABORT_TOO_LATE', 'STATE_NOT_WRITABLE'],
     handle: async (control, ask) => ok(await control.abort(ask.params.id ?? '', ask.call)),
   },
@@ -240,8 +240,8 @@ export const routes: readonly Route[] = [
     summary: 'Read the configuration and the token files again. A bad one changes nothing.',
     params: null,
     query: null,
-    body: Said,
-    answers: { 200: Reloaded },
+    body: Attribution,
+    responses: { 200: Reloaded },
     faults: ['CONFIG_INVALID', 'CONFIG_UNREADABLE'],
     handle: async (control) => ok(await control.reload()),
   },
@@ -251,7 +251,7 @@ export const routes: readonly Route[] = [
     id: 'getHealth',
     summary: 'What /readyz says, and beside it the version and the workers.',
     ...none,
-    answers: { 200: Health },
+    responses: { 200: Health },
     faults: [],
     handle: async (control) => ok(control.health()),
   },

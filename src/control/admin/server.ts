@@ -87,13 +87,13 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const readTokenOf = async (file: string | null): Promise<string | null> =>
     file === null ? null : readToken(file, warn, 'readTokenFile');
   const token = await tokenOf(tokenFile);
-  const doorkeeper = new Authenticator(token, clock, await readTokenOf(readTokenFile));
-  const sessions = new Sessions(clock, doorkeeper);
+  const authenticator = new Authenticator(token, clock, await readTokenOf(readTokenFile));
+  const sessions = new Sessions(clock, authenticator);
   const streams = new Streams(control, clock);
   const readAgain = async (file: string | null, readFile: string | null): Promise<() => void> => {
     const [next, nextRead] = [await tokenOf(file), await readTokenOf(readFile)];
     return () => {
-      if (!doorkeeper.replace(next, nextRead)) return;
+      if (!authenticator.replace(next, nextRead)) return;
       sessions.clear();
       streams.end();
     };

@@ -48,7 +48,7 @@ interface Session {
   readonly endsMs: number;
 }
 
-interface Told {
+interface SessionAnswer {
   readonly state: {
     readonly needed: boolean;
     readonly role: Identity['role'] | null;
@@ -60,13 +60,13 @@ interface Told {
 
 export class Sessions {
   readonly #clock: Clock;
-  readonly #doorkeeper: Authenticator;
+  readonly #authenticator: Authenticator;
   /** By the digest of the cookie, oldest first: looking one up tells nothing about the others. */
   readonly #sessions = new Map<string, Session>();
 
-  constructor(clock: Clock, doorkeeper: Authenticator) {
+  constructor(clock: Clock, authenticator: Authenticator) {
     this.#clock = clock;
-    this.#doorkeeper = doorkeeper;
+    this.#authenticator = authenticator;
   }
 
   get size(): number {
@@ -83,7 +83,7 @@ export class Sessions {
     const reads = method === 'GET' || method === 'HEAD';
     const session = headers.authorization === undefined ? this.#of(caller) : undefined;
     if (session && !reads) checkCsrf(session, headers);
-    const identity = session?.identity ?? this.#doorkeeper.identify(headers, address);
+    const identity = session?.identity ?? this.#authenticator.identify(headers, address);
     if (identity.role === 'operator' || reads) return identity;
     throw new Fault(
       'FORBIDDEN',
@@ -92,17 +92,17 @@ export class Sessions {
   }
 
   /** What GET answers: never an error, so that the page can ask before it is signed in. */
-  state(caller: Caller): Told {
-    if (!this.#doorkeeper.guards) return open;
+  state(caller: Caller): SessionAnswer {
+    if (!this.#authenticator.guards) return open;
     const session = this.#of(caller);
     const { role = null, csrf = null } = session ? { ...session.identity, csrf: session.csrf } : {};
     return { state: { needed: true, role, csrf }, cookie: null };
   }
 
   /** @throws Fault UNAUTHORIZED, RATE_LIMITED */
-  signIn(token: string, caller: Caller): Told {
-    if (!this.#doorkeeper.guards) return open;
-    const identity = this.#doorkeeper.check(token.trim(), caller.address);
+  signIn(token: string, caller: Caller): SessionAnswer {
+    if (!this.#authenticator.guards) return open;
+    const identity = this.#authenticator.check(token.trim(), caller.address);
     this.#forget(caller);
     const name = randomBytes(32).toString('base64url');
     const csrf = randomBytes(32).toString('base64url');
@@ -116,8 +116,8 @@ export class Sessions {
   }
 
   /** Signing out needs no permission but the CSRF token. @throws Fault CSRF_REQUIRED */
-  signOut(caller: Caller): Told {
-    if (!this.#doorkeeper.guards) return open;
+  signOut(caller: Caller): SessionAnswer {
+    if (!this.#authenticator.guards) return open;
     const session = this.#of(caller);
     if (session) checkCsrf(session, caller.headers);
     this.#forget(caller);
@@ -147,7 +147,10 @@ export class Sessions {
   }
 }
 
-const open: Told = { state: { needed: false, role: 'operator', csrf: null }, cookie: null };
+const open: SessionAnswer = {
+  state: { needed: false, role: 'operator', csrf: null },
+  cookie: null,
+};
 
 function checkCsrf(session: Session, headers: Headers): void {
   const given = headers['x-csrf-token'];

@@ -32,11 +32,11 @@ export interface Tenants {
   /** The kinds that some service is to run on. */
   kinds(): readonly Run['kind'][];
   /** A driver tells of a pool of a service. */
-  told(service: string, event: PoolEvent): void;
+  poolChanged(service: string, event: PoolEvent): void;
   /** A platform is there again. */
-  back(kind: Run['kind']): void;
+  available(kind: Run['kind']): void;
   /** Whether a pool of a service is one of ours that is on no record. */
-  lost(service: string, poolId: string): boolean;
+  unrecorded(service: string, poolId: string): boolean;
 }
 
 export class Platforms {
@@ -111,7 +111,7 @@ export class Platforms {
     if (this.#closed) return;
     if (event.kind !== 'platform') {
       const service = /^(.+)\.(?:blue|green)\.\d+$/.exec(event.poolId)?.[1];
-      if (service !== undefined) this.#tenants.told(service, event);
+      if (service !== undefined) this.#tenants.poolChanged(service, event);
       return;
     }
     if (!event.available) {
@@ -119,7 +119,7 @@ export class Platforms {
       return;
     }
     this.#away.delete(kind);
-    this.#tenants.back(kind);
+    this.#tenants.available(kind);
     void this.#look(kind);
   }
 
@@ -128,7 +128,7 @@ export class Platforms {
     try {
       const pools = await driver.list();
       this.#ran.set(kind, new Map(pools.map((pool) => [pool.poolId, pool])));
-      const lost = pools.filter(({ service, poolId }) => this.#tenants.lost(service, poolId));
+      const lost = pools.filter(({ service, poolId }) => this.#tenants.unrecorded(service, poolId));
       const before = this.#lost.get(kind);
       this.#lost.set(kind, new Set(lost.map(({ poolId }) => poolId)));
       for (const { poolId } of lost) {

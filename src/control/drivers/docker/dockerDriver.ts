@@ -15,12 +15,12 @@ import type { Driver, DriverEvent } from '../driver.ts';
 import { adopt } from './adopt.ts';
 import { openEngine } from './engine/engine.ts';
 import { instanceOf } from './engine/instance.ts';
-import { Stats } from './engine/usage.ts';
+import { UsageReader } from './engine/usage.ts';
 import { listing } from './listing.ts';
 import { Monitor } from './monitor.ts';
 import { Reconciler } from './reconciler.ts';
 import { Removal } from './removal.ts';
-import { dockerRunOf, fill } from './start.ts';
+import { dockerRunOf, start } from './start.ts';
 
 export interface DockerOptions {
   readonly clock: Clock;
@@ -46,7 +46,7 @@ export function dockerDriver(options: DockerOptions): DockerDriver {
     for (const listener of [...listeners]) listener(event);
   };
   const reconciler = new Reconciler({ engine, clock, log, emit, instance });
-  const stats = new Stats(engine, clock);
+  const usage = new UsageReader(engine, clock);
   const removal = new Removal(engine, reconciler, log);
   const monitor = new Monitor({ engine, reconciler, removal, clock, log, emit });
   const dependencies = { engine, reconciler, removal, clock, log, emit, instance };
@@ -55,8 +55,8 @@ export function dockerDriver(options: DockerOptions): DockerDriver {
     async start(order) {
       const run = dockerRunOf(order);
       monitor.begin();
-      removal.forgive(order.poolId);
-      return run.discover ? adopt(reconciler, order, run) : fill(dependencies, order);
+      removal.cancel(order.poolId);
+      return run.discover ? adopt(reconciler, order, run) : start(dependencies, order);
     },
     async stop(poolId) {
       monitor.begin();
@@ -64,7 +64,7 @@ export function dockerDriver(options: DockerOptions): DockerDriver {
     },
     async list() {
       monitor.begin();
-      return listing(engine, reconciler, stats);
+      return listing(engine, reconciler, usage);
     },
     watch(listener) {
       listeners.add(listener);

@@ -11,15 +11,15 @@ import type { ContainerFacts } from './containers/facts.ts';
 import { marksOf } from './containers/labels.ts';
 import type { Engine } from './engine/engine.ts';
 import { mapLimit } from './engine/mapLimit.ts';
-import type { Stats } from './engine/usage.ts';
-import { inOrder, isFrozen, type Pool, targetIdOf, targetOf } from './pool.ts';
+import type { UsageReader } from './engine/usage.ts';
+import { type ContainerPool, inOrder, isFrozen, targetIdOf, targetOf } from './pool.ts';
 import type { Member, Reconciler } from './reconciler.ts';
 
 /** @throws Fault DRIVER_UNAVAILABLE */
 export async function listing(
   engine: Engine,
   reconciler: Reconciler,
-  stats: Stats,
+  usage: UsageReader,
 ): Promise<readonly RunningPool[]> {
   const found = await reconciler.survey();
   const here = await reconciler.here();
@@ -27,9 +27,9 @@ export async function listing(
   const facts = await inspectAll(engine, ids);
   const running = facts.filter((one) => one.running);
   const costs = new Map(
-    await mapLimit(running, async ({ id }) => [id, await stats.of(id)] as const),
+    await mapLimit(running, async ({ id }) => [id, await usage.of(id)] as const),
   );
-  stats.keep(new Set(ids));
+  usage.keep(new Set(ids));
   return [...byPool(reconciler, found, facts)].flatMap(([poolId, members]) => {
     const marks = members[0]?.marks;
     if (marks === undefined) return [];
@@ -63,7 +63,7 @@ function byPool(
  * What was seen, with what only memory knows: why something is down, and when it is started again.
  */
 function shown(
-  pool: Pool | undefined,
+  pool: ContainerPool | undefined,
   members: readonly Member[],
   here: Here,
   costs: ReadonlyMap<string, Cost>,

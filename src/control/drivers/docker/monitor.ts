@@ -25,7 +25,7 @@ const telling = new Set([
   ...['health_status', 'rename', 'create', 'connect', 'disconnect'],
 ]);
 
-export interface MonitorSeams {
+export interface MonitorDependencies {
   readonly engine: Engine;
   readonly reconciler: Reconciler;
   readonly clock: Clock;
@@ -43,7 +43,7 @@ interface EngineEvent {
 }
 
 export class Monitor {
-  readonly #dependencies: MonitorSeams;
+  readonly #dependencies: MonitorDependencies;
   readonly #closing = new AbortController();
   #begun = false;
   #stream: Readable | null = null;
@@ -51,7 +51,7 @@ export class Monitor {
   /** null: nobody has been told anything yet. */
   #available: boolean | null = null;
 
-  constructor(dependencies: MonitorSeams) {
+  constructor(dependencies: MonitorDependencies) {
     this.#dependencies = dependencies;
   }
 

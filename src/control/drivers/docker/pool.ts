@@ -7,11 +7,11 @@
  */
 import type { PinnedDockerRun } from '../../model/state.ts';
 import type { RunningTarget, StartOrder } from '../driver.ts';
-import { type Here, nowhere, reach } from './containers/addressing.ts';
+import { addressOf, type Here, nowhere } from './containers/addressing.ts';
 import { type ContainerFacts, endOf } from './containers/facts.ts';
 import { type Marks, replicaName } from './containers/labels.ts';
 
-export interface Pool {
+export interface ContainerPool {
   readonly id: string;
   readonly replicas: Map<string, Replica>;
   /** What `start` asked for last; null: the pool was found, and nobody has asked for it yet. */
@@ -19,7 +19,7 @@ export interface Pool {
   /** `stop` was called: nothing of it is started any more. */
   ending: boolean;
   /** What listeners were told last, so that they hear changes only. */
-  told: string;
+  reported: string;
 }
 
 export interface Wanted {
@@ -42,7 +42,7 @@ export interface Replica {
   deaths: number;
   /** The end that was counted last, so that none is counted twice. */
   countedEnd: string;
-  /** It ran while we looked: its death is ours to mend, whoever started the process that asks. */
+  /** It ran while we looked: it is ours to start again, whoever started the process that asks. */
   seenRunning: boolean;
   /** Takes back the start that is due; null: none is. */
   cancelStart: (() => void) | null;
@@ -53,12 +53,12 @@ const stableMs = 10_000;
 const firstDelayMs = 250;
 const delayMsMax = 30_000;
 
-export function newPool(id: string): Pool {
-  return { id, replicas: new Map(), wanted: null, ending: false, told: '[]' };
+export function newPool(id: string): ContainerPool {
+  return { id, replicas: new Map(), wanted: null, ending: false, reported: '[]' };
 }
 
 /** Whether its containers are to be paused. */
-export function isFrozen(pool: Pool | undefined): boolean {
+export function isFrozen(pool: ContainerPool | undefined): boolean {
   return pool?.wanted?.order.frozen === true;
 }
 
@@ -66,7 +66,7 @@ export function targetIdOf(marks: Marks, name: string): string {
   return marks.own === null ? name : replicaName(marks, marks.own.replica);
 }
 
-export function targetsOf(pool: Pool): readonly RunningTarget[] {
+export function targetsOf(pool: ContainerPool): readonly RunningTarget[] {
   return [...pool.replicas.values()].map((replica) => replica.target).sort(inOrder);
 }
 
@@ -76,7 +76,7 @@ export function inOrder(a: RunningTarget, b: RunningTarget): number {
 }
 
 /** The replica of these marks, remembered from now on. */
-export function replicaOf(pool: Pool, marks: Marks, name: string): Replica {
+export function replicaOf(pool: ContainerPool, marks: Marks, name: string): Replica {
   const id = targetIdOf(marks, name);
   const known = pool.replicas.get(id);
   if (known !== undefined) return known;
@@ -109,7 +109,7 @@ export function targetOf(
 ): RunningTarget {
   const named = `${facts.name} (${facts.id.slice(0, 12)})`;
   if (!facts.running) return { id, ...nowhere, state: 'down', detail: `${named} ${endOf(facts)}` };
-  const reached = reach(here, facts, marks.port);
+  const reached = addressOf(here, facts, marks.port);
   if (reached === null) {
     const detail =
       `${named} runs, but Pointsman shares no network with it` +
@@ -125,8 +125,8 @@ export function targetOf(
     return { id, host, port, state: 'starting', detail: `${named} ${how}; HEALTHCHECK: starting` };
   }
   if (facts.health === 'unhealthy') {
-    const said = facts.healthOutput === '' ? '' : `: ${facts.healthOutput}`;
-    const detail = `${named} ${how}; HEALTHCHECK: unhealthy${said}`;
+    const output = facts.healthOutput === '' ? '' : `: ${facts.healthOutput}`;
+    const detail = `${named} ${how}; HEALTHCHECK: unhealthy${output}`;
     return { id, host, port, state: 'unhealthy', detail };
   }
   return { id, host, port, state: 'running', detail: `${named} ${how}` };

@@ -1,5 +1,5 @@
 /**
- * All pools on the engine: kept true by looking, told to whoever listens, mended when something
+ * All pools on the engine: kept true by looking, told to whoever listens, started again when one
  * dies.
  *
  * The rule this file keeps: look first, tell, then act. A replica that died is reported down before
@@ -17,9 +17,9 @@ import { Adoptions } from './adoptions.ts';
 import { type Here, nowhere, whereAmI } from './containers/addressing.ts';
 import {
   type Found,
-  freeze,
   inspect,
   inspectAll,
+  pauseContainer,
   startContainer,
   survey,
 } from './containers/containers.ts';
@@ -29,10 +29,10 @@ import { lastOutput } from './containers/output.ts';
 import { type Engine, isUnavailable } from './engine/engine.ts';
 import { mapLimit } from './engine/mapLimit.ts';
 import {
+  type ContainerPool,
   countEnd,
   isFrozen,
   newPool,
-  type Pool,
   type Replica,
   replicaOf,
   targetIdOf,
@@ -56,7 +56,7 @@ export interface Member {
 }
 
 export class Reconciler {
-  readonly pools = new Map<string, Pool>();
+  readonly pools = new Map<string, ContainerPool>();
   readonly adoptions = new Adoptions();
   readonly #dependencies: ReconcilerDependencies;
   readonly #queues = new Map<string, Promise<unknown>>();
@@ -81,7 +81,7 @@ export class Reconciler {
     this.#here = null;
   }
 
-  pool(id: string): Pool {
+  pool(id: string): ContainerPool {
     const pool = this.pools.get(id) ?? newPool(id);
     this.pools.set(id, pool);
     return pool;
@@ -181,16 +181,16 @@ export class Reconciler {
   }
 
   /** Tells listeners what the targets are, where that is news. */
-  tell(pool: Pool): void {
+  tell(pool: ContainerPool): void {
     const targets = targetsOf(pool);
     const text = JSON.stringify(targets);
-    if (pool.ending || text === pool.told) return;
-    pool.told = text;
+    if (pool.ending || text === pool.reported) return;
+    pool.reported = text;
     this.#dependencies.emit({ kind: 'targets', poolId: pool.id, targets });
   }
 
   /** Nothing of the pool is started by itself any more. */
-  rest(pool: Pool): void {
+  rest(pool: ContainerPool): void {
     for (const replica of pool.replicas.values()) {
       replica.cancelStart?.();
       replica.cancelStart = null;
@@ -209,7 +209,7 @@ export class Reconciler {
     for (const pool of this.pools.values()) this.rest(pool);
   }
 
-  #note(pool: Pool, replica: Replica, facts: ContainerFacts, here: Here): void {
+  #note(pool: ContainerPool, replica: Replica, facts: ContainerFacts, here: Here): void {
     replica.containerId = facts.id;
     replica.target = targetOf(replica.id, replica.marks, facts, here, isFrozen(pool));
     if (facts.running) {
@@ -221,7 +221,7 @@ export class Reconciler {
     this.#scheduleRestart(pool, replica, facts);
   }
 
-  #noteGone(pool: Pool, replica: Replica): void {
+  #noteGone(pool: ContainerPool, replica: Replica): void {
     const { own } = replica.marks;
     if (own === null || !pool.wanted?.numbers.has(own.replica)) {
       replica.cancelStart?.();
@@ -235,7 +235,7 @@ export class Reconciler {
   }
 
   /** A pool that was asked for has all its places, also those of which nothing is left. */
-  #expectWanted(pool: Pool): void {
+  #expectWanted(pool: ContainerPool): void {
     const { wanted } = pool;
     if (wanted === null || this.adoptions.has(pool.id)) return;
     for (const number of wanted.numbers) {
@@ -246,7 +246,7 @@ export class Reconciler {
   }
 
   /** Sets the time at which a replica that is down is started again. */
-  #scheduleRestart(pool: Pool, replica: Replica, facts: ContainerFacts | null): void {
+  #scheduleRestart(pool: ContainerPool, replica: Replica, facts: ContainerFacts | null): void {
     const ours = replica.marks.own !== null && (pool.wanted !== null || replica.seenRunning);
     if (!ours || pool.ending || this.#closed) return;
     const news = replica.cancelStart === null;
@@ -261,7 +261,7 @@ export class Reconciler {
     if (facts !== null && !facts.fresh) this.#explain(pool, replica, facts);
   }
 
-  #startAgain(pool: Pool, replica: Replica): void {
+  #startAgain(pool: ContainerPool, replica: Replica): void {
     const { engine, log } = this.#dependencies;
     this.exclusive(pool.id, async () => {
       if (pool.ending || this.#closed || this.pools.get(pool.id) !== pool) return;
@@ -280,7 +280,7 @@ export class Reconciler {
           replica.containerId = id;
         }
         if (id !== null) await startContainer(engine, id);
-        if (id !== null && isFrozen(pool)) await freeze(engine, id, true);
+        if (id !== null && isFrozen(pool)) await pauseContainer(engine, id, true);
       } catch (thrown) {
         if (isUnavailable(thrown)) throw thrown;
         log.warn({ pool: pool.id, target: replica.id }, `not started: ${reasonOf(thrown)}`);
@@ -295,7 +295,7 @@ export class Reconciler {
   }
 
   /** The last lines of what died, for the record of a deployment that fails by it. */
-  #explain(pool: Pool, replica: Replica, facts: ContainerFacts): void {
+  #explain(pool: ContainerPool, replica: Replica, facts: ContainerFacts): void {
     lastOutput(this.#dependencies.engine, facts).then((lines) => {
       for (const line of lines) {
         this.#dependencies.emit({ kind: 'output', poolId: pool.id, target: replica.id, line });

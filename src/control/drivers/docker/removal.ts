@@ -47,12 +47,12 @@ export class Removal {
   }
 
   /** Remembers what could not be removed. @param keep containers that ran before, and stay. */
-  later(poolId: string, keep: ReadonlySet<string>): void {
+  defer(poolId: string, keep: ReadonlySet<string>): void {
     this.#due.set(poolId, keep);
   }
 
   /** The pool is wanted again. */
-  forgive(poolId: string): void {
+  cancel(poolId: string): void {
     this.#due.delete(poolId);
   }
 

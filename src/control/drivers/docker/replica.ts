@@ -44,6 +44,6 @@ export async function createReplica(
   const body = createOptions({ run, image, env, publishOn, labels: labelsOf(marks, run.image) });
   // The plain name may be held by a leftover of somebody else's: the pool's number tells them
   // apart.
-  const fill = /\.(\w+)$/.exec(wanted.order.poolId)?.[1] ?? 'again';
-  return create(engine, [name, `${name}.${fill}`], body);
+  const serial = /\.(\w+)$/.exec(wanted.order.poolId)?.[1] ?? 'again';
+  return create(engine, [name, `${name}.${serial}`], body);
 }

@@ -11,22 +11,22 @@ import type { Log } from '../../../log.ts';
 import type { PinnedDockerRun } from '../../model/state.ts';
 import type { DriverEvent, Started, StartOrder } from '../driver.ts';
 import { publishingFor } from './containers/addressing.ts';
-import { end, freeze, inspect, startContainer } from './containers/containers.ts';
+import { end, inspect, pauseContainer, startContainer } from './containers/containers.ts';
 import { checkRun } from './containers/createOptions.ts';
 import { environmentOf } from './containers/envFile.ts';
 import { marksOf } from './containers/labels.ts';
 import { followOutput } from './containers/output.ts';
-import { surviveStart } from './containers/startupCheck.ts';
+import { checkStartup } from './containers/startupCheck.ts';
 import { type Engine, isUnavailable, Refusal } from './engine/engine.ts';
 import { mapLimit } from './engine/mapLimit.ts';
 import { keepImage, pruneImages } from './images/imageRetention.ts';
 import { type Pinned, pin } from './images/images.ts';
-import { type Pool, replicaOf, targetsOf, type Wanted } from './pool.ts';
+import { type ContainerPool, replicaOf, targetsOf, type Wanted } from './pool.ts';
 import type { Member, Reconciler } from './reconciler.ts';
 import type { Removal } from './removal.ts';
 import { createReplica } from './replica.ts';
 
-interface FillSeams {
+interface StartDependencies {
   readonly engine: Engine;
   readonly reconciler: Reconciler;
   readonly clock: Clock;
@@ -37,7 +37,7 @@ interface FillSeams {
 }
 
 /** @throws Fault START_FAILED, RELEASE_INVALID, DRIVER_UNAVAILABLE, ABORTED */
-export async function fill(dependencies: FillSeams, order: StartOrder): Promise<Started> {
+export async function start(dependencies: StartDependencies, order: StartOrder): Promise<Started> {
   const { engine, reconciler, clock } = dependencies;
   const run = dockerRunOf(order);
   checkRun(order.service, run);
@@ -60,21 +60,21 @@ export async function fill(dependencies: FillSeams, order: StartOrder): Promise<
   return reconciler.exclusive(order.poolId, async () => {
     const pool = reconciler.pool(order.poolId);
     const members = await reconciler.members(order.poolId);
-    const { numbers, surplus } = choose(members, order.replicas ?? run.replicas);
+    const { numbers, surplus } = chooseNumbers(members, order.replicas ?? run.replicas);
     const wanted: Wanted = { order, run: pinnedRun, image, env, publishOn, numbers };
     const formerly = pool.wanted;
     reconciler.rest(pool);
     pool.ending = false;
     pool.wanted = wanted;
     try {
-      if (!order.frozen) await temper(engine, members, false);
-      await raise(dependencies, pool, wanted, members);
+      if (!order.frozen) await setPaused(engine, members, false);
+      await startMissing(dependencies, pool, wanted, members);
     } catch (thrown) {
       pool.wanted = formerly;
-      await undo(dependencies, pool, members, thrown, run.stopMs);
+      await removeStarted(dependencies, pool, members, thrown, run.stopMs);
     }
     await mapLimit(surplus, (one) => end(engine, one.facts, run.stopMs));
-    if (order.frozen) await temper(engine, await reconciler.members(pool.id), true);
+    if (order.frozen) await setPaused(engine, await reconciler.members(pool.id), true);
     await reconciler.look(pool.id);
     if (pinned !== null) void tidyImages(dependencies, order, run.keepImages, pinned);
     return { targets: targetsOf(pool), release: { ...order.release, run: pinnedRun } };
@@ -86,7 +86,7 @@ export async function fill(dependencies: FillSeams, order: StartOrder): Promise<
  * it.
  */
 async function tidyImages(
-  dependencies: FillSeams,
+  dependencies: StartDependencies,
   order: StartOrder,
   count: number,
   pinned: Pinned,
@@ -120,7 +120,7 @@ function giveUpIfAborted(signal: AbortSignal): void {
 /**
  * Which replica numbers there will be: those that run first, then those that exist, then new ones.
  */
-function choose(
+function chooseNumbers(
   members: readonly Member[],
   count: number,
 ): { numbers: ReadonlySet<number>; surplus: readonly Member[] } {
@@ -140,15 +140,19 @@ function choose(
 }
 
 /** Freezes what runs, or thaws what is frozen. */
-async function temper(engine: Engine, members: readonly Member[], frozen: boolean): Promise<void> {
+async function setPaused(
+  engine: Engine,
+  members: readonly Member[],
+  frozen: boolean,
+): Promise<void> {
   const others = members.filter(({ facts }) => facts.running && facts.paused !== frozen);
-  await mapLimit(others, ({ facts }) => freeze(engine, facts.id, frozen));
+  await mapLimit(others, ({ facts }) => pauseContainer(engine, facts.id, frozen));
 }
 
 /** Brings every replica up that is not, and sees it past its first moments. */
-async function raise(
-  dependencies: FillSeams,
-  pool: Pool,
+async function startMissing(
+  dependencies: StartDependencies,
+  pool: ContainerPool,
   wanted: Wanted,
   members: readonly Member[],
 ): Promise<void> {
@@ -177,7 +181,7 @@ async function raise(
         dependencies.emit({ kind: 'output', poolId: pool.id, target: replica.id, line });
       if (had === undefined) {
         void followOutput(engine, facts, tell, order.signal);
-        await surviveStart(
+        await checkStartup(
           dependencies,
           await dependencies.reconciler.here(),
           facts,
@@ -187,7 +191,7 @@ async function raise(
         order.progress(`started ${facts.name}`);
       }
     } catch (thrown) {
-      // A replica that had its place before is mended like one that died: the others serve
+      // A replica that had its place before is started again like one that died: the others serve
       // meanwhile.
       if (had === undefined || !(thrown instanceof Refusal)) throw thrown;
       log.warn({ pool: pool.id, replica: number }, `not started: ${thrown.message}`);
@@ -197,9 +201,9 @@ async function raise(
 }
 
 /** Removes what this order made. @throws why it failed, as a Fault. */
-async function undo(
-  dependencies: FillSeams,
-  pool: Pool,
+async function removeStarted(
+  dependencies: StartDependencies,
+  pool: ContainerPool,
   members: readonly Member[],
   why: unknown,
   stopMs: number,
@@ -213,7 +217,7 @@ async function undo(
     if (keep.size === 0) reconciler.forget(pool.id);
     else await reconciler.look(pool.id);
   } catch (thrown) {
-    dependencies.removal.later(pool.id, keep);
+    dependencies.removal.defer(pool.id, keep);
     dependencies.log.warn({ pool: pool.id }, `left for later: ${reasonOf(thrown)}`);
   }
   if (why instanceof Fault || isUnavailable(why) || !(why instanceof Refusal)) throw why;

@@ -21,13 +21,13 @@ export interface Launch {
  * @param base the environment the replica starts from; what is Pointsman's own in it is left out.
  */
 export function launchOf(run: ProcessRun, mark: Mark, base: NodeJS.ProcessEnv): Launch {
-  const fill = (text: string): string => text.replaceAll('{release}', () => mark.release);
-  const [program = '', ...args] = run.command.map(fill);
-  const own = Object.entries(run.env).map(([key, value]) => [key, fill(value)]);
+  const expand = (text: string): string => text.replaceAll('{release}', () => mark.release);
+  const [program = '', ...args] = run.command.map(expand);
+  const own = Object.entries(run.env).map(([key, value]) => [key, expand(value)]);
   return {
     program,
     args,
-    cwd: fill(run.cwd),
+    cwd: expand(run.cwd),
     env: {
       ...inherited(base),
       HOST: '127.0.0.1',

@@ -18,7 +18,7 @@ export class Output {
   readonly #file: string;
   readonly #bytesMax: number;
   /** Told up to here. */
-  #told = 0;
+  #readTo = 0;
   /** Where the present run of the replica began to write. */
   #began = 0;
   #turn: Promise<unknown> = Promise.resolve();
@@ -32,14 +32,14 @@ export class Output {
   async openForWriting(): Promise<FileHandle> {
     const file = await open(this.#file, 'a', 0o600);
     this.#began = (await file.stat()).size;
-    this.#told = Math.min(this.#told, this.#began);
+    this.#readTo = Math.min(this.#readTo, this.#began);
     return file;
   }
 
   /** Begins at the present end: what was written before was told by somebody else. */
   async skip(): Promise<void> {
-    this.#told = await sizeOf(this.#file);
-    this.#began = Math.max(0, this.#told - newsBytesMax);
+    this.#readTo = await sizeOf(this.#file);
+    this.#began = Math.max(0, this.#readTo - newsBytesMax);
   }
 
   /**
@@ -67,19 +67,19 @@ export class Output {
     // On a full disk the copy fails, and the cut is what is needed most.
     await copyFile(this.#file, `${this.#file}.1`).catch(() => {});
     await truncate(this.#file, 0).catch(() => {});
-    this.#told = 0;
+    this.#readTo = 0;
     this.#began = 0;
   }
 
   async #news(all: boolean): Promise<readonly string[]> {
     const size = await sizeOf(this.#file);
-    if (size < this.#told) this.#told = 0;
-    if (size === this.#told) return [];
-    const from = Math.max(this.#told, size - newsBytesMax);
+    if (size < this.#readTo) this.#readTo = 0;
+    if (size === this.#readTo) return [];
+    const from = Math.max(this.#readTo, size - newsBytesMax);
     const bytes = await this.#read(from, size);
     const end = all || bytes.length === newsBytesMax ? bytes.length : bytes.lastIndexOf(0x0a) + 1;
-    const skipped = from - this.#told;
-    this.#told = from + end;
+    const skipped = from - this.#readTo;
+    this.#readTo = from + end;
     const lines = linesOf(bytes.subarray(0, end));
     return skipped > 0 ? [`(${skipped} bytes of output are left out here)`, ...lines] : lines;
   }

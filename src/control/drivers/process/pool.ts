@@ -76,19 +76,19 @@ export class ProcessPool {
       progress(`starting ${starting.length} of ${count} replicas: ${run.command.join(' ')}`);
     }
     // What died and was about to be started again stays the driver's, however this call ends.
-    const kept = starting.filter((replica) => replica.kept);
+    const supervised = starting.filter((replica) => replica.supervised);
     const ends = await Promise.allSettled(starting.map((replica) => replica.start(run, abort)));
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed || abort.aborted) {
-      const begun = starting.filter((replica) => !kept.includes(replica));
+      const begun = starting.filter((replica) => !supervised.includes(replica));
       await Promise.all(begun.map((replica) => this.#drop(replica)));
-      for (const replica of kept) replica.keep(run);
+      for (const replica of supervised) replica.supervise(run);
       if (abort.aborted)
         throw new Fault('ABORTED', `The start of ${this.place.poolId} was aborted.`);
       throw failed?.reason;
     }
     this.#settled = true;
-    for (const replica of this.replicas) replica.keep(run);
+    for (const replica of this.replicas) replica.supervise(run);
     for (const { id, port, detail } of starting.map((replica) => replica.target())) {
       progress(`${id} runs on port ${port} (${detail})`);
     }

@@ -19,7 +19,7 @@ import type { Mark } from './marks.ts';
 import { Output } from './output.ts';
 import type { Ports } from './ports.ts';
 import type { Records } from './records.ts';
-import { survivesStart } from './startupCheck.ts';
+import { checkStartup } from './startupCheck.ts';
 
 /** A replica that died is started again after this, doubled with every death in a row. */
 const restartFirstMs = 250;
@@ -71,7 +71,7 @@ export class Replica {
   #why = 'not started yet';
   #next = '';
   /** Set while the driver answers for it: then it is started again when it dies. */
-  #kept: ProcessRun | null = null;
+  #supervised: ProcessRun | null = null;
   #stopMs: number;
   #stopping = false;
   /** Nobody looks after it here any more, so nothing may be started for it. */
@@ -96,8 +96,8 @@ export class Replica {
   }
 
   /** Whether the driver answers for it: it runs, or is started again. */
-  get kept(): boolean {
-    return this.#kept !== null;
+  get supervised(): boolean {
+    return this.#supervised !== null;
   }
 
   get pid(): number | null {
@@ -142,14 +142,14 @@ export class Replica {
     this.#stopMs = run.stopMs;
     if (this.#life) return;
     const life = await this.#spawn(run, true);
-    const end = await survivesStart(life.end, this.#port ?? 0, this.#shared.clock, abort);
+    const end = await checkStartup(life.end, this.#port ?? 0, this.#shared.clock, abort);
     if (abort.aborted) throw new Fault('ABORTED', `The start of ${this.#name()} was aborted.`);
     if (end !== null) throw await this.#startFault(run, end);
   }
 
   /** From now on it is started again when it dies, and where it has died already. */
-  keep(run: ProcessRun): void {
-    this.#kept = run;
+  supervise(run: ProcessRun): void {
+    this.#supervised = run;
     this.#stopMs = run.stopMs;
     if (!this.#life) this.#restartLater();
   }
@@ -183,7 +183,7 @@ export class Replica {
   /** Leaves it running, and looks after it no more. */
   leave(): void {
     this.#left = true;
-    this.#kept = null;
+    this.#supervised = null;
     this.#cancelRestart();
     this.#next = '';
   }
@@ -253,7 +253,7 @@ export class Replica {
   #died(life: Life): void {
     if (this.#stopping) return;
     if (this.#shared.clock.now() - life.since >= restartSteadyMs) this.#deaths = 0;
-    if (this.#kept) this.#restartLater();
+    if (this.#supervised) this.#restartLater();
     this.#tell.changed();
     void this.#tellOutput(true);
   }
@@ -269,16 +269,16 @@ export class Replica {
   }
 
   async #restart(): Promise<void> {
-    const run = this.#kept;
+    const run = this.#supervised;
     if (!run || this.#life) return;
     try {
       // Its children may have outlived it, and hold its port.
       await this.#end(0);
-      if (this.#kept) await this.#spawn(run, false);
+      if (this.#supervised) await this.#spawn(run, false);
     } catch (caught) {
       if (this.#left) return;
       this.#why = `could not be started again: ${reasonOf(caught)}`;
-      if (this.#kept) this.#restartLater();
+      if (this.#supervised) this.#restartLater();
     }
     this.#tell.changed();
   }
@@ -296,10 +296,11 @@ export class Replica {
   async #startFault(run: ProcessRun, end: string): Promise<Fault> {
     const output = await this.#output.last(linesInError);
     const { release, replica } = this.#place;
-    const said = output.length > 0 ? `Its last output: ${output.join(' | ')}` : 'It wrote nothing.';
+    const wrote =
+      output.length > 0 ? `Its last output: ${output.join(' | ')}` : 'It wrote nothing.';
     return new Fault(
       'START_FAILED',
-      `${this.#name()} ${end} right after its start (command: ${run.command.join(' ')}). ${said}`,
+      `${this.#name()} ${end} right after its start (command: ${run.command.join(' ')}). ${wrote}`,
       { release, replica, end, output },
     );
   }

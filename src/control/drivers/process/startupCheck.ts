@@ -21,7 +21,7 @@ const knockEveryMs = 20;
  * @param end resolves with what there is to say of the end of the process.
  * @returns what `end` said; null: it lives.
  */
-export async function survivesStart(
+export async function checkStartup(
   end: Promise<string>,
   port: number,
   clock: Clock,

@@ -2,13 +2,13 @@
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import {
+  addressOf,
   publishingFor,
-  reach,
 } from '../../../../src/control/drivers/docker/containers/addressing.ts';
 import { parseEnvFile } from '../../../../src/control/drivers/docker/containers/envFile.ts';
 import { factsOf } from '../../../../src/control/drivers/docker/containers/facts.ts';
 import { marksOf } from '../../../../src/control/drivers/docker/containers/labels.ts';
-import { connectionOf } from '../../../../src/control/drivers/docker/engine/address.ts';
+import { engineAddressOf } from '../../../../src/control/drivers/docker/engine/address.ts';
 import { linesOf, unframed } from '../../../../src/control/drivers/docker/engine/lines.ts';
 import {
   canonicalName,
@@ -74,31 +74,31 @@ test('an env file is read without a shell: quotes, blanks and hashes in values s
 
 test('DOCKER_HOST is understood as the CLI understands it', () => {
   const env = { HOME: '/nobody' };
-  expect(connectionOf('unix:///a/b.sock', env)).toMatchObject({
+  expect(engineAddressOf('unix:///a/b.sock', env)).toMatchObject({
     remoteHost: null,
     options: { protocol: 'http', socketPath: '/a/b.sock' },
   });
-  expect(connectionOf('tcp://10.0.0.5:2375', env)).toMatchObject({
+  expect(engineAddressOf('tcp://10.0.0.5:2375', env)).toMatchObject({
     remoteHost: '10.0.0.5',
     options: { protocol: 'http', host: '10.0.0.5', port: 2375 },
   });
-  expect(connectionOf('tcp://127.0.0.1:2375', env).remoteHost).toBeNull();
-  expect(connectionOf('tcp://box', { ...env, DOCKER_TLS_VERIFY: '1' }).options).toMatchObject({
+  expect(engineAddressOf('tcp://127.0.0.1:2375', env).remoteHost).toBeNull();
+  expect(engineAddressOf('tcp://box', { ...env, DOCKER_TLS_VERIFY: '1' }).options).toMatchObject({
     protocol: 'https',
     port: 2376,
   });
-  expect(connectionOf('ssh://deploy@box:2222', env)).toMatchObject({
+  expect(engineAddressOf('ssh://deploy@box:2222', env)).toMatchObject({
     remoteHost: 'box',
     ssh: { host: 'box', port: 2222, username: 'deploy' },
   });
-  expect(connectionOf('ssh://box', env)).toMatchObject({
+  expect(engineAddressOf('ssh://box', env)).toMatchObject({
     remoteHost: 'box',
     ssh: { host: 'box', port: null, username: null },
   });
-  expect(connectionOf(null, { ...env, DOCKER_HOST: 'unix:///x' }).where).toBe('unix:///x');
-  expect(() => connectionOf('ftp://box', env)).toThrow(/unix:\/\/path, tcp:\/\/host:port/);
+  expect(engineAddressOf(null, { ...env, DOCKER_HOST: 'unix:///x' }).where).toBe('unix:///x');
+  expect(() => engineAddressOf('ftp://box', env)).toThrow(/unix:\/\/path, tcp:\/\/host:port/);
   expect(() =>
-    connectionOf('tcp://box:2376', { ...env, DOCKER_CERT_PATH: '/no/certificates' }),
+    engineAddressOf('tcp://box:2376', { ...env, DOCKER_CERT_PATH: '/no/certificates' }),
   ).toThrow(/ca\.pem, cert\.pem and key\.pem/);
 });
 
@@ -190,6 +190,6 @@ test('a published port of all addresses is reached on loopback, one of another p
     },
   });
 
-  expect(reach(here, facts, 3000)).toMatchObject({ host: '127.0.0.1', port: 41_000 });
-  expect(reach(here, facts, 9000)).toBeNull();
+  expect(addressOf(here, facts, 3000)).toMatchObject({ host: '127.0.0.1', port: 41_000 });
+  expect(addressOf(here, facts, 9000)).toBeNull();
 });

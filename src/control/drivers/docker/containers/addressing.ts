@@ -64,7 +64,7 @@ export function publishingFor(here: Here, service: string, network: string | nul
   );
 }
 
-export interface Reached {
+export interface TargetAddress {
   readonly host: string;
   readonly port: number;
   /** For people. */
@@ -72,7 +72,7 @@ export interface Reached {
 }
 
 /** @returns null where the container runs and there is still no way to it. */
-export function reach(here: Here, facts: ContainerFacts, port: number): Reached | null {
+export function addressOf(here: Here, facts: ContainerFacts, port: number): TargetAddress | null {
   if (facts.hostNetwork) return { host: '127.0.0.1', port, how: `host network, port ${port}` };
   const shared = facts.networks.find(
     (one) => here.container?.networks.has(one.name) && one.address !== '',

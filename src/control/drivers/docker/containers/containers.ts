@@ -96,7 +96,7 @@ export async function startContainer(engine: Engine, id: string): Promise<void> 
 }
 
 /** Takes the CPU away from a running container, or gives it back. What does not run is let be. */
-export async function freeze(engine: Engine, id: string, frozen: boolean): Promise<void> {
+export async function pauseContainer(engine: Engine, id: string, frozen: boolean): Promise<void> {
   try {
     const path = `/containers/${id}/${frozen ? 'pause' : 'unpause'}`;
     await engine.call({ method: 'POST', path });
@@ -120,7 +120,7 @@ export async function end(
   const path = `/containers/${id}`;
   try {
     // It could not hear its signal.
-    if (paused) await freeze(engine, id, false);
+    if (paused) await pauseContainer(engine, id, false);
     // Without `t` the engine takes the timeout the container was created with.
     await engine.call({ method: 'POST', path: `${path}/stop`, limitMs: stopMs + stopGraceMs });
   } catch (thrown) {

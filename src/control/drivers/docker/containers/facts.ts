@@ -81,15 +81,15 @@ interface NetworkEnd {
 
 /** @param answer of `GET /containers/{id}/json`. */
 export function factsOf(answer: unknown): ContainerFacts {
-  const said = answer as Inspected;
-  const state = said.State ?? {};
-  const ends = Object.entries(said.NetworkSettings?.Networks ?? {});
+  const inspected = answer as Inspected;
+  const state = inspected.State ?? {};
+  const ends = Object.entries(inspected.NetworkSettings?.Networks ?? {});
   return {
-    id: said.Id,
-    name: said.Name.replace(/^\//, ''),
-    labels: said.Config?.Labels ?? {},
-    imageId: said.Image ?? '',
-    env: said.Config?.Env ?? [],
+    id: inspected.Id,
+    name: inspected.Name.replace(/^\//, ''),
+    labels: inspected.Config?.Labels ?? {},
+    imageId: inspected.Image ?? '',
+    env: inspected.Config?.Env ?? [],
     running: state.Running === true,
     paused: state.Paused === true,
     fresh: state.Status === 'created' || state.Status === 'configured',
@@ -100,14 +100,14 @@ export function factsOf(answer: unknown): ContainerFacts {
     finishedAt: momentOf(state.FinishedAt),
     health: healthOf(state.Health?.Status),
     healthOutput: state.Health?.Log?.at(-1)?.Output?.trim().slice(0, 200) ?? '',
-    tty: said.Config?.Tty === true,
-    hostNetwork: said.HostConfig?.NetworkMode === 'host',
+    tty: inspected.Config?.Tty === true,
+    hostNetwork: inspected.HostConfig?.NetworkMode === 'host',
     networks: ends.map(([name, end]) => ({
       name,
       id: end?.NetworkID ?? '',
       address: end?.IPAddress || end?.GlobalIPv6Address || '',
     })),
-    published: Object.entries(said.NetworkSettings?.Ports ?? {}).flatMap(([key, ends]) =>
+    published: Object.entries(inspected.NetworkSettings?.Ports ?? {}).flatMap(([key, ends]) =>
       key.endsWith('/tcp')
         ? (ends ?? []).map((end) => ({
             port: Number.parseInt(key, 10),

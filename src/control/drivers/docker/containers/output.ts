@@ -36,12 +36,12 @@ export async function followOutput(
   tell: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  let told = 0;
+  let count = 0;
   try {
     const stream = await engine.stream({ ...logCall(facts.id, { follow: '1' }), signal });
     for await (const line of linesOf(unframed(stream, facts.tty))) {
       tell(cleaned(line));
-      if (++told >= followedLinesMax) break;
+      if (++count >= followedLinesMax) break;
     }
     stream.destroy();
   } catch {

@@ -10,7 +10,7 @@ import { type Clock, pause } from '../../../../clock.ts';
 import { Fault } from '../../../../errors.ts';
 import type { PinnedDockerRun } from '../../../model/state.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type Here, reach } from './addressing.ts';
+import { addressOf, type Here } from './addressing.ts';
 import { inspect } from './containers.ts';
 import { type ContainerFacts, endOf } from './facts.ts';
 import { lastOutput } from './output.ts';
@@ -25,7 +25,7 @@ const holdMs = 30;
  * @throws Fault START_FAILED with exit code and last output where it ended, DRIVER_UNAVAILABLE,
  *   ABORTED.
  */
-export async function surviveStart(
+export async function checkStartup(
   dependencies: { readonly engine: Engine; readonly clock: Clock },
   here: Here,
   begun: ContainerFacts,
@@ -41,7 +41,7 @@ export async function surviveStart(
     return facts;
   };
   while (true) {
-    const address = reach(here, await look(), run.port);
+    const address = addressOf(here, await look(), run.port);
     if (address !== null && (await listens(address, clock, look))) return;
     if (clock.now() >= until) return;
     await pause(clock, stepMs, signal);
@@ -51,8 +51,8 @@ export async function surviveStart(
 
 async function failure(engine: Engine, facts: ContainerFacts): Promise<Fault> {
   const lines = await lastOutput(engine, facts);
-  const said = lines.length === 0 ? 'It wrote nothing.' : `Last output: ${lines.join(' | ')}`;
-  return new Fault('START_FAILED', `${facts.name} ${endOf(facts)} at its start. ${said}`, {
+  const output = lines.length === 0 ? 'It wrote nothing.' : `Last output: ${lines.join(' | ')}`;
+  return new Fault('START_FAILED', `${facts.name} ${endOf(facts)} at its start. ${output}`, {
     container: facts.name,
     exitCode: facts.exitCode,
     outOfMemory: facts.outOfMemory,

@@ -14,7 +14,7 @@ import type { SshTarget } from './ssh.ts';
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** How to reach the engine. */
-export interface Connection {
+export interface EngineAddress {
   /** For people: `unix:///var/run/docker.sock`, `ssh://deploy@box`. */
   readonly where: string;
   /** The machine the engine runs on, where that is not this one. */
@@ -38,7 +38,7 @@ export interface Connection {
  *   says.
  * @throws Fault DRIVER_UNAVAILABLE where the address or its certificates cannot be read.
  */
-export function connectionOf(dockerHost: string | null, env: Env = process.env): Connection {
+export function engineAddressOf(dockerHost: string | null, env: Env = process.env): EngineAddress {
   const where = dockerHost ?? (env.DOCKER_HOST || contextHost(env) || wellKnownSocket(env));
   if (where.startsWith('unix://')) {
     const socketPath = where.slice('unix://'.length) || '/var/run/docker.sock';
@@ -76,7 +76,7 @@ export function dockerConfigDir(env: Env = process.env): string {
   return env.DOCKER_CONFIG || join(env.HOME || homedir(), '.docker');
 }
 
-function local(socketPath: string): Connection['options'] {
+function local(socketPath: string): EngineAddress['options'] {
   return { protocol: 'http', socketPath };
 }
 

@@ -13,13 +13,13 @@ import https from 'node:https';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../../../clock.ts';
 import { Fault, reasonOf } from '../../../../errors.ts';
-import { type Connection, connectionOf } from './address.ts';
+import { type EngineAddress, engineAddressOf } from './address.ts';
 import { sshAgent } from './ssh.ts';
 
 /** Longer than any answer of a healthy engine takes, stops and pulls apart. */
 const callMs = 30_000;
 
-export interface Call {
+export interface EngineCall {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Without query: `/containers/json`. */
   readonly path: string;
@@ -37,9 +37,9 @@ export interface Engine {
   readonly where: string;
   readonly remoteHost: string | null;
   /** @throws Refusal, Fault DRIVER_UNAVAILABLE, or Fault ABORTED when `signal` aborted it. */
-  call(call: Call): Promise<unknown>;
+  call(call: EngineCall): Promise<unknown>;
   /** The body of the answer as it comes. @throws as `call` does, until the head has arrived. */
-  stream(call: Call): Promise<Readable>;
+  stream(call: EngineCall): Promise<Readable>;
 }
 
 /** The engine answered, and said no. */
@@ -69,10 +69,10 @@ interface Modem {
 
 /** @throws Fault DRIVER_UNAVAILABLE where the address of the engine makes no sense. */
 export function openEngine(clock: Clock, dockerHost: string | null): Engine {
-  const connection = connectionOf(dockerHost);
+  const connection = engineAddressOf(dockerHost);
   let modem: Promise<Modem> | undefined;
 
-  const dial = async (call: Call, isStream: boolean): Promise<unknown> => {
+  const dial = async (call: EngineCall, isStream: boolean): Promise<unknown> => {
     modem ??= openModem(connection);
     const carrier = await modem;
     const ender = new AbortController();
@@ -109,7 +109,7 @@ export function openEngine(clock: Clock, dockerHost: string | null): Engine {
   };
 }
 
-async function openModem(connection: Connection): Promise<Modem> {
+async function openModem(connection: EngineAddress): Promise<Modem> {
   const { default: Docker } = await import('dockerode');
   const agent = agentFor(connection);
   // What is undefined here must not be filled in from DOCKER_HOST: the choice was made.
@@ -118,13 +118,17 @@ async function openModem(connection: Connection): Promise<Modem> {
   return new Docker(options as object).modem as unknown as Modem;
 }
 
-function agentFor({ ssh, options }: Connection): http.Agent {
+function agentFor({ ssh, options }: EngineAddress): http.Agent {
   if (ssh !== null) return sshAgent(ssh);
   const { Agent } = options.protocol === 'https' ? https : http;
   return new Agent({ keepAlive: false });
 }
 
-function dialOptions(call: Call, isStream: boolean, signal: AbortSignal): Record<string, unknown> {
+function dialOptions(
+  call: EngineCall,
+  isStream: boolean,
+  signal: AbortSignal,
+): Record<string, unknown> {
   const query = Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined);
   return {
     method: call.method,
@@ -141,9 +145,9 @@ function dialOptions(call: Call, isStream: boolean, signal: AbortSignal): Record
 function failure(where: string, error: unknown): Error {
   const { statusCode, json } = error as { statusCode?: unknown; json?: unknown };
   if (typeof statusCode !== 'number') return unavailable(where, whyOf(error), error);
-  const said = (json as { message?: unknown } | null)?.message;
+  const message = (json as { message?: unknown } | null)?.message;
   const raw = error instanceof Error ? error.message.replace(/^\(HTTP code \d+\) .*? - /, '') : '';
-  return new Refusal(statusCode, (typeof said === 'string' ? said : raw).trim());
+  return new Refusal(statusCode, (typeof message === 'string' ? message : raw).trim());
 }
 
 /** A fault that says which engine, and why. */

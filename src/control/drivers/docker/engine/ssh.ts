@@ -85,11 +85,11 @@ class SshConnection extends Duplex {
     }
     // 'close' would wait for the shared log-in, which keeps stderr; what was said is there by then.
     const complain = (): void => {
-      const said = this.#complaint
+      const complaint = this.#complaint
         .trim()
         .replaceAll(/\s*\n\s*/g, ' ')
         .replace(/\.$/, '');
-      this.destroy(new Error(`ssh ended: ${said || `exit code ${exitCode}`}`));
+      this.destroy(new Error(`ssh ended: ${complaint || `exit code ${exitCode}`}`));
     };
     setImmediate(() => setImmediate(complain));
   }

@@ -31,7 +31,7 @@ interface Answer {
 }
 
 /** Remembers one sample for each container that still runs. */
-export class Stats {
+export class UsageReader {
   readonly #samples = new Map<string, Sample>();
   readonly #engine: Engine;
   readonly #clock: Clock;

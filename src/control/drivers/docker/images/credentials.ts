@@ -47,8 +47,8 @@ export async function credentialsFor(
   const names = namesOf(registry);
   const helper = names.map((name) => config.credHelpers?.[name]).find(Boolean) ?? config.credsStore;
   if (helper !== undefined && helper !== '') {
-    const said = await askHelper(helper, names[0] ?? registry, file);
-    if (said !== null) return { ...said, serveraddress: registry };
+    const answer = await askHelper(helper, names[0] ?? registry, file);
+    if (answer !== null) return { ...answer, serveraddress: registry };
   }
   for (const [key, entry] of Object.entries(config.auths ?? {})) {
     if (!names.includes(key.replace(/^https?:\/\//, '').replace(/\/.*$/, ''))) continue;
@@ -110,8 +110,8 @@ async function askHelper(
     const child = execFile(program, ['get'], { timeout: helperMs }, (error, stdout) => {
       if (error === null) {
         try {
-          const said = JSON.parse(stdout) as { Username?: string; Secret?: string };
-          const { Username = '', Secret = '' } = said;
+          const answer = JSON.parse(stdout) as { Username?: string; Secret?: string };
+          const { Username = '', Secret = '' } = answer;
           return resolve(
             Username === '<token>'
               ? { identitytoken: Secret }

@@ -20,7 +20,7 @@ export interface Pull {
   readonly signal: AbortSignal;
 }
 
-interface Said {
+interface PullLine {
   readonly status?: string;
   readonly id?: string;
   readonly error?: string;
@@ -53,11 +53,11 @@ export async function pull(engine: Engine, order: Pull): Promise<string | null> 
       cancelSilence();
       const silent = unavailable(engine.where, `a pull said nothing for ${silenceMs} ms`);
       cancelSilence = clock.after(silenceMs, () => stream.destroy(silent));
-      const said = JSON.parse(line) as Said;
+      const news = JSON.parse(line) as PullLine;
       // The engine answers 200 and reports what goes wrong in the body.
-      if (said.error !== undefined) throw new Refusal(404, said.error);
-      digest = /^Digest: (sha256:[0-9a-f]{64})$/.exec(said.status ?? '')?.[1] ?? digest;
-      note(layers, said);
+      if (news.error !== undefined) throw new Refusal(404, news.error);
+      digest = /^Digest: (sha256:[0-9a-f]{64})$/.exec(news.status ?? '')?.[1] ?? digest;
+      note(layers, news);
       if (clock.now() - toldAt < lineEveryMs || layers.size === 0) continue;
       toldAt = clock.now();
       progress(`pulling ${named}: ${stateOf(layers)}`);
@@ -75,16 +75,16 @@ export async function pull(engine: Engine, order: Pull): Promise<string | null> 
 
 function note(
   layers: Map<string, { current: number; total: number; done: boolean }>,
-  said: Said,
+  news: PullLine,
 ): void {
-  if (said.id === undefined || !/^[0-9a-f]{12}$/.test(said.id)) return;
-  const layer = layers.get(said.id) ?? { current: 0, total: 0, done: false };
-  if (said.status === 'Downloading') {
-    layer.current = said.progressDetail?.current ?? layer.current;
-    layer.total = said.progressDetail?.total ?? layer.total;
+  if (news.id === undefined || !/^[0-9a-f]{12}$/.test(news.id)) return;
+  const layer = layers.get(news.id) ?? { current: 0, total: 0, done: false };
+  if (news.status === 'Downloading') {
+    layer.current = news.progressDetail?.current ?? layer.current;
+    layer.total = news.progressDetail?.total ?? layer.total;
   }
-  if (said.status === 'Pull complete' || said.status === 'Already exists') layer.done = true;
-  layers.set(said.id, layer);
+  if (news.status === 'Pull complete' || news.status === 'Already exists') layer.done = true;
+  layers.set(news.id, layer);
 }
 
 function stateOf(layers: ReadonlyMap<string, { current: number; total: number; done: boolean }>) {
