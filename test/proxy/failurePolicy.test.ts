@@ -14,7 +14,15 @@ import {
   mayRetry,
 } from '../../src/proxy/failurePolicy.ts';
 
-const losses: readonly Loss[] = ['connect', 'stale', 'reset', 'broken', 'malformed', 'silent'];
+const losses: readonly Loss[] = [
+  'connect',
+  'stale',
+  'reset',
+  'broken',
+  'malformed',
+  'oversized',
+  'silent',
+];
 const bodies: readonly BodyState[] = ['none', 'unread', 'read'];
 const fresh = { method: 'GET', retries: 0, status: 0 };
 
@@ -59,6 +67,7 @@ test('every loss has an answer of its own side, and only what cannot be reached 
     'UPSTREAM_RESET',
     'UPSTREAM_RESET',
     'UPSTREAM_MALFORMED',
+    'UPSTREAM_HEADER_TOO_LARGE',
     'UPSTREAM_TIMEOUT',
   ]);
   expect(new Set(codes.map((code) => faults[code].side))).toEqual(new Set(['upstream']));

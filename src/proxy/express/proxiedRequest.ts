@@ -172,8 +172,12 @@ export class ProxiedRequest implements Receiver, Recipient {
     }
   }
 
-  malformed(): void {
-    this.#lost('malformed');
+  malformed(loss: 'malformed' | 'oversized'): void {
+    this.#lost(loss);
+  }
+
+  interim(): void {
+    this.#armForAnswer();
   }
 
   broken(code: FaultCode): void {

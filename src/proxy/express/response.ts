@@ -29,8 +29,6 @@ export interface ResponseHead {
   headBytes: number;
 }
 
-/** Longest head of an answer; Node's client takes as much. */
-export const responseHeadBytesMax = 16 * 1024;
 const linesMax = 200;
 
 export function emptyResponseHead(): ResponseHead {

@@ -7,15 +7,11 @@
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import type { Exchange } from '../accounting/exchange.ts';
+import { interimBytes, interimBytesMax, responseHeadBytesMax } from '../answerLimits.ts';
 import { afterStall } from '../failurePolicy.ts';
 import { BodyScanner } from './bodyScanner.ts';
 import { writeChunk, writePart } from './bodyWriter.ts';
-import {
-  emptyResponseHead,
-  parseResponse,
-  type ResponseHead,
-  responseHeadBytesMax,
-} from './response.ts';
+import { emptyResponseHead, parseResponse, type ResponseHead } from './response.ts';
 import type { ResponseHeadCache } from './responseHeadCache.ts';
 import { interimLines, knownLines, linesForClient, trailerLines } from './responseLines.ts';
 
@@ -32,7 +28,9 @@ export interface AnsweredClient {
 /** Whose answer it is, told how it goes. */
 export interface Recipient {
   /** What came is no answer, and nothing of it was passed on. */
-  malformed(): void;
+  malformed(loss: 'malformed' | 'oversized'): void;
+  /** An interim answer came: the target is at work, and the wait for its answer begins anew. */
+  interim(): void;
   /** The client has part of an answer, and the rest will not come. */
   broken(code: FaultCode): void;
   /**
@@ -55,7 +53,6 @@ type State = 'awaiting' | 'answering' | 'flushing' | 'over';
 
 /** A first look for the end of a head takes so much; most are shorter. */
 const headGuessBytes = 2048;
-const interimMax = 16;
 const noBytes = Buffer.alloc(0);
 
 export class ResponseRelay {
@@ -66,7 +63,8 @@ export class ResponseRelay {
   #state: State = 'awaiting';
   /** What has come of a head that is not whole. */
   #partial: Buffer | null = null;
-  #interims = 0;
+  /** Of all interim answers so far. */
+  #interimBytes = 0;
   #keepsForMs = 0;
   #keeps = false;
   #follower: BodyScanner | null = null;
@@ -95,7 +93,7 @@ export class ResponseRelay {
 
   /** Nothing at all has come from the target. */
   get untouched(): boolean {
-    return this.#state === 'awaiting' && this.#partial === null && this.#interims === 0;
+    return this.#state === 'awaiting' && this.#partial === null && this.#interimBytes === 0;
   }
 
   /** The body ends where the target's connection does. */
@@ -183,10 +181,12 @@ export class ResponseRelay {
         return true;
       }
       // Nobody asked for another protocol.
+      if (verdict === 'partial') return this.#malformed('oversized');
       if (verdict !== 'whole' || head.status === 101) return this.#malformed();
       at += head.headBytes;
       if (head.status >= 200) break;
-      if (++this.#interims > interimMax) return this.#malformed();
+      this.#interimBytes += interimBytes(head.raw);
+      if (this.#interimBytes > interimBytesMax) return this.#malformed();
       this.#interim(head);
       if (at === length) return true;
     }
@@ -196,17 +196,15 @@ export class ResponseRelay {
     return this.#answer(head, bytes, at, length, null);
   }
 
-  #malformed(): boolean {
-    this.#recipient.malformed();
+  #malformed(loss: 'malformed' | 'oversized' = 'malformed'): boolean {
+    this.#recipient.malformed(loss);
     return false;
   }
 
-  /**
-   * 103 is passed on. 100 answers an expectation nobody had; 102 says nothing to a client that
-   * waits anyway.
-   */
+  /** Every one is passed on (RFC 9110 section 15.2), but 100: it answers what nobody asked. */
   #interim(head: ResponseHead): void {
-    if (head.status !== 103) return;
+    this.#recipient.interim();
+    if (head.status === 100) return;
     this.#connection.socket.write(interimLines(head), 'latin1');
   }
 

@@ -18,14 +18,13 @@ import {
 } from 'node:http';
 import util from 'node:util';
 import httpProxy from 'http-proxy';
+import { responseHeadBytesMax } from '../answerLimits.ts';
 import type { Target } from '../balancing/target.ts';
 
 /** One try of a request on one target, as it hears of what happens. */
 export interface Sender {
   readonly method: string;
   readonly path: string;
-  /** Names and values in turn. */
-  headers(): string[];
   /** The request exists; nothing of it was written. */
   begun(request: ClientRequest): void;
   /** It has a connection, which may not be made yet. */
@@ -69,7 +68,7 @@ export function createForwarder(): Forwarder {
         buffer: guise,
         // Whatever it holds becomes part of the options of `http.request`: the only way to reach
         // them.
-        ssl: { setHost: false, insecureHTTPParser: false },
+        ssl: { setHost: false, insecureHTTPParser: false, maxHeaderSize: responseHeadBytesMax },
         ...(agent === false ? {} : { agent }),
       };
       proxy.web(both, both, options as unknown as httpProxy.ServerOptions, failed);
@@ -81,10 +80,10 @@ export function createForwarder(): Forwarder {
         port: target.port,
         method: sender.method,
         path: sender.path,
-        headers: sender.headers(),
         agent: false,
         setHost: false,
         insecureHTTPParser: false,
+        maxHeaderSize: responseHeadBytesMax,
         // The tunnel passes a half-close on; it is `net.connect` that reads this.
         ...{ allowHalfOpen: true },
       });
@@ -94,6 +93,12 @@ export function createForwarder(): Forwarder {
       sender.begun(request);
     },
   };
+}
+
+/** A sending failed: Node refuses a character in a header that its parser let through. */
+export function isBadHeader(thrown: unknown): boolean {
+  const code = (thrown as NodeJS.ErrnoException).code;
+  return code === 'ERR_INVALID_CHAR' || code === 'ERR_INVALID_HTTP_TOKEN';
 }
 
 /** What http-proxy takes for the request and for the response of a client. */

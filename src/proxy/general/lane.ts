@@ -104,8 +104,10 @@ export function createGeneralLane(
 }
 
 /** What a failure of a connection is answered with; null: nobody is there to answer. */
-function faultOf(error: NodeJS.ErrnoException): FaultCode | null {
+function faultOf(error: NodeJS.ErrnoException & { readonly reason?: string }): FaultCode | null {
   if (error.code === 'HPE_HEADER_OVERFLOW') return 'HEADER_TOO_LARGE';
+  // Its other reasons are of versions that are none, and of what stands behind one.
+  if (error.reason === 'Invalid HTTP version') return 'VERSION_UNKNOWN';
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT';
   return error.code?.startsWith('HPE_') ? 'REQUEST_INVALID' : null;
 }

@@ -60,12 +60,12 @@ export class ProxiedRequest implements Underway, SentRequest {
     this.res = res;
     this.tunnelHead = tunnelHead;
     const { method = '', url = '', httpVersion } = req;
-    const vetted = validateRequest(method, url, httpVersion, req.rawHeaders);
+    const vetted = validateRequest(method, url, httpVersion, req.rawHeaders, connection.proto);
     const refused = typeof vetted === 'string';
     this.#vetted = vetted;
     this.exchange = new Exchange(around.plane, 'general', {
       method,
-      path: url,
+      path: refused ? url : vetted.target,
       host: refused ? (req.headers.host ?? '') : vetted.host,
       client: connection.client,
       id: refused ? undefined : vetted.id,
@@ -74,6 +74,9 @@ export class ProxiedRequest implements Underway, SentRequest {
     // Node 24.9 and later lose what came in one read behind an upgrade that is declined: so nothing
     // may.
     if (tunnelHead === null && req.headers.upgrade !== undefined) res.shouldKeepAlive = false;
+    // Node ends a connection on which 100 was expected and not said, behind a head that does not
+    // say so (RFC 9112 section 9.6). Without a body there is nothing to wait for.
+    if (this.body === 'none') Object.assign(res, { _expect_continue: false });
     this.owesContinue = !refused && vetted.expectsContinue && this.body === 'unread';
     res.on('error', ignore);
     res.once('close', () => this.closed());
@@ -81,6 +84,11 @@ export class ProxiedRequest implements Underway, SentRequest {
 
   get version(): '1.0' | '1.1' {
     return this.req.httpVersionMinor === 0 ? '1.0' : '1.1';
+  }
+
+  /** Header lines to pass on. */
+  get raw(): readonly string[] {
+    return typeof this.#vetted === 'string' ? this.req.rawHeaders : this.#vetted.raw;
   }
 
   get service(): Service {
@@ -209,6 +217,7 @@ export class ProxiedRequest implements Underway, SentRequest {
     exchange.service = service;
     this.#service = service;
     const { headerBytesMax, bodyBytesMax } = service.policy;
+    if (exchange.path.length > headerBytesMax) return 'URI_TOO_LONG';
     if (vetted.headBytes > headerBytesMax) return 'HEADER_TOO_LARGE';
     return vetted.bodyBytes !== null && vetted.bodyBytes > bodyBytesMax ? 'BODY_TOO_LARGE' : null;
   }

@@ -5,18 +5,19 @@
  * until then the request can go elsewhere; and a try reports its failure once, after which nothing
  * of it is heard.
  */
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import type { Cut, Lease } from '../balancing/lease.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
 import { afterCut, afterSilence, type Loss, type Progress } from '../failurePolicy.ts';
-import { requestHeaders, responseHeaders } from '../headers.ts';
+import { requestHeaders } from '../headers.ts';
 import type { Service } from '../service.ts';
 import { AgentUpstreams } from './agentUpstreams.ts';
-import type { Sender } from './forwarder.ts';
+import { isBadHeader, type Sender } from './forwarder.ts';
 import type { LaneContext } from './laneContext.ts';
+import { InterimAnswers, wellFormed } from './responseHead.ts';
 import { type AnsweredRequest, type AnsweredTry, ResponseRelay } from './responseRelay.ts';
 import { Tunnel, type TunneledRequest } from './tunnel.ts';
 import { type UploadedRequest, type UploadingTry, uploadBody } from './upload.ts';
@@ -24,6 +25,8 @@ import { type UploadedRequest, type UploadingTry, uploadBody } from './upload.ts
 /** The request that is sent, as one try of it sees it. */
 export interface SentRequest extends AnsweredRequest, TunneledRequest, UploadedRequest {
   readonly around: LaneContext;
+  /** Header lines to pass on, names and values in turn. */
+  readonly raw: readonly string[];
   readonly connection: { readonly socket: Duplex; readonly proto: 'http' | 'https' };
   readonly service: Service;
   /** A 100 Continue is owed before the body comes. */
@@ -44,6 +47,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
   readonly #lease: Lease;
   readonly #deadline = new Deadline(this);
   #phase: Phase = 'connect';
+  readonly #interims = new InterimAnswers();
   #request: ClientRequest | null = null;
   #relay: ResponseRelay | null = null;
   #tunnel: Tunnel | null = null;
@@ -87,43 +91,23 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     }
   }
 
-  headers(): string[] {
-    const { req, exchange, connection, around, chunked, version, tunnelHead } = this.#call;
-    const headers = requestHeaders(req.rawHeaders, {
-      client: exchange.client,
-      trusted: around.trusted.trusts(exchange.client),
-      proto: connection.proto,
-      host: exchange.host,
-      id: exchange.id,
-      version,
-      chunked,
-      upgrade: tunnelHead !== null,
-    });
-    const { host, port } = this.#lease.target;
-    // We speak HTTP/1.1 to targets, and that takes a Host; an HTTP/1.0 client need not have sent
-    // one.
-    if (exchange.host === '')
-      headers.push('Host', host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
-    return headers;
-  }
-
   begun(request: ClientRequest): void {
     const call = this.#call;
     this.#request = request;
     // 0: all of them. Node would drop what is beyond 1000, silently.
     request.maxHeadersCount = 0;
-    if (call.version === '1.1') request.on('information', (info) => this.#interim(info));
+    request.on('information', (info) => this.#interim(info));
+    request.on('upgrade', (answer, socket, head) => this.#upgraded(answer, socket, head));
     if (call.tunnelHead !== null) {
-      request.on('upgrade', (answer, socket, head) => this.#upgraded(answer, socket, head));
+      this.#setHeaders(request);
+      // Node would frame a body for most methods: its end would be the first bytes of the tunnel.
+      request.useChunkedEncodingByDefault = false;
       request.end();
       return;
     }
     request.path = call.exchange.path;
-    const headers = this.headers();
     if (call.exchange.retries === 0) request.removeHeader('connection');
-    for (let at = 0; at < headers.length; at += 2) {
-      request.appendHeader(headers[at] ?? '', headers[at + 1] ?? '');
-    }
+    this.#setHeaders(request);
     if (call.body === 'none') request.end();
   }
 
@@ -139,8 +123,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
       answer.destroy();
       return;
     }
-    const encoding = answer.headers['transfer-encoding'];
-    if (encoding !== undefined && encoding.toLowerCase() !== 'chunked') {
+    if (!wellFormed(answer)) {
       this.#lost('malformed');
       return;
     }
@@ -155,10 +138,13 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     if (this.#over || this.#relay !== null) return;
     if (this.#phase === 'connect') {
       this.#lost('connect');
+    } else if (error.code === 'HPE_HEADER_OVERFLOW') {
+      this.#lost('oversized');
     } else if (error.code?.startsWith('HPE_')) {
       this.#lost('malformed');
     } else {
-      this.#lost(this.#request?.reusedSocket === true ? 'stale' : 'reset');
+      const loss = this.#request?.reusedSocket === true ? 'stale' : 'reset';
+      this.#lost(this.#interims.none ? loss : 'broken');
     }
   }
 
@@ -201,6 +187,27 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     if (request !== null && !(this.#relay?.complete && request.writableFinished)) request.destroy();
   }
 
+  #setHeaders(request: ClientRequest): void {
+    const { raw, exchange, connection, around, chunked, version, tunnelHead } = this.#call;
+    const headers = requestHeaders(raw, {
+      client: exchange.client,
+      trusted: around.trusted.trusts(exchange.client),
+      proto: connection.proto,
+      host: exchange.host,
+      id: exchange.id,
+      version,
+      chunked,
+      upgrade: tunnelHead !== null,
+    });
+    const { host, port } = this.#lease.target;
+    // We speak HTTP/1.1 to targets, and that takes a Host; a client of HTTP/1.0 may send none.
+    if (exchange.host === '')
+      headers.push('Host', host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+    for (let at = 0; at < headers.length; at += 2) {
+      request.appendHeader(headers[at] ?? '', headers[at + 1] ?? '');
+    }
+  }
+
   #connected(): void {
     const { body, res, service } = this.#call;
     if (this.#over || this.#phase !== 'connect') return;
@@ -237,31 +244,31 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
   }
 
   /**
-   * 103 is passed on. 100 was our own affair, and 102 says nothing to a client that waits anyway.
+   * Every interim answer is passed on (RFC 9110 section 15.2), but a 100, which was our own affair,
+   * and to a client of HTTP/1.0 none. The target is at work: the wait for its answer begins anew.
    */
-  #interim(info: { statusCode: number; rawHeaders: string[] }): void {
-    const { res } = this.#call;
-    if (this.#over || info.statusCode !== 103 || res.headersSent) return;
-    const departure = { status: 103, chunked: false, connection: null };
-    const headers = responseHeaders(info.rawHeaders, '1.1', departure);
-    const hints: Record<string, string[]> & { link?: string[] } = {};
-    for (let at = 0; at < headers.length; at += 2) {
-      const name = (headers[at] ?? '').toLowerCase();
-      hints[name] = [...(hints[name] ?? []), headers[at + 1] ?? ''];
+  #interim(info: InformationEvent): void {
+    const { res, connection, version, service } = this.#call;
+    if (this.#over || res.headersSent) return;
+    const head = this.#interims.take(info);
+    if (head === null) {
+      this.#lost('malformed');
+      return;
     }
-    try {
-      res.writeEarlyHints(hints as { link: string[] });
-    } catch {
-      // Node takes Link only in its own grammar; a hint it does not take is no loss.
-    }
+    if (this.#phase === 'answer') this.#arm(service.policy.responseMs);
+    if (info.statusCode === 100 || version === '1.0') return;
+    // It is this request's turn on the connection, and nothing of its answer was written.
+    connection.socket.write(head, 'latin1');
   }
 
   #upgraded(answer: IncomingMessage, upstream: Socket, head: Buffer): void {
     const call = this.#call;
     // First of all: from here on nobody else listens.
     upstream.on('error', () => {});
-    if (this.#over) {
+    if (this.#over || call.tunnelHead === null) {
       upstream.destroy();
+      // Nobody asked for another protocol.
+      if (!this.#over) this.#lost('malformed');
       return;
     }
     this.#disarm();
@@ -310,10 +317,4 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
   #disarm(): void {
     this.#call.around.deadlines.disarm(this.#deadline);
   }
-}
-
-/** Node refuses a character in a header that its parser let through. */
-function isBadHeader(thrown: unknown): boolean {
-  const code = (thrown as NodeJS.ErrnoException).code;
-  return code === 'ERR_INVALID_CHAR' || code === 'ERR_INVALID_HTTP_TOKEN';
 }

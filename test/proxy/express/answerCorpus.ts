@@ -93,21 +93,19 @@ export const answerCorpus: readonly AnswerCase[] = [
   passed('a body behind 204', `${head('HTTP/1.1 204 No Content')}hello`),
 
   refused('nothing like HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n\r\n'),
-  refused('an HTTP of another kind', head('HTTP/2.0 200 OK', hello), { differs: strict }),
+  refused('an HTTP of another kind', head('HTTP/2.0 200 OK', hello)),
   refused('ICY', head('ICY 200 OK', hello)),
   refused('a status of two digits', head('HTTP/1.1 20 OK', hello)),
   refused('a status of four digits', head('HTTP/1.1 2000 OK', hello)),
   refused('a status of letters', head('HTTP/1.1 abc OK', hello)),
-  refused('a status of 600 and more', head('HTTP/1.1 700 OK', hello), { differs: strict }),
-  refused('a status of 0', head('HTTP/1.1 000 OK', hello), { differs: strict }),
-  refused('a control character in the reason', head('HTTP/1.1 200 O\x01K', hello), {
-    differs: 'the general lane cleans it',
-  }),
+  refused('a status of 600 and more', head('HTTP/1.1 700 OK', hello)),
+  refused('a status of 0', head('HTTP/1.1 000 OK', hello)),
+  refused('a control character in the reason', head('HTTP/1.1 200 O\x01K', hello)),
   refused('two lengths that differ', ok('hello', hello, 'Content-Length: 6')),
   refused('two lengths that agree', ok('hello', hello, hello)),
   refused('a list of lengths', ok('hello', 'Content-Length: 5, 5')),
   refused('a signed length', ok('hello', 'Content-Length: +5')),
-  refused('a length with a leading zero', ok('hello', 'Content-Length: 05'), { differs: strict }),
+  refused('a length with a leading zero', ok('hello', 'Content-Length: 05')),
   refused('a tab behind a length', ok('hello', 'Content-Length: 5\t'), {
     differs: 'Node 20 refuses it, later ones do not',
   }),
@@ -119,13 +117,10 @@ export const answerCorpus: readonly AnswerCase[] = [
   refused('TE: identity', ok('hello', 'Transfer-Encoding: identity')),
   refused('TE twice', chunked('0\r\n\r\n', 'Transfer-Encoding: chunked')),
   refused('TE with a vertical tab', ok('0\r\n\r\n', 'Transfer-Encoding: \x0bchunked')),
-  refused('chunked HTTP/1.0', `${head('HTTP/1.0 200 OK', 'Transfer-Encoding: chunked')}0\r\n\r\n`, {
-    differs: strict,
-  }),
+  refused('chunked HTTP/1.0', `${head('HTTP/1.0 200 OK', 'Transfer-Encoding: chunked')}0\r\n\r\n`),
   refused(
     '101 that nobody asked for',
     head('HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: x'),
-    { differs: 'Node calls it a broken connection, and the request is tried again' },
   ),
   refused('a bare LF head', 'HTTP/1.1 200 OK\nContent-Length: 5\n\nhello', { differs: strict }),
   refused('a bare LF in one line', 'HTTP/1.1 200 OK\r\nX: y\nContent-Length: 5\r\n\r\nhello', {
@@ -137,15 +132,13 @@ export const answerCorpus: readonly AnswerCase[] = [
   refused('a blank before a colon', ok('hello', 'Content-Length : 5')),
   refused('a header without a colon', ok('hello', 'X', hello)),
   refused('a header without a name', ok('hello', ': x', hello)),
-  refused('a head that is too large', ok('hello', hello, `X: ${'y'.repeat(20_000)}`)),
+  refused('a head that is too large', ok('hello', hello, `X: ${'y'.repeat(70_000)}`)),
   refused('an interim answer of HTTP/1.0', `HTTP/1.0 102 Processing\r\n\r\n${ok('hello', hello)}`),
   refused(
     'an interim answer that closes',
     `HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n${ok('hello', hello)}`,
   ),
-  refused('interim answers without end', 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(40), {
-    differs: 'Node counts them not',
-  }),
+  refused('interim answers without end', 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(10_000)),
 
   broken('a length that is not reached', ok('hell', hello)),
   broken('chunks without their end', chunked('5\r\nhello\r\n')),

@@ -174,6 +174,8 @@ export const pieces = [
   ' HTTP/1.1\r\n',
   ' HTTP/1.0\r\n',
   'GET / HTTP/1.1\r\n',
+  'http://b.example/c',
+  'GET http://b.example HTTP/1.1\r\n',
   'POST /x HTTP/1.1\r\n',
   'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
   'Host: a\r\n',

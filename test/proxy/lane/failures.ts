@@ -1,6 +1,6 @@
 /** What a lane does when targets fail, and what it does not let them do. Part of `laneSuite`. */
 import { expect, test } from 'vitest';
-import { ask, eventually, keepAlive, rawClient } from '../../support/client.ts';
+import { ask, eventually, exchangeRaw, keepAlive, rawClient } from '../../support/client.ts';
 import {
   deadPort,
   type MakeLane,
@@ -23,6 +23,14 @@ const malformed: readonly (readonly [string, string])[] = [
   ['an unknown coding', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
   ['a status of two digits', 'HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n'],
   ['a status below 100', 'HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['a version of another kind', 'HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['a status beyond 599', 'HTTP/1.1 700 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['a length with a leading zero', 'HTTP/1.1 200 OK\r\nContent-Length: 05\r\n\r\nhello'],
+  ['chunks in HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  [
+    'a change of protocol that nobody asked for',
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n',
+  ],
   ['a blank before a colon', 'HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n'],
 ];
 
@@ -41,6 +49,68 @@ export function failureSuite(name: string, makeLane: MakeLane): void {
       );
     });
   }
+
+  test(`${name}: a large head of an answer passes, a larger one is a 502 that says so`, async () => {
+    const origin = await startRawOrigin((socket, soFar) => {
+      const size = soFar.includes('/large') ? 60_000 : 70_000;
+      socket.end(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: ${'y'.repeat(size)}\r\n\r\nok`);
+    });
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+    const head = (path: string): string =>
+      `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+
+    const large = await exchangeRaw(proxy.port, head('/large'));
+    const larger = await exchangeRaw(proxy.port, head('/over'));
+
+    expect(large).toMatch(/^HTTP\/1\.1 200 /);
+    expect(large.endsWith('\r\n\r\nok')).toBe(true);
+    expect(large.includes('y'.repeat(60_000))).toBe(true);
+    expect(larger).toMatch(
+      /^HTTP\/1\.1 502 [\s\S]*larger than 64 KiB[\s\S]*UPSTREAM_HEADER_TOO_LARGE/,
+    );
+  });
+
+  test(`${name}: a target that says 102 is alive, and one that says it without end is not`, async () => {
+    const step = 'HTTP/1.1 102 Processing\r\n\r\n';
+    const origin = await startRawOrigin((socket, soFar) => {
+      if (soFar.includes('/endless')) {
+        const more = (): void => {
+          while (!socket.destroyed && socket.write(step.repeat(100)));
+        };
+        socket.on('drain', more);
+        more();
+        return;
+      }
+      let said = 0;
+      const timer = setInterval(() => {
+        if (++said < 5) socket.write(step);
+        else socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone');
+        if (said === 5) clearInterval(timer);
+      }, 500);
+    });
+    const waits = await startProxy(makeLane, oneService(origin.port, { responseMs: 1_500 }));
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+
+    const slow = await ask(waits.port);
+    const endless = await ask(proxy.port, { path: '/endless' });
+
+    expect([slow.status, slow.body]).toEqual([200, 'done']);
+    expect(endless.status).toBe(502);
+    expect(proxy.lines.at(-1)?.fault).toBe('UPSTREAM_MALFORMED');
+    expect(origin.received).toHaveLength(2);
+  });
+
+  test(`${name}: behind an interim answer nothing is tried again`, async () => {
+    const origin = await startRawOrigin((socket) => {
+      socket.end('HTTP/1.1 102 Processing\r\n\r\n');
+    });
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+
+    const got = await ask(proxy.port);
+
+    expect([got.status, proxy.lines[0]?.fault]).toEqual([502, 'UPSTREAM_RESET']);
+    expect(origin.received).toHaveLength(1);
+  });
 
   test(`${name}: control characters in a reason phrase never harm the process`, async () => {
     const origin = await startRawOrigin((socket) => {

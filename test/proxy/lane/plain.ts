@@ -119,6 +119,68 @@ export function plainSuite(name: string, makeLane: MakeLane): void {
     expect(got).toMatch(/\r\n0\r\nX-Sum: answered\r\n\r\n$/);
   });
 
+  test(`${name}: of an absolute form the host wins over Host, and the target gets the origin form`, async () => {
+    const origin = await startOrigin((req, res) => {
+      const hosts = req.rawHeaders.filter((_, at, all) => all[at - 1]?.toLowerCase() === 'host');
+      res.end(`${req.url} ${hosts} ${req.headers['x-forwarded-host']}`);
+    });
+    const setup = oneService(origin.port);
+    const services = setup.services.map((one) => ({ ...one, hosts: ['shop.test'] }));
+    const proxy = await startProxy(makeLane, { services });
+    const of = async (target: string): Promise<string> => {
+      const head = `GET ${target} HTTP/1.1\r\nHost: other.test\r\nConnection: close\r\n\r\n`;
+      return exchangeRaw(proxy.port, head);
+    };
+
+    expect(await of('http://shop.test/abs?q=1')).toContain('/abs?q=1 shop.test shop.test');
+    expect(await of('HTTP://shop.test:80?q')).toContain('/?q shop.test:80 shop.test:80');
+    expect(await of('http://other.test/')).toMatch(/^HTTP\/1\.1 404 /);
+    expect(proxy.lines.map((line) => line.path)).toEqual(['/abs?…', '/?…', '/']);
+  });
+
+  test(`${name}: an expectation without a body does not end the connection`, async () => {
+    const origin = await startOrigin((req, res) => res.end(`<${req.method} ${req.url}>`));
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+
+    for (const first of ['POST /1 HTTP/1.1\r\nContent-Length: 0', 'GET /1 HTTP/1.1']) {
+      const client = await rawClient(proxy.port);
+      client.send(`${first}\r\nHost: a\r\nExpect: 100-continue\r\n\r\n`);
+      const got = await client.until(/\/1>/);
+      client.send('GET /2 HTTP/1.1\r\nHost: a\r\n\r\n');
+
+      expect(got).not.toMatch(/\r\nConnection: close/i);
+      await client.until(/<GET \/2>/);
+    }
+  });
+
+  test(`${name}: every interim answer passes but 100, also more than a few, and none to HTTP/1.0`, async () => {
+    const interim = [
+      'HTTP/1.1 100 Continue\r\n\r\n',
+      'HTTP/1.1 102 Processing\r\nX-Step: 1\r\nConnection: X-Gone\r\nX-Gone: 1\r\n\r\n'.repeat(30),
+      'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Other: 1\r\n\r\n',
+      'HTTP/1.1 199 Mine\r\n\r\n',
+    ].join('');
+    const origin = await startRawOrigin((socket) => {
+      socket.end(`${interim}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone`);
+    });
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+
+    const got = await exchangeRaw(
+      proxy.port,
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+    );
+    const old = await exchangeRaw(proxy.port, 'GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+
+    const seen = got.match(/HTTP\/1\.1 \d+ \w+/g) ?? [];
+    expect(seen.slice(0, 30)).toEqual(new Array(30).fill('HTTP/1.1 102 Processing'));
+    expect(seen.slice(30)).toEqual(['HTTP/1.1 103 Early', 'HTTP/1.1 199 Mine', 'HTTP/1.1 200 OK']);
+    expect(got.match(/\r\nX-Step: 1\r\n/g)).toHaveLength(30);
+    expect(got).toMatch(/\r\nLink: <\/a\.css>; rel=preload\r\nX-Other: 1\r\n/);
+    expect(got).not.toContain('X-Gone');
+    expect(got).toMatch(/done$/);
+    expect(old.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200']);
+  });
+
   test(`${name}: HTTP/1.0 is answered in its own terms`, async () => {
     const origin = await startOrigin((req, res) => {
       res.write(`${req.headers['x-forwarded-host'] ?? 'no host'} `);
@@ -254,7 +316,7 @@ export function plainSuite(name: string, makeLane: MakeLane): void {
     expect(got.headers.via).toBe('1.0 pointsman');
   });
 
-  test(`${name}: a header larger than the service takes is 431, a larger body 413, before a target hears of it`, async () => {
+  test(`${name}: a header larger than the service takes is 431, a longer request line 414, a larger body 413, before a target hears of it`, async () => {
     let asked = 0;
     const origin = await startOrigin((_req, res) => {
       asked++;
@@ -264,10 +326,11 @@ export function plainSuite(name: string, makeLane: MakeLane): void {
     const proxy = await startProxy(makeLane, oneService(origin.port, limits));
 
     const big = await ask(proxy.port, { headers: { 'X-Big': 'x'.repeat(3000) } });
+    const long = await ask(proxy.port, { path: `/${'p'.repeat(3000)}` });
     const measured = await ask(proxy.port, { method: 'POST', body: 'x'.repeat(1001) });
     const fits = await ask(proxy.port, { method: 'POST', body: 'x'.repeat(1000) });
 
-    expect([big.status, measured.status, fits.status]).toEqual([431, 413, 200]);
+    expect([big.status, long.status, measured.status, fits.status]).toEqual([431, 414, 413, 200]);
     expect(asked).toBe(1);
     expect(policy.headerBytesMax).toBeGreaterThan(2048);
   });

@@ -15,6 +15,7 @@ import {
   pool,
   startOrigin,
   startProxy,
+  startRawOrigin,
 } from '../../support/proxy.ts';
 
 const upgrade = 'Connection: Upgrade\r\nUpgrade: echo\r\n';
@@ -87,6 +88,40 @@ export function tunnelSuite(name: string, makeLane: MakeLane): void {
     expect(got).toMatch(/\r\n\r\nhello early $/);
     expect(proxy.plane.stats().services[0]?.pools[0]?.inside.upgrade).toBe(1);
   });
+
+  test.each([
+    ['GET', ''],
+    ['POST', ''],
+    ['PUT', ''],
+    ['POST', 'Content-Length: 0\r\n'],
+  ])(
+    `${name}: an upgrade by %s with framing %j gets no body, and no framing but its own`,
+    async (method, framing) => {
+      const origin = await startRawOrigin((socket, soFar) => {
+        if (!soFar.endsWith('\r\n\r\n')) return;
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n',
+        );
+      });
+      const proxy = await startProxy(makeLane, oneService(origin.port));
+      const client = await rawClient(proxy.port);
+
+      client.send(
+        `${method} /ws HTTP/1.1\r\nHost: a\r\n${framing}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+      );
+      await client.until(/^HTTP\/1\.1 101 [\s\S]*\r\n\r\n$/);
+      client.send('first words');
+      const seen = await eventually(
+        () => origin.received[0] ?? '',
+        (bytes) => bytes.endsWith('words'),
+      );
+
+      const [head = '', ...behind] = seen.split('\r\n\r\n');
+      expect(behind).toEqual(['first words']);
+      expect(head).not.toMatch(/\r\nTransfer-Encoding:/i);
+      expect(/\r\nContent-Length:/i.test(head)).toBe(framing !== '');
+    },
+  );
 
   test(`${name}: a half-close passes through a tunnel, and both sides end`, async () => {
     const origin = await startEcho();

@@ -1,0 +1,56 @@
+/**
+ * What the general lane takes for the head of an answer, behind Node's parser.
+ *
+ * The rule this file keeps: what the express lane refuses for its words is refused here too, as far
+ * as the parser tells them; so which lane carries a request is nothing that its client sees.
+ */
+import type { IncomingMessage, InformationEvent } from 'node:http';
+import { interimBytes, interimBytesMax } from '../answerLimits.ts';
+import { responseHeaders } from '../headers.ts';
+
+/**
+ * What Node's parser lets through of a head and the express lane does not: another version, a
+ * status outside of 100 to 599, a reason or a framing that others read in another way.
+ */
+export function wellFormed(answer: IncomingMessage): boolean {
+  const { httpVersionMajor: major, httpVersionMinor: minor, statusCode = 0, headers } = answer;
+  if (major !== 1 || minor > 1 || statusCode < 100 || statusCode > 599) return false;
+  if (unclean.test(answer.statusMessage ?? '')) return false;
+  const encoding = headers['transfer-encoding'];
+  if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || minor === 0)) return false;
+  const length = headers['content-length'];
+  return length === undefined || /^(?:0|[1-9]\d{0,14})$/.test(length);
+}
+
+/** What may not stand in a reason phrase (RFC 9112 section 4). */
+const unclean = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** The interim answers to one request: bounded together, since each lets the client wait longer. */
+export class InterimAnswers {
+  #bytes = 0;
+
+  /** None has come: nothing of an answer is known to the client. */
+  get none(): boolean {
+    return this.#bytes === 0;
+  }
+
+  /** @returns the next as the client gets it; null: it is none, or they have no end. */
+  take(info: InformationEvent): string | null {
+    this.#bytes += interimBytes(info.rawHeaders);
+    return this.#bytes > interimBytesMax ? null : interimHead(info);
+  }
+}
+
+function interimHead(info: InformationEvent): string | null {
+  const { httpVersionMajor: major, httpVersionMinor: minor, statusCode: status } = info;
+  // More is to come on this connection.
+  const closes = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(String(info.headers.connection ?? ''));
+  if (major !== 1 || minor !== 1 || closes) return null;
+  const departure = { status, chunked: false, connection: null };
+  const headers = responseHeaders(info.rawHeaders, '1.1', departure);
+  let text = `HTTP/1.1 ${status} ${info.statusMessage.replaceAll(uncleanAll, '')}\r\n`;
+  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  return `${text}\r\n`;
+}
+
+const uncleanAll = new RegExp(unclean, 'g');
