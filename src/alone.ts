@@ -8,11 +8,11 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { Controller } from './control/controller.ts';
 import { Fault } from './errors.ts';
-import { descriptorsMax, holdListener } from './listener.ts';
+import { descriptorsMax, holdListeners } from './listener.ts';
 import { openLog } from './log.ts';
 import { LocalDataPlane } from './proxy/localDataPlane.ts';
 import { Plane } from './proxy/plane.ts';
-import { createLanes } from './proxy/serving/lanes.ts';
+import { createEntrances } from './proxy/serving/entrances.ts';
 import { Listener } from './proxy/serving/listener.ts';
 
 /**
@@ -29,10 +29,11 @@ const clientShare = 0.6;
 export async function runAlone(config: Config, configFile: string): Promise<number> {
   const log = openLog('pointsman');
   const plane = new Plane({ clock: systemClock, worker: 0, sink: log });
-  const listener = new Listener(plane, createLanes(plane), null);
+  const listener = new Listener(plane, createEntrances(plane), null);
   // Whoever cannot connect must not keep the operator out as well.
   listener.limit(Math.floor((descriptorsMax() - descriptorsKept) * clientShare));
-  const held = await holdListener(config.listen);
+  const { listen, tls } = config;
+  const held = await holdListeners([...listen, ...(tls?.listen ?? [])]);
   const controller = await Controller.start({
     config,
     configFile,
@@ -45,8 +46,8 @@ export async function runAlone(config: Config, configFile: string): Promise<numb
       void log.written().then(() => process.exit(1));
     },
   });
-  // Not before it has a table: until then the kernel keeps whoever comes.
-  await listener.listen(held);
+  // Not before it has a table and certificates: until then the kernel keeps whoever comes.
+  for (const [at, one] of held.entries()) await listener.listen(one, at >= listen.length);
   process.on('SIGHUP', () => {
     controller.reload().catch((thrown: unknown) => {
       if (!(thrown instanceof Fault)) throw thrown;

@@ -9,13 +9,14 @@
 const table = {
   // What the proxy answers to the clients of a service.
   REQUEST_INVALID: row(400, 'client', false, 'The request is not valid HTTP'),
+  CLIENT_CERTIFICATE_REQUIRED: row(403, 'client', false, 'This service asks for a certificate'),
   ROUTE_UNKNOWN: row(404, 'client', false, 'No service answers for this host and path'),
   METHOD_REFUSED: row(405, 'client', false, 'This method is not forwarded'),
   REQUEST_TIMEOUT: row(408, 'client', true, 'The request did not arrive in time'),
   BODY_TOO_LARGE: row(413, 'client', false, 'The body is larger than this service takes'),
   URI_TOO_LONG: row(414, 'client', false, 'The request line is longer than this service takes'),
   EXPECTATION_FAILED: row(417, 'client', false, 'Only "Expect: 100-continue" can be met'),
-  REQUEST_MISDIRECTED: row(421, 'client', false, 'An https address was asked for without TLS'),
+  REQUEST_MISDIRECTED: row(421, 'client', false, 'This address is not served on this connection'),
   HEADER_TOO_LARGE: row(431, 'client', false, 'The header is larger than this service takes'),
   CODING_UNKNOWN: row(501, 'client', false, 'This transfer coding is not known here'),
   UPSTREAM_UNREACHABLE: row(502, 'upstream', true, 'The service could not be reached'),
@@ -64,6 +65,7 @@ const table = {
 
   // What deployments, drivers, state and configuration fail with.
   CONFIG_INVALID: row(422, 'operator', false, 'The configuration has mistakes'),
+  CERTIFICATE_INVALID: row(422, 'operator', false, 'A certificate or its key cannot be used'),
   CONFIG_UNREADABLE: row(422, 'operator', false, 'The configuration cannot be read'),
   PORT_IN_USE: row(500, 'operator', true, 'Something else listens on this address'),
   STATE_UNREADABLE: row(500, 'operator', false, 'The state cannot be read'),

@@ -4,7 +4,6 @@
  * The rule this file keeps: the supervisor relays orders and replies unread; what it acts on itself
  * is `kind` by `kind` listed here.
  */
-import type { Address } from './config/config.ts';
 import type { Order, Reply } from './wire.ts';
 
 export interface WorkerInfo {
@@ -15,8 +14,8 @@ export interface WorkerInfo {
 
 /** Supervisor to controller. */
 export type ToController =
-  /** First of all: where it listens, and which workers there are now. */
-  | { readonly kind: 'welcome'; readonly listen: Address; readonly workers: readonly WorkerInfo[] }
+  /** First of all: which workers there are now. */
+  | { readonly kind: 'welcome'; readonly workers: readonly WorkerInfo[] }
   | { readonly kind: 'up'; readonly worker: WorkerInfo }
   | { readonly kind: 'down'; readonly worker: WorkerInfo; readonly why: string }
   | { readonly kind: 'from'; readonly worker: number; readonly reply: Reply }
@@ -37,8 +36,11 @@ export type FromController =
 /** Supervisor to worker: orders, and these. */
 export type ToWorker =
   | Order
-  /** A client connection, with its handle, that another worker had too many to keep. */
-  | { readonly kind: 'connection' }
+  /**
+   * A client connection, with its handle, that another worker had too many to keep; `secure`: it
+   * begins with a handshake of TLS.
+   */
+  | { readonly kind: 'connection'; readonly secure: boolean }
   | { readonly kind: 'stop'; readonly limitMs: number };
 
 /** Worker to supervisor. */
@@ -47,10 +49,13 @@ export type FromWorker =
   /** It has a table and accepts connections. */
   | { readonly kind: 'listening' }
   /** A client connection, with its handle, for the worker with the fewest. */
-  | { readonly kind: 'connection'; readonly to: number };
+  | { readonly kind: 'connection'; readonly secure: boolean; readonly to: number };
 
-/** Descriptors that children inherit, at fixed numbers: 3 is the IPC channel. */
-export const inherited = { listener: 4, scoreboard: 5 } as const;
+/**
+ * Descriptors that children inherit, at fixed numbers: 3 is the IPC channel. A worker's listeners
+ * begin at `listeners`, the plain ones first; the controller has one.
+ */
+export const inherited = { scoreboard: 4, listeners: 5 } as const;
 
 /** Environment of a child. */
 export const childEnv = {
@@ -58,6 +63,9 @@ export const childEnv = {
   slot: 'POINTSMAN_SLOT',
   workers: 'POINTSMAN_WORKERS',
   config: 'POINTSMAN_CONFIG',
+  /** How many listeners are for plain HTTP, and how many for TLS. */
+  plain: 'POINTSMAN_PLAIN_LISTENERS',
+  secure: 'POINTSMAN_SECURE_LISTENERS',
 } as const;
 
 /** Exit codes of a controller that will refuse the same again: its config, or its state. */

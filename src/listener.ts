@@ -12,7 +12,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
-import net from 'node:net';
+import net, { isIPv4 } from 'node:net';
 import type { Address } from './config/config.ts';
 import { Fault } from './errors.ts';
 
@@ -43,24 +43,54 @@ interface ServerHandle {
   close(): void;
 }
 
-type CreateServerHandle = (host: string, port: number, family: 4 | 6) => ServerHandle | number;
+type CreateServerHandle = (
+  host: string,
+  port: number,
+  family: 4 | 6,
+  fd: undefined,
+  flags: number,
+) => ServerHandle | number;
+
+/** UV_TCP_IPV6ONLY of libuv. */
+const ipv6OnlyFlag = 1;
 
 /** After a kill -9 the children of a supervisor have it so long to let go of its sockets. */
 export const letGoMs = 2_000;
 export const letGoLookMs = 50;
 
 /**
+ * Binds each, or none. An IPv6 address for everybody is for IPv6 alone where IPv4 has a socket of
+ * its own at the same port; else it takes both.
+ *
+ * @throws as `holdListener`
+ */
+export async function holdListeners(wanted: readonly Address[]): Promise<HeldListener[]> {
+  const held: HeldListener[] = [];
+  try {
+    for (const one of wanted) {
+      const beside = wanted.some(({ host, port }) => port === one.port && isIPv4(host));
+      held.push(await holdListener(one, one.host === '::' && one.port !== 0 && beside));
+    }
+    return held;
+  } catch (thrown) {
+    for (const one of held) one.close();
+    throw thrown;
+  }
+}
+
+/**
  * Binds, and does not accept. A port that is taken is tried again for `letGoMs`: whoever had it before
  * may be ending.
  *
  * @param wanted port 0 asks the system for a free one.
+ * @param ipv6Only of an IPv6 address: whether it leaves IPv4 to another socket.
  * @throws Fault PORT_IN_USE naming the address, what is wrong with it, and what to do.
  */
-export async function holdListener(wanted: Address): Promise<HeldListener> {
+export async function holdListener(wanted: Address, ipv6Only = false): Promise<HeldListener> {
   const { address, family } = await resolve(wanted);
   const untilMs = performance.now() + letGoMs;
   for (;;) {
-    const held = tryToHold(wanted, address, family);
+    const held = tryToHold(wanted, address, family, ipv6Only);
     if (held !== null) return held;
     if (performance.now() > untilMs) throw refused(wanted, 'another process listens on it');
     await new Promise((resolve) => setTimeout(resolve, letGoLookMs));
@@ -68,10 +98,16 @@ export async function holdListener(wanted: Address): Promise<HeldListener> {
 }
 
 /** @returns null where it is taken. */
-function tryToHold(wanted: Address, host: string, family: number): HeldListener | null {
+function tryToHold(
+  wanted: Address,
+  host: string,
+  family: number,
+  ipv6Only: boolean,
+): HeldListener | null {
   const create = (net as unknown as { _createServerHandle: CreateServerHandle })
     ._createServerHandle;
-  const handle = create(host, wanted.port, family === 6 ? 6 : 4);
+  const flags = ipv6Only ? ipv6OnlyFlag : 0;
+  const handle = create(host, wanted.port, family === 6 ? 6 : 4, undefined, flags);
   if (typeof handle === 'number') throw refused(wanted, `the system says error ${-handle}`);
   const bound: { address?: string; port?: number } = {};
   // A port that is taken shows only as a socket that is bound to no port, or to another one.

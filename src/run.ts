@@ -21,6 +21,7 @@ export async function run(configFile: string): Promise<number> {
     entry: process.argv[1] ?? '',
     configFile,
     listen: config.listen,
+    tlsListen: config.tls?.listen ?? [],
     admin: config.admin.listen,
     workers: config.workers,
     shutdownMs: config.shutdownMs,

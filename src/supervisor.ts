@@ -17,7 +17,7 @@ import {
   type ToController,
   type ToWorker,
 } from './ipc.ts';
-import { type HeldListener, holdListener } from './listener.ts';
+import { type HeldListener, holdListeners } from './listener.ts';
 import { openLog, type Sink } from './log.ts';
 import { leaveBoard, openScoreboard } from './scoreboard.ts';
 
@@ -25,7 +25,9 @@ export interface SupervisorOptions {
   /** The file that children are started from: main.js. */
   readonly entry: string;
   readonly configFile: string;
-  readonly listen: Address;
+  /** For plain HTTP, and for TLS. */
+  readonly listen: readonly Address[];
+  readonly tlsListen: readonly Address[];
   readonly admin: Address;
   /** 1 to 64 */
   readonly workers: number;
@@ -47,12 +49,9 @@ const workerFlags = ['--min-semi-space-size=8'];
 
 /** @returns the exit code, once everything has ended. @throws Fault PORT_IN_USE */
 export async function supervise(options: SupervisorOptions): Promise<number> {
-  const traffic = await holdListener(options.listen);
-  const admin = await holdListener(options.admin).catch((fault: unknown) => {
-    traffic.close();
-    throw fault;
-  });
-  return new Supervisor(options, traffic, admin).run();
+  const { listen, tlsListen, admin } = options;
+  const held = await holdListeners([...listen, ...tlsListen, admin]);
+  return new Supervisor(options, held.slice(0, -1), held.slice(-1)).run();
 }
 
 interface Child {
@@ -66,19 +65,24 @@ interface Child {
 
 class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #traffic: HeldListener;
-  readonly #admin: HeldListener;
+  /** Plain ones first, then those for TLS. */
+  readonly #traffic: readonly HeldListener[];
+  readonly #admin: readonly HeldListener[];
   readonly #board: number;
   readonly #log: Sink = openLog('supervisor');
   readonly #controller: Child = child('controller', 0);
   readonly #workers: readonly Child[];
   /** Connections handed over while no worker could take them. */
-  readonly #stranded: Socket[] = [];
+  readonly #stranded: [Socket, boolean][] = [];
   #stopping = false;
   #wasReady = false;
   #ended: (code: number) => void = () => {};
 
-  constructor(options: SupervisorOptions, traffic: HeldListener, admin: HeldListener) {
+  constructor(
+    options: SupervisorOptions,
+    traffic: readonly HeldListener[],
+    admin: readonly HeldListener[],
+  ) {
     this.#options = options;
     this.#traffic = traffic;
     this.#admin = admin;
@@ -113,8 +117,10 @@ class Supervisor {
         [childEnv.slot]: String(child.slot),
         [childEnv.workers]: String(this.#workers.length),
         [childEnv.config]: this.#options.configFile,
+        [childEnv.plain]: String(this.#options.listen.length),
+        [childEnv.secure]: String(this.#options.tlsListen.length),
       },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', held.fd, this.#board],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', this.#board, ...held.map(({ fd }) => fd)],
     });
     child.process = started;
     started.on('error', (cause) => this.#log.error({ err: String(cause) }, `${child.name} failed`));
@@ -126,7 +132,6 @@ class Supervisor {
       started.on('message', (message) => this.#fromController(message as FromController));
       this.#tell({
         kind: 'welcome',
-        listen: this.#traffic.address,
         workers: this.#workers.filter((worker) => worker.process !== null).map(info),
       });
     }
@@ -182,28 +187,30 @@ class Supervisor {
       this.#tell({ kind: 'from', worker: from.slot, reply: said });
     } else if (said.kind === 'connection') {
       leaveUnread(socket as Socket | undefined);
-      this.#place(socket as Socket | undefined, said.to);
+      this.#place(socket as Socket | undefined, said.secure, said.to);
     } else {
       from.listening = true;
-      for (const waiting of this.#stranded.splice(0)) this.#place(waiting, from.slot);
+      for (const [waiting, secure] of this.#stranded.splice(0)) {
+        this.#place(waiting, secure, from.slot);
+      }
     }
   }
 
   /** Gives a connection to the worker it is meant for, or to any that accepts. */
-  #place(socket: Socket | undefined, wanted: number): void {
+  #place(socket: Socket | undefined, secure: boolean, wanted: number): void {
     // The client may have gone while its connection travelled.
     if (socket === undefined) return;
     const meant = this.#workers[wanted - 1];
     const taker = meant?.listening ? meant : this.#workers.find((worker) => worker.listening);
     if (taker?.process?.connected) {
-      const message: ToWorker = { kind: 'connection' };
+      const message: ToWorker = { kind: 'connection', secure };
       taker.process.send(message, socket, { keepOpen: false }, (failed) => {
         if (failed) socket.destroy();
       });
     } else if (this.#stopping) {
       socket.destroy();
     } else {
-      this.#stranded.push(socket);
+      this.#stranded.push([socket, secure]);
     }
   }
 
@@ -232,7 +239,7 @@ class Supervisor {
     setTimeout(() => this.#killAll(0), limitMs + stopGraceMs).unref();
     // The workers have it too, and accept on for a while; held on here, it would queue clients for
     // nobody.
-    this.#traffic.close();
+    for (const held of this.#traffic) held.close();
     this.#endWhenAlone();
   }
 

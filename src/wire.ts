@@ -1,7 +1,7 @@
 /**
  * What the control plane and the data plane say to each other: the table, and the orders of a flip.
  *
- * The rule this file keeps: it is all that both planes import. Everything in it is plain, immutable
+ * The rule this file keeps: it and `wireTls.ts` are all that both planes import. Everything in it is plain, immutable
  * and survives JSON, because between processes it travels as JSON.
  *
  * A table is replaced whole and numbered by `version`. A service in it whose `generation` is the
@@ -9,6 +9,8 @@
  * one whose generation is higher is kept beside the serving one until a `commit` of that
  * generation. So a table can never move traffic between colors: only hold and commit can.
  */
+
+import type { CertificateSet, EdgeTls, ServiceTls } from './wireTls.ts';
 
 /** A slot, not a version; neither is "new". */
 export type Color = 'blue' | 'green';
@@ -64,6 +66,8 @@ export interface Policy {
   readonly drainMs: number;
   /** What Retry-After says while the service is down: the probe interval, rounded up. */
   readonly retryAfterSeconds: number;
+  /** What Strict-Transport-Security says over TLS; 0: it is not sent. */
+  readonly hstsSeconds: number;
 }
 
 export interface ServiceEntry {
@@ -76,6 +80,7 @@ export interface ServiceEntry {
   readonly live: Color;
   readonly pools: Readonly<Record<Color, PoolEntry | null>>;
   readonly policy: Policy;
+  readonly tls: ServiceTls;
   /** New requests wait, whatever the pools could do. */
   readonly paused: boolean;
 }
@@ -87,6 +92,8 @@ export interface Edge {
   readonly accessLog: 'off' | 'errors' | 'all';
   /** `general` turns the express lane off. */
   readonly lanes: 'auto' | 'general';
+  /** null: nothing listens for TLS. */
+  readonly tls: EdgeTls | null;
 }
 
 export interface Table {
@@ -239,6 +246,8 @@ export interface WorkerStats {
   readonly lanes: Readonly<Record<'express' | 'general', number>>;
   /** Connections that the express lane gave to the general one, by reason (a fixed list). */
   readonly handovers: Readonly<Record<string, number>>;
+  /** TLS handshakes by how they ended: completed, timeout, crowded, refused. */
+  readonly handshakes: Readonly<Record<string, number>>;
   readonly services: readonly ServiceStats[];
 }
 
@@ -247,6 +256,7 @@ export type Order =
   | { readonly kind: 'stage'; readonly seq: number; readonly table: TableChange }
   | { readonly kind: 'hold'; readonly seq: number; readonly fence: Fence }
   | { readonly kind: 'commit'; readonly seq: number; readonly fence: Fence; readonly go: boolean }
+  | { readonly kind: 'certificates'; readonly seq: number; readonly set: CertificateSet }
   | { readonly kind: 'stats'; readonly seq: number };
 
 /** From a worker to the controller. */

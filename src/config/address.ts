@@ -44,6 +44,16 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'));
 }
 
+/** Whether both cannot be listened on, or the one reaches the other. */
+export function meet(listen: Address, other: Address): boolean {
+  if (listen.port !== other.port || listen.port === 0) return false;
+  const everywhere = (host: string): boolean => host === '0.0.0.0' || host === '::';
+  if (listen.host === other.host) return true;
+  if (isLoopback(listen.host) && isLoopback(other.host)) return true;
+  if (everywhere(listen.host)) return isLoopback(other.host) || everywhere(other.host);
+  return everywhere(other.host) && isLoopback(listen.host);
+}
+
 /** Whether this is a name or an IPv4 address that can stand before a port; case does not matter. */
 export function isHostName(text: string): boolean {
   if (text.length > 253) return false;

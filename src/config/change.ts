@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { formatAddress } from './address.ts';
-import type { Config } from './config.ts';
+import type { Address, Config } from './config.ts';
 
 export interface Change {
   /** Names of services. */
@@ -31,7 +31,8 @@ export function describeChange(before: Config, after: Config): Change {
       .filter((service) => !isDeepStrictEqual(old.get(service.name), service))
       .map(({ name }) => name),
     needsRestart: [
-      ...untilRestart('listen', formatAddress(before.listen), formatAddress(after.listen)),
+      ...untilRestart('listen', addresses(before.listen), addresses(after.listen)),
+      ...untilRestart('tls.listen', addresses(before.tls?.listen), addresses(after.tls?.listen)),
       ...untilRestart('workers', String(before.workers), String(after.workers)),
       ...untilRestart('state', before.stateDir, after.stateDir),
       ...untilRestart(
@@ -41,6 +42,10 @@ export function describeChange(before: Config, after: Config): Change {
       ),
     ],
   };
+}
+
+function addresses(all: readonly Address[] = []): string {
+  return all.length === 0 ? 'none' : all.map(formatAddress).join(' ');
 }
 
 function untilRestart(key: string, before: string, after: string): string[] {

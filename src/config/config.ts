@@ -5,6 +5,7 @@
  * YAML, their bounds and their defaults stand in `schema.ts` alone.
  */
 import type { Color, Edge, Policy } from '../wire.ts';
+import type { ServiceTls } from '../wireTls.ts';
 
 export interface Address {
   readonly host: string;
@@ -15,7 +16,10 @@ export interface Address {
 export interface Config {
   /** Where it was read from; null when it never was a file. */
   readonly file: string | null;
-  readonly listen: Address;
+  /** Plain HTTP; none only where `tls` listens. */
+  readonly listen: readonly Address[];
+  /** null: no TLS. */
+  readonly tls: TlsConfig | null;
   /** Processes that carry traffic, 1 to 64; 0: everything in one process. */
   readonly workers: number;
   /** Absolute path of the directory the controller writes to. */
@@ -27,8 +31,42 @@ export interface Config {
   readonly services: readonly ServiceConfig[];
 }
 
+/** HTTPS: where, and with which certificates. */
+export interface TlsConfig {
+  readonly listen: readonly Address[];
+  /** In this order the first is for names that no certificate has. */
+  readonly certificates: readonly CertificateFiles[];
+  /** null: no certificates from an authority. */
+  readonly acme: AcmeConfig | null;
+}
+
+/** Where certificates stand in files: a pair, or a folder of pairs. Paths are absolute. */
+export type CertificateFiles =
+  | { readonly cert: string; readonly key: string }
+  | { readonly folder: string };
+
+/** An authority that speaks ACME (RFC 8555), and who we are to it. */
+export interface AcmeConfig {
+  /** URL of its directory; https. */
+  readonly directory: string;
+  readonly email: string | null;
+  /** A profile of the authority (draft-ietf-acme-profiles); null: its default. */
+  readonly profile: string | null;
+  /** External account binding: the key's id, and an absolute path of a file with the key. */
+  readonly eab: { readonly kid: string; readonly keyFile: string } | null;
+  /** Absolute path of PEM certificates that its own HTTPS is trusted by; null: the system's. */
+  readonly caFile: string | null;
+  readonly challenges: readonly AcmeChallenge[];
+  /** Of the certificates that are asked for. */
+  readonly key: 'p256' | 'p384' | 'rsa2048' | 'rsa4096';
+}
+
+export type AcmeChallenge = 'http-01' | 'tls-alpn-01';
+
 export interface AdminConfig {
   readonly listen: Address;
+  /** Absolute paths of a certificate chain and its key; null: plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
   /**
    * Absolute path of a file with the operator's token; null: none, and then `listen` is loopback.
    */
@@ -47,6 +85,9 @@ export interface ServiceConfig {
   readonly deploy: { readonly timeoutMs: number; readonly flip: FlipMode };
   readonly warm: Warm;
   readonly policy: Policy;
+  readonly tls: ServiceTls;
+  /** Absolute path of PEM certificates that clients' certificates must come from; null: none asked. */
+  readonly clientCa: string | null;
   readonly run: Run;
   readonly first: First | null;
 }

@@ -145,6 +145,21 @@ export function listOf<T>(each: Kind<T>, min: number, max: number): Kind<readonl
   };
 }
 
+/** One scalar as it is, or a list of them. */
+export function oneOrMany<T>(each: ScalarKind<T>, min: number, max: number): Kind<readonly T[]> {
+  const list = listOf(each, min, max);
+  return {
+    wanted: `${each.wanted}, or ${list.wanted}`,
+    bounds: `${each.bounds}, or a list of them`,
+    json: { anyOf: [each.json, list.json] },
+    read(value, path, reading) {
+      if (value.kind === 'list') return list.read(value, path, reading);
+      const read = each.read(value, path, reading);
+      return read === undefined ? undefined : [read];
+    },
+  };
+}
+
 /** A scalar in short, or a map in full. */
 export function shortOrFull<A, B>(short: ScalarKind<A>, full: Kind<B>): Kind<A | B> {
   return {

@@ -6,9 +6,22 @@
  */
 import { availableParallelism } from 'node:os';
 import { resolve as absolute, dirname } from 'node:path';
-import type { Config, DockerRun, Health, Run, ServiceConfig, Warm } from './config.ts';
+import type { EdgeTls } from '../wireTls.ts';
+import type {
+  AcmeConfig,
+  Config,
+  DockerRun,
+  Health,
+  Run,
+  ServiceConfig,
+  TlsConfig,
+  Warm,
+} from './config.ts';
 import { probeTimeoutDefaultMs } from './rules.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
+
+/** Let's Encrypt's, for trying things out. */
+const stagingDirectory = 'https://acme-staging-v02.api.letsencrypt.org/directory';
 
 /** @param file where it was read from; relative paths begin at its folder. */
 export function resolve(fields: FileFields, file: string): Config {
@@ -18,11 +31,13 @@ export function resolve(fields: FileFields, file: string): Config {
   return {
     file: path,
     listen: fields.listen,
+    tls: fields.tls === null ? null : tls(fields.tls, folder),
     // The schema ends at 64, and so do machines with more.
     workers: fields.workers === 'auto' ? Math.min(availableParallelism(), 64) : fields.workers,
     stateDir: absolute(folder, fields.state),
     admin: {
       listen: admin.listen,
+      tls: admin.tls === null ? null : pair(admin.tls, folder),
       tokenFile: admin.tokenFile === null ? null : absolute(folder, admin.tokenFile),
       readTokenFile: admin.readTokenFile === null ? null : absolute(folder, admin.readTokenFile),
       hosts: admin.hosts.map((host) => host.toLowerCase()),
@@ -31,10 +46,46 @@ export function resolve(fields: FileFields, file: string): Config {
       trustedProxies: fields.trustedProxies,
       accessLog: fields.accessLog,
       lanes: fields.lanes,
+      tls: fields.tls === null ? null : edgeTls(fields.tls),
     },
     shutdownMs: fields.shutdown,
     services: Object.entries(fields.services).map(([name, of]) => service(name, of, folder)),
   };
+}
+
+function tls(of: NonNullable<FileFields['tls']>, folder: string): TlsConfig {
+  return {
+    listen: of.listen,
+    certificates: of.certificates.map((one) =>
+      typeof one === 'string' ? { folder: absolute(folder, one) } : pair(one, folder),
+    ),
+    acme: of.acme === null ? null : acme(of.acme, folder),
+  };
+}
+
+function edgeTls({ minimum, unknown, redirect }: NonNullable<FileFields['tls']>): EdgeTls {
+  const port = typeof redirect === 'number' ? redirect : null;
+  return { minimum, unknown, redirect: redirect !== false, redirectPort: port };
+}
+
+function acme(of: NonNullable<NonNullable<FileFields['tls']>['acme']>, folder: string): AcmeConfig {
+  const { email, profile, eab, caFile, challenges, key } = of;
+  return {
+    directory: of.staging ? stagingDirectory : of.directory,
+    email,
+    profile,
+    eab: eab === null ? null : { kid: eab.kid, keyFile: absolute(folder, eab.keyFile) },
+    caFile: caFile === null ? null : absolute(folder, caFile),
+    challenges,
+    key,
+  };
+}
+
+function pair(
+  { cert, key }: { readonly cert: string; readonly key: string },
+  folder: string,
+): { readonly cert: string; readonly key: string } {
+  return { cert: absolute(folder, cert), key: absolute(folder, key) };
 }
 
 function service(name: string, of: ServiceFields, folder: string): ServiceConfig {
@@ -56,8 +107,11 @@ function service(name: string, of: ServiceFields, folder: string): ServiceConfig
       queueMax: limits.queue,
       connectionsPerTargetMax: limits.connectionsPerTarget,
       drainMs: of.drain,
+      hstsSeconds: Math.ceil(of.hsts / 1000),
       retryAfterSeconds: Math.max(1, Math.ceil(of.health.interval / 1000)),
     },
+    tls: { mode: of.tls, healthPath: of.health.path },
+    clientCa: of.clientCa === null ? null : absolute(folder, of.clientCa),
     run: run(of.run, folder),
     first: of.first,
   };

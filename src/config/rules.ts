@@ -4,14 +4,16 @@
  * The rule this file keeps: a rule speaks only of values that are right by themselves, and says at
  * the place that is easiest to change what does not go together, and why.
  */
-import { formatAddress, isLoopback } from './address.ts';
-import type { Address } from './config.ts';
+import { formatAddress, isLoopback, meet } from './address.ts';
 import { below, type Reading } from './reading.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
+import { checkListens, checkServiceTls, checkTls, listens } from './tlsRules.ts';
 import { formatDuration } from './units.ts';
 
 /** Reports everything in the file that does not go together. */
 export function checkRules(file: FileFields, reading: Reading): void {
+  checkListens(file, reading);
+  checkTls(file, reading);
   checkAdmin(file, reading);
   checkRoutes(file, reading);
   for (const [name, service] of Object.entries(file.services)) {
@@ -20,6 +22,7 @@ export function checkRules(file: FileFields, reading: Reading): void {
     checkRun(service, path, reading);
     checkFirst(file, service, path, reading);
     checkWarm(service, path, reading);
+    checkServiceTls(file, service, path, reading);
   }
 }
 
@@ -28,9 +31,9 @@ export function checkRules(file: FileFields, reading: Reading): void {
  */
 export const probeTimeoutDefaultMs = 2000;
 
-function checkAdmin({ listen, admin }: FileFields, reading: Reading): void {
+function checkAdmin({ admin }: FileFields, reading: Reading): void {
   const path = 'admin.listen';
-  if (reading.spoilt('admin') || reading.spoilt('listen')) return;
+  if (reading.spoilt('admin')) return;
   if (!isLoopback(admin.listen.host) && admin.tokenFile === null) {
     const got = `${formatAddress(admin.listen)} without one`;
     const wanted = 'wanted admin.tokenFile where others than this machine can connect';
@@ -40,13 +43,6 @@ function checkAdmin({ listen, admin }: FileFields, reading: Reading): void {
     const key = 'admin.readTokenFile';
     const wanted = 'wanted admin.tokenFile beside it, since without one everybody may act';
     reading.report(key, reading.at(key), `${wanted}, got a token to look alone`);
-  }
-  if (meet(listen, admin.listen)) {
-    const [later, other, got] = reading.written(path)
-      ? [path, 'listen', admin.listen]
-      : ['listen', path, listen];
-    const message = `wanted another address than ${other} has, got ${formatAddress(got)}`;
-    reading.report(later, reading.at(later), message);
   }
 }
 
@@ -142,9 +138,9 @@ function checkFirst(
   if (kind !== 'static' && first.targets.length > 0) {
     report('targets', `wanted no targets for a service ${said}, got ${first.targets.length}`);
   }
-  if (reading.spoilt('listen') || reading.spoilt('admin')) return;
+  if (['listen', 'tls.listen', 'admin'].some((key) => reading.spoilt(key))) return;
   for (const [index, target] of first.targets.entries()) {
-    const own = [file.listen, file.admin.listen].some((listen) => meet(listen, target));
+    const own = listens(file).some(([, listen]) => meet(listen, target));
     const got = formatAddress(target);
     if (own) report(`targets[${index}]`, `wanted another address than Pointsman's own, got ${got}`);
   }
@@ -168,16 +164,6 @@ function checkWarm({ warm, run }: ServiceFields, service: string, reading: Readi
     const message = `wanted at most the ${all} the live pool has, got ${warm.replicas}`;
     reading.report(path, reading.at(path), message);
   }
-}
-
-/** Whether both cannot be listened on, or the one reaches the other. */
-function meet(listen: Address, other: Address): boolean {
-  if (listen.port !== other.port || listen.port === 0) return false;
-  const everywhere = (host: string): boolean => host === '0.0.0.0' || host === '::';
-  if (listen.host === other.host) return true;
-  if (isLoopback(listen.host) && isLoopback(other.host)) return true;
-  if (everywhere(listen.host)) return isLoopback(other.host) || everywhere(other.host);
-  return everywhere(other.host);
 }
 
 /** The place to change a route at: its path, else its host, else the service. */

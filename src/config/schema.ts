@@ -25,7 +25,16 @@ import {
   text,
   whole,
 } from './kinds.ts';
-import { listOf, mapOf, optional, preset, record, required, shortOrFull } from './records.ts';
+import {
+  listOf,
+  mapOf,
+  oneOrMany,
+  optional,
+  preset,
+  record,
+  required,
+  shortOrFull,
+} from './records.ts';
 
 /** What stands at the top of the JSON Schema. */
 export const aboutFile =
@@ -308,6 +317,20 @@ const service = record({
   ),
   timeouts: preset(timeouts, {}, 'How long a request may take, step by step.'),
   limits: preset(limits, {}, 'What one service may use up.'),
+  tls: preset(
+    choice('default', 'auto', 'off'),
+    'default',
+    'default: HTTPS where a certificate fits; auto: by ACME where no file fits; off: plain HTTP only.',
+  ),
+  hsts: preset(
+    duration('0s', '1000d'),
+    '0s',
+    'How long browsers shall use HTTPS alone (Strict-Transport-Security); 0s: nothing is said.',
+  ),
+  clientCa: optional(
+    path,
+    "A PEM file with the authorities of clients' certificates; without one no request passes.",
+  ),
   run: required(run, { docker: null, process: null, static: null }, 'How its releases are run.'),
   first: optional(
     first,
@@ -316,11 +339,111 @@ const service = record({
   ),
 });
 
+const certificatePair = record({
+  cert: required(path, '', 'A PEM file: the certificate, then those between it and the authority.'),
+  key: required(path, '', 'A PEM file: its private key, without a passphrase.'),
+});
+
+/** Caddy's and Traefik's words where they agree: acme, email, profile, eab. */
+const acme = record({
+  email: optional(
+    text('an address such as ops@example.org', /^[^\s@]+@[^\s@]+$/, 254),
+    'Where the authority may write to.',
+  ),
+  terms: required(
+    choice('agreed'),
+    'agreed',
+    "agreed: you have read the authority's terms of service, and agree to them.",
+  ),
+  directory: preset(
+    text('a URL that begins with https://', /^https:\/\/[\x21-\x7e]+$/, 1024),
+    'https://acme-v02.api.letsencrypt.org/directory',
+    'The directory of the authority.',
+  ),
+  staging: preset(
+    flag,
+    false,
+    "true: Let's Encrypt's staging directory: certificates nobody trusts, and wide limits.",
+  ),
+  profile: optional(
+    text('the name of a profile', /^[A-Za-z0-9._-]{1,64}$/),
+    'Which of its kinds of certificates the authority shall give, such as tlsserver.',
+    "the authority's",
+  ),
+  key: preset(
+    choice('p256', 'p384', 'rsa2048', 'rsa4096'),
+    'p256',
+    'The kind of key of the certificates; p256 is small and quick, rsa2048 for very old clients.',
+  ),
+  challenges: preset(
+    listOf(choice('http-01', 'tls-alpn-01'), 1, 2),
+    ['http-01', 'tls-alpn-01'],
+    'How names are proved, in this order: on port 80, or on port 443.',
+  ),
+  eab: optional(
+    record({
+      kid: required(text('a key id'), '', "The key's id, as the authority gave it."),
+      keyFile: required(path, '', 'A file with the key, in base64url as the authority gave it.'),
+    }),
+    'External account binding, for authorities that ask for an account of theirs.',
+  ),
+  caFile: optional(
+    path,
+    "A PEM file that the authority's own HTTPS is trusted by, for one of your own.",
+    "the system's",
+  ),
+});
+
+const redirect = scalar<boolean | number>(
+  {
+    wanted: 'true, false, or the port that clients reach HTTPS at',
+    bounds: 'true, false, or a port',
+    json: { anyOf: [{ type: 'boolean' }, { type: 'integer', minimum: 1, maximum: 65_535 }] },
+  },
+  ({ value }) => {
+    if (typeof value === 'boolean') return value;
+    if (typeof value !== 'number' || !Number.isInteger(value)) return undefined;
+    return value >= 1 && value <= 65_535 ? value : undefined;
+  },
+);
+
+const tls = record({
+  listen: preset(
+    oneOrMany(listenAddress, 1, 16),
+    '0.0.0.0:443',
+    'Where clients connect by HTTPS: one address, or several; changing it takes a restart.',
+  ),
+  redirect: preset(
+    redirect,
+    true,
+    'Whether plain HTTP is sent to HTTPS (308), where the host has a certificate; the health path and ' +
+      'ACME challenges are not.',
+  ),
+  minimum: preset(choice('1.2', '1.3'), '1.2', 'The oldest version of TLS that is spoken.'),
+  unknown: preset(
+    choice('default', 'refuse'),
+    'default',
+    'What a name without a certificate gets: the first of `certificates`, or an alert.',
+  ),
+  certificates: preset(
+    listOf(shortOrFull(path, certificatePair), 0, 1000),
+    [],
+    'Certificates in files, looked at all the time: a pair, or a folder, where NAME.pem or NAME.crt ' +
+      'goes with NAME.key; the names come from the certificates.',
+  ),
+  acme: optional(acme, 'Certificates by themselves, for services that say `tls: auto`.', ''),
+});
+
 const admin = record({
   listen: preset(
     listenAddress,
     '127.0.0.1:9400',
     'Where the admin API, the page and the metrics are served; changing it takes a restart.',
+  ),
+  tls: optional(
+    certificatePair,
+    'The certificate of the admin port, which then speaks HTTPS alone; its files are read again at a reload.',
+    'none: plain HTTP',
   ),
   tokenFile: optional(
     path,
@@ -340,10 +463,12 @@ const admin = record({
 /** The whole file. */
 export const fileKind = record({
   listen: preset(
-    listenAddress,
+    oneOrMany(listenAddress, 0, 16),
     '127.0.0.1:8080',
-    'Where clients connect; :8080 is every IPv4 address; changing it takes a restart.',
+    'Where clients connect: one address, or several; :8080 is every IPv4 address; changing it takes ' +
+      'a restart.',
   ),
+  tls: optional(tls, 'HTTPS: where, and with which certificates.', ''),
   workers: preset(
     orWord('auto', whole(0, 64)),
     'auto',

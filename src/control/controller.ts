@@ -16,6 +16,9 @@ import { letGoLookMs, letGoMs } from '../listener.ts';
 import type { Log } from '../log.ts';
 import type { WorkerStats } from '../wire.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
+import { Certificates } from './certificates/certificates.ts';
+import { FileCertificates } from './certificates/files.ts';
+import type { CertificateTaker } from './certificates/source.ts';
 import { dockerDriver } from './drivers/docker/dockerDriver.ts';
 import { ProcessDriver } from './drivers/process/processDriver.ts';
 import { staticDriver } from './drivers/static.ts';
@@ -35,7 +38,7 @@ import type { DataPlane } from './workers/dataPlane.ts';
 export interface ControllerOptions {
   readonly config: Config;
   readonly configFile: string;
-  readonly plane: DataPlane;
+  readonly plane: DataPlane & CertificateTaker;
   readonly clock: Clock;
   readonly log: Log;
   /**
@@ -61,6 +64,7 @@ export class Controller {
   readonly #sampler = new Sampler();
   readonly #totals = new Totals();
   readonly #metrics: Metrics;
+  readonly #certificates: Certificates;
   readonly #store: FileStore;
   readonly #startedMs: number;
   #services: Services | null = null;
@@ -75,6 +79,13 @@ export class Controller {
     this.#store = store;
     this.#startedMs = options.clock.now();
     this.#events = new EventRing(options.clock, options.log);
+    const { clock, log, plane } = options;
+    this.#certificates = new Certificates({
+      clock,
+      log,
+      taker: plane,
+      sources: (changed) => [new FileCertificates({ clock, log, changed })],
+    });
     this.#metrics = new Metrics({
       version,
       totals: this.#totals,
@@ -112,8 +123,11 @@ export class Controller {
         log: options.log,
         clock,
       });
+      // Before the first table: with that the workers listen.
+      await controller.#certificates.start(config);
       controller.#services = await Services.start(controller.#dependencies(), config);
     } catch (thrown) {
+      controller.#certificates.close();
       await controller.#admin?.close();
       await controller.#store.close();
       throw thrown;
@@ -153,6 +167,7 @@ export class Controller {
     try {
       const config = await loadConfig(this.#options.configFile);
       await this.#admin?.reload(config.admin);
+      await this.#certificates.reload(config);
       const reloaded = await services.reload(config);
       this.#configLoaded = true;
       this.#sampler.keepOnly(new Set(config.services.map(({ name }) => name)));
@@ -179,6 +194,7 @@ export class Controller {
    */
   async close(): Promise<void> {
     this.#stopping = true;
+    this.#certificates.close();
     this.#services?.close();
     await this.#admin?.close();
     const processes = this.#processes;
@@ -220,6 +236,7 @@ export class Controller {
   #control(): Control {
     return {
       ...operationsOn(() => this.#running()),
+      certificates: () => this.#certificates.status(),
       reload: () => this.reload(),
       health: () => this.#health(),
       metrics: () => this.#metrics.page(),

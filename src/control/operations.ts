@@ -8,7 +8,10 @@ import type { Control } from './model/api.ts';
 import type { Deployment } from './model/state.ts';
 import type { Services } from './services.ts';
 
-export type Operations = Omit<Control, 'reload' | 'health' | 'metrics' | 'events' | 'samples'>;
+export type Operations = Omit<
+  Control,
+  'certificates' | 'reload' | 'health' | 'metrics' | 'events' | 'samples'
+>;
 
 /** @param services throws where there are none yet. */
 export function operationsOn(services: () => Services): Operations {

@@ -274,6 +274,7 @@ function versionOf(stats: readonly WorkerStats[]): number {
 function restartRequired(before: Config, now: Config): readonly string[] {
   const parts = [
     ['listen', before.listen, now.listen],
+    ['tls.listen', before.tls?.listen, now.tls?.listen],
     ['workers', before.workers, now.workers],
     ['state', before.stateDir, now.stateDir],
     ['admin', before.admin, now.admin],

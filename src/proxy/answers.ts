@@ -65,6 +65,23 @@ export function answerToNoRequest(code: FaultCode, date: Date): string {
   return wireForm(ownAnswer(code, { id: '', accept: '', retryAfterSeconds, close: true, date }));
 }
 
+/** The same request, by HTTPS: 308, so that its method and body stay what they are (RFC 9110). */
+export function redirectAnswer(location: string, about: About): Answer {
+  const headers = ['Location', location, 'Content-Length', '0', 'Date', about.date.toUTCString()];
+  if (about.id !== '') headers.push('X-Request-Id', about.id);
+  if (about.close) headers.push('Connection', 'close');
+  return { status: 308, reason: 'Permanent Redirect', headers, body: '' };
+}
+
+/** What an authority wants to read at the name it was asked about (RFC 8555 section 8.3). */
+export function challengeAnswer(keyAuthorization: string, about: About): Answer {
+  const headers = ['Content-Type', 'application/octet-stream', 'Cache-Control', 'no-store'];
+  headers.push('Content-Length', String(keyAuthorization.length));
+  headers.push('Date', about.date.toUTCString());
+  if (about.close) headers.push('Connection', 'close');
+  return { status: 200, reason: 'OK', headers, body: keyAuthorization };
+}
+
 /** An answer as bytes, for a connection that has no HTTP around it any more. */
 export function wireForm(answer: Answer): string {
   let head = `HTTP/1.1 ${answer.status} ${answer.reason}\r\n`;

@@ -44,6 +44,8 @@ export interface Departure {
   readonly chunked: boolean;
   /** What Connection is to say; null: nothing. */
   readonly connection: 'close' | 'keep-alive' | 'Upgrade' | null;
+  /** What Strict-Transport-Security is to say where the target does not say it; 0: nothing. */
+  readonly hstsSeconds: number;
 }
 
 const pseudonym = 'pointsman';
@@ -59,6 +61,7 @@ type Rule =
   | 'from'
   | 'for'
   | 'forwarded'
+  | 'hsts'
   | 'via';
 
 const requestRules = new Map<string, Rule>([
@@ -80,6 +83,7 @@ const requestRules = new Map<string, Rule>([
 const responseRules = new Map<string, Rule>([
   ['connection', 'connection'],
   ['keep-alive', 'drop'],
+  ['strict-transport-security', 'hsts'],
   ['te', 'drop'],
   ['trailer', 'trailer'],
   ['transfer-encoding', 'drop'],
@@ -197,6 +201,7 @@ export function responseHeaders(
   let nominated: Set<string> | null = null;
   let via = '';
   let protocol = '';
+  let hsts = departure.hstsSeconds === 0;
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? '';
     const value = raw[at + 1] ?? '';
@@ -209,6 +214,9 @@ export function responseHeaders(
       nominated = nominations(value, nominated);
     } else if (rule === 'via') {
       via = joined(via, value);
+    } else if (rule === 'hsts') {
+      out.push(name, value);
+      hsts = true;
     } else if (rule === 'upgrade') {
       protocol = joined(protocol, value);
     } else if (rule === 'trailer' && departure.chunked) {
@@ -218,6 +226,7 @@ export function responseHeaders(
   const kept = nominated === null ? out : without(out, nominated);
   if (departure.connection !== null) kept.push('Connection', departure.connection);
   if (departure.connection === 'Upgrade' && protocol !== '') kept.push('Upgrade', protocol);
+  if (!hsts) kept.push('Strict-Transport-Security', `max-age=${departure.hstsSeconds}`);
   kept.push('Via', joined(via, `${version} ${pseudonym}`));
   return kept;
 }

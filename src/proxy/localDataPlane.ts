@@ -6,6 +6,7 @@
  * it; the contract suite `test/contracts/dataplane.ts` holds both to the same behaviour.
  */
 import type { Committed, Fence, Table, WorkerStats } from '../wire.ts';
+import type { CertificateSet } from '../wireTls.ts';
 import type { Plane } from './plane.ts';
 
 export class LocalDataPlane {
@@ -17,6 +18,10 @@ export class LocalDataPlane {
 
   async stage(table: Table): Promise<void> {
     this.#plane.stage(table);
+  }
+
+  async certify(set: CertificateSet): Promise<void> {
+    this.#plane.certificates.replace(set);
   }
 
   async hold(fence: Fence, _limitMs: number): Promise<number> {

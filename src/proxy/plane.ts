@@ -23,6 +23,7 @@ import type { Exchange } from './accounting/exchange.ts';
 import type { Cut, Ending } from './balancing/lease.ts';
 import { Routes } from './routes.ts';
 import { Service } from './service.ts';
+import { Certificates } from './tls/certificates.ts';
 
 export interface PlaneOptions {
   readonly clock: Clock;
@@ -35,7 +36,12 @@ export class Plane {
   readonly clock: Clock;
   readonly #worker: number;
   readonly #accessLog: AccessLog;
-  #edge: Edge = { trustedProxies: [], accessLog: 'off', lanes: 'auto' };
+  #edge: Edge = { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null };
+  readonly certificates = new Certificates();
+  /** The port that TLS is listened for at; null: none. The listener sets it. */
+  httpsPort: number | null = null;
+  /** TLS handshakes, by how they ended. */
+  readonly handshakes = { completed: 0, timeout: 0, crowded: 0, refused: 0 };
   #version = 0;
   #closing = false;
   #services = new Map<string, Service>();
@@ -146,6 +152,7 @@ export class Plane {
       unrouted: Object.fromEntries(this.#unrouted),
       lanes: { ...this.lanes },
       handovers: Object.fromEntries(this.#handovers),
+      handshakes: { ...this.handshakes },
       services: [...this.#services.values(), ...this.#leaving].map((service) => service.stats()),
     };
   }
@@ -182,6 +189,7 @@ export class Plane {
   #carryOut(order: Exclude<Order, { kind: 'stats' }>): unknown {
     if (order.kind === 'stage') return this.#change(order.table);
     if (order.kind === 'hold') return this.hold(order.fence);
+    if (order.kind === 'certificates') return this.certificates.replace(order.set);
     return this.commit(order.fence, order.go);
   }
 

@@ -81,16 +81,18 @@ describe('what is not said has its default', () => {
 
     expect(config).toEqual({
       file: '/etc/pointsman/p.yaml',
-      listen: { host: '127.0.0.1', port: 8080 },
+      listen: [{ host: '127.0.0.1', port: 8080 }],
+      tls: null,
       workers: Math.min(availableParallelism(), 64),
       stateDir: '/etc/pointsman/pointsman-state',
       admin: {
         listen: { host: '127.0.0.1', port: 9400 },
+        tls: null,
         tokenFile: null,
         readTokenFile: null,
         hosts: [],
       },
-      edge: { trustedProxies: [], accessLog: 'off', lanes: 'auto' },
+      edge: { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null },
       shutdownMs: 30_000,
       services: [],
     });
@@ -123,7 +125,10 @@ describe('what is not said has its default', () => {
         connectionsPerTargetMax: 256,
         drainMs: 30_000,
         retryAfterSeconds: 2,
+        hstsSeconds: 0,
       },
+      tls: { mode: 'default', healthPath: '/up' },
+      clientCa: null,
       run: { kind: 'static' },
       first: null,
     });

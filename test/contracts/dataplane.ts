@@ -64,6 +64,7 @@ const policy = {
   connectionsPerTargetMax: 256,
   drainMs: 2_000,
   retryAfterSeconds: 1,
+  hstsSeconds: 0,
 };
 
 /** Tables for `shop`: v1 on blue at generation 1, v2 on green at generation 2, and so on. */
@@ -96,10 +97,16 @@ class Tables {
       live,
       pools: pools as ServiceEntry['pools'],
       policy,
+      tls: { mode: 'default', healthPath: '/up' },
       paused: false,
       ...more,
     };
-    const edge = { trustedProxies: [], accessLog: 'off', lanes: 'auto' } as Table['edge'];
+    const edge = {
+      trustedProxies: [],
+      accessLog: 'off',
+      lanes: 'auto',
+      tls: null,
+    } as Table['edge'];
     return { version: this.#version, edge, services: [entry] };
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import type { CertificateTaker } from '../../src/control/certificates/source.ts';
 import { Controller } from '../../src/control/controller.ts';
 import type { DataPlane } from '../../src/control/workers/dataPlane.ts';
 import { ask } from '../support/admin.ts';
@@ -45,8 +46,10 @@ async function configure(admin: object, services: readonly string[] = ['shop']):
   await writeFile(configFile, JSON.stringify(config));
 }
 
+type Workers = DataPlane & CertificateTaker;
+
 /** @param standBetween stands between the controller and its workers. */
-async function start(standBetween: (plane: DataPlane) => DataPlane = (plane) => plane) {
+async function start(standBetween: (plane: Workers) => Workers = (plane) => plane) {
   const cluster = new FakeCluster({ clock: systemClock, workers: 1 });
   const quiet = () => {};
   controller = await Controller.start({
@@ -111,6 +114,7 @@ test('reloads go one at a time: the later one reads when the earlier one is done
     hold: (fence, limitMs) => plane.hold(fence, limitMs),
     commit: (fence, go) => plane.commit(fence, go),
     stats: () => plane.stats(),
+    certify: (set) => plane.certify(set),
   }));
   let open = () => {};
   gate = new Promise((resolve) => {

@@ -89,11 +89,8 @@ test('what takes a restart to become true is said', async () => {
   const world = new World();
   await world.live();
 
-  const done = await world.services.reload({
-    ...world.config,
-    workers: 7,
-    listen: { host: '::', port: 1 },
-  });
+  const listen = [{ host: '::', port: 1 }];
+  const done = await world.services.reload({ ...world.config, workers: 7, listen });
 
   expect(done.needsRestart).toHaveLength(2);
   expect(done.needsRestart.join(' ')).toContain('`workers`');

@@ -92,6 +92,7 @@ async function pageOf(): Promise<string> {
     unrouted: { ROUTE_UNKNOWN: 2 },
     lanes: { express: 5, general: 2 },
     handovers: { upgrade: 1 },
+    handshakes: {},
     services: [
       {
         name: 'shop',

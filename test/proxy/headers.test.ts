@@ -13,7 +13,7 @@ const arrival: Arrival = {
   chunked: false,
   upgrade: false,
 };
-const departure = { status: 200, chunked: false, connection: null } as const;
+const departure = { status: 200, chunked: false, connection: null, hstsSeconds: 0 } as const;
 
 /** What is always added for `arrival`. */
 const added = [
@@ -187,11 +187,12 @@ describe('what a client is sent', () => {
   });
 
   test('says of the connection what it is told to say', () => {
-    const close = responseHeaders([], '1.1', { ...departure, connection: 'close' });
+    const close = responseHeaders([], '1.1', { ...departure, connection: 'close', hstsSeconds: 0 });
     const open = responseHeaders(['Upgrade', 'websocket'], '1.1', {
       ...departure,
       status: 101,
       connection: 'Upgrade',
+      hstsSeconds: 0,
     });
 
     expect(close).toEqual(['Connection', 'close', 'Via', '1.1 pointsman']);

@@ -17,6 +17,7 @@ const policy: Policy = {
   connectionsPerTargetMax: 100,
   drainMs: 5_000,
   retryAfterSeconds: 1,
+  hstsSeconds: 0,
 };
 
 function filled(id: string, targets = 1): PoolEntry {
@@ -40,6 +41,7 @@ function at(generation: number, live: Color, change: Partial<ServiceEntry> = {})
     live,
     pools: { blue, green },
     policy,
+    tls: { mode: 'default', healthPath: '/up' },
     paused: false,
     ...change,
   };

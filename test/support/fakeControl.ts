@@ -296,6 +296,7 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
 
   const control: FakeControl = {
     readTokens: async () => {},
+    certificates: () => [],
     services: () => [...services.values()],
     service: serviceOf,
     async deploy(name: string, order: DeployOrder, call: Call) {

@@ -8,6 +8,7 @@
  * can be checked.
  */
 import type { Clock } from '../../src/clock.ts';
+import type { CertificateTaker } from '../../src/control/certificates/source.ts';
 import type { DataPlane } from '../../src/control/workers/dataPlane.ts';
 import { Fault } from '../../src/errors.ts';
 import {
@@ -209,6 +210,7 @@ export class FakeWorker {
       unrouted: {},
       lanes: { express: 0, general: 0 },
       handovers: {},
+      handshakes: {},
       services: [...this.services.values()].map((service) => ({
         name: service.entry.name,
         generation: service.entry.generation,
@@ -322,7 +324,7 @@ export class FakeCluster {
   }
 
   /** The workers as one controller has them; the one before has lost them. */
-  connect(): DataPlane {
+  connect(): DataPlane & CertificateTaker {
     this.#connection = new Connection(this);
     return this.#connection;
   }
@@ -388,7 +390,7 @@ export class FakeCluster {
   }
 }
 
-class Connection implements DataPlane {
+class Connection implements DataPlane, CertificateTaker {
   readonly #cluster: FakeCluster;
   readonly #joined = new Set<number>();
   readonly #staged = new Map<string, ServiceEntry>();
@@ -418,6 +420,9 @@ class Connection implements DataPlane {
     }
     await this.#obeyed((worker) => worker.stage(table));
   }
+
+  /** Its workers speak no TLS. */
+  async certify(): Promise<void> {}
 
   async hold(fence: Fence, limitMs: number): Promise<number> {
     const outcomes = await this.#ask(this.#here(), limitMs, (worker) => worker.hold(fence));

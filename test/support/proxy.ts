@@ -25,9 +25,10 @@ export const policy: Policy = {
   connectionsPerTargetMax: 512,
   drainMs: 10_000,
   retryAfterSeconds: 2,
+  hstsSeconds: 0,
 };
 
-const plainEdge: Edge = { trustedProxies: [], accessLog: 'all', lanes: 'auto' };
+const plainEdge: Edge = { trustedProxies: [], accessLog: 'all', lanes: 'auto', tls: null };
 
 /** A pool entry whose targets are healthy, at these ports of loopback. */
 export function pool(id: string, ports: readonly number[], healthy = true): PoolEntry {
@@ -43,6 +44,7 @@ export function entry(is: Partial<ServiceEntry> & { pools: ServiceEntry['pools']
     generation: 1,
     live: 'blue',
     policy,
+    tls: { mode: 'default', healthPath: '/up' },
     paused: false,
     ...is,
   };

@@ -47,6 +47,8 @@ export function serviceConfig(
     },
     deploy: { timeoutMs: 60_000, flip: 'auto' },
     warm: { forMs: null, replicas: null, freeze: false },
+    tls: { mode: 'default', healthPath: '/up' },
+    clientCa: null,
     policy: {
       connectMs: 2_000,
       responseMs: 30_000,
@@ -58,6 +60,7 @@ export function serviceConfig(
       connectionsPerTargetMax: 256,
       drainMs: 30_000,
       retryAfterSeconds: 2,
+      hstsSeconds: 0,
     },
     run: {
       kind: 'process',
@@ -75,16 +78,18 @@ export function serviceConfig(
 export function configOf(services: readonly ServiceConfig[], workers = 2): Config {
   return {
     file: null,
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    tls: null,
     workers,
     stateDir: '/nowhere',
     admin: {
       listen: { host: '127.0.0.1', port: 0 },
+      tls: null,
       tokenFile: null,
       readTokenFile: null,
       hosts: [],
     },
-    edge: { trustedProxies: [], accessLog: 'off', lanes: 'auto' },
+    edge: { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null },
     shutdownMs: 30_000,
     services,
   };

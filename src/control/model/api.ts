@@ -5,8 +5,10 @@
  * The rule this file keeps: plain immutable values in and out, ready for JSON; every refusal is a
  * `Fault` that changed nothing.
  */
+
 import type { Address, FlipMode } from '../../config/config.ts';
 import type { Color, Inside } from '../../wire.ts';
+import type { CertificateStatus } from '../certificates/source.ts';
 import type { SampleFeed } from './samples.ts';
 import type { Deployment, Direction, Receipt } from './state.ts';
 
@@ -49,6 +51,8 @@ export interface Control {
   wake(service: string, call: Call): Promise<ServiceStatus>;
   pause(service: string, call: Call): Promise<ServiceStatus>;
   resume(service: string, call: Call): Promise<ServiceStatus>;
+  /** Every certificate that is served or wanted, with what is wrong with it. */
+  certificates(): readonly CertificateStatus[];
   /** Newest first, those that run included. @param query.limit 1 to 1000 */
   deployments(query: {
     readonly service?: string;

@@ -22,6 +22,7 @@ export function entryOf(record: ServiceRecord, pools: Pools): ServiceEntry {
     live,
     pools: { blue: pool('blue'), green: pool('green') },
     policy: config.policy,
+    tls: config.tls,
     paused: state.paused,
   };
 }

@@ -18,6 +18,8 @@ import type {
   TableChange,
   WorkerStats,
 } from '../../wire.ts';
+import type { CertificateSet } from '../../wireTls.ts';
+import type { CertificateTaker } from '../certificates/source.ts';
 import type { DataPlane } from './dataPlane.ts';
 
 /** By when a worker must have taken a table, or committed: beyond that it is ended and replaced. */
@@ -40,7 +42,7 @@ export interface WorkerListener {
   down(worker: WorkerInfo, why: string): void;
 }
 
-export class Workers implements DataPlane {
+export class Workers implements DataPlane, CertificateTaker {
   readonly #send: (message: FromController) => void;
   readonly #clock: Clock;
   readonly #listener: WorkerListener;
@@ -59,6 +61,7 @@ export class Workers implements DataPlane {
    */
   readonly #found = new Map<string, number>();
   #table: Table | null = null;
+  #certificates: CertificateSet | null = null;
   /** What every worker that has joined was sent last: the next table travels as a change of it. */
   #sent: Sent | null = null;
   #seq: number;
@@ -84,6 +87,8 @@ export class Workers implements DataPlane {
   up(worker: WorkerInfo): void {
     this.#alive.set(worker.worker, worker);
     this.#listener.up(worker);
+    // Before its first table: with that it listens.
+    if (this.#certificates !== null) void this.#certify([worker.worker], this.#certificates);
     this.#admit();
   }
 
@@ -125,6 +130,15 @@ export class Workers implements DataPlane {
       await this.#stageAt(late, whole(table));
     }
     await taken;
+  }
+
+  async certify(set: CertificateSet): Promise<void> {
+    this.#certificates = set;
+    await this.#certify([...this.#alive.keys()], set);
+  }
+
+  async #certify(workers: readonly number[], set: CertificateSet): Promise<void> {
+    await this.#obeyed(workers, { kind: 'certificates', seq: this.#next(), set });
   }
 
   /** A worker that has not the table a change builds on is given the whole of it. */

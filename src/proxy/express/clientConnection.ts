@@ -11,6 +11,8 @@ import { Exchange } from '../accounting/exchange.ts';
 import { answerToNoRequest } from '../answers.ts';
 import { discardMs, headMsMax, keepAliveMs, lingerMs } from '../connectionLimits.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
+import type { Service } from '../service.ts';
+import { detourOf } from '../tls/detour.ts';
 import { clientAddress, type TrustedProxies } from '../trustedProxies.ts';
 import type { LaneContext } from './laneContext.ts';
 import { type ProxiedClient, ProxiedRequest } from './proxiedRequest.ts';
@@ -24,7 +26,7 @@ import {
 import { type ClientSocket, disown, forget, own, type SocketOwner } from './socketOwner.ts';
 
 /** Why a connection leaves the lane: what the head showed, or what stands behind it. */
-export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route';
+export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route' | 'tls';
 
 /** A head that takes more reads, or longer, is a slow client, and the general lane knows those. */
 const headReadsMax = 4;
@@ -190,6 +192,10 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
       this.#handOver(!lane.on ? 'off' : service === undefined ? 'route' : whyNot(extra), bytes);
       return;
     }
+    if (plane.edge.tls !== null && this.#takesDetour(service)) {
+      this.#handOver('tls', bytes);
+      return;
+    }
     this.#fresh = false;
     this.#pending = null;
     this.#reads = 0;
@@ -206,6 +212,14 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
     const request = new ProxiedRequest(this, exchange, service, head);
     this.#request = request;
     request.start(extra === 0 ? null : bytes.subarray(head.headBytes));
+  }
+
+  /** Whether the general lane has something else to say to this request. */
+  #takesDetour(service: Service): boolean {
+    const { socket, proto } = this;
+    const { host, target } = head;
+    const coming = { socket, proto, clientProto: proto, host, target };
+    return detourOf(this.lane.plane, service.entry, coming) !== null;
   }
 
   #receivedBody(bytes: Buffer): void {

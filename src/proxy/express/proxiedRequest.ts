@@ -42,7 +42,6 @@ export interface ProxiedClient extends AnsweredClient {
   readonly lane: LaneContext;
   /** Its X-Forwarded-* headers are believed. */
   readonly trusted: boolean;
-  readonly proto: 'http' | 'https';
   /** It shut its side: it sends nothing more, and may still read. */
   readonly ended: boolean;
   /** Of the body of the present request: bytes that have not come. */
@@ -76,7 +75,7 @@ export class ProxiedRequest implements Receiver, Recipient {
     this.#known = head.known;
     this.#hasBody = head.bodyBytes > 0;
     this.#clientCloses = head.close;
-    this.#relay = new ResponseRelay(connection, exchange, this, service.policy.idleMs);
+    this.#relay = new ResponseRelay(connection, exchange, this, service.policy);
   }
 
   /** @param body what came of it together with the head. */

@@ -16,6 +16,8 @@ export class ResponseHeadCache {
   #method = '';
   /** What the client gets for it, on a connection that is kept; '' until it came a second time. */
   passed = '';
+  /** What it says of Strict-Transport-Security: over plain HTTP nothing may be said. */
+  passedHstsSeconds = 0;
 
   /**
    * @param text what came, from the beginning of a head.

@@ -10,10 +10,14 @@ import { flat, withLines } from './headText.ts';
 import type { ResponseHead } from './response.ts';
 import type { ResponseHeadCache } from './responseHeadCache.ts';
 
-/** @param close the client's connection ends with this answer. */
+/**
+ * @param close the client's connection ends with this answer.
+ * @param hstsSeconds 0: nothing is said of HTTPS.
+ */
 export function linesForClient(
   { status, reason, version, raw, framing }: ResponseHead,
   close: boolean,
+  hstsSeconds: number,
 ): string {
   const chunked = framing === 'chunked' || framing === 'untilClose';
   const headers = responseHeaders(raw, version, {
@@ -21,19 +25,28 @@ export function linesForClient(
     chunked,
     // HTTP/1.1 keeps a connection where nothing is said.
     connection: close ? 'close' : null,
+    hstsSeconds,
   });
   if (chunked) headers.push('Transfer-Encoding', 'chunked');
   return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
 }
 
 /** The same for a head that came before, on a connection that goes on. */
-export function knownLines(head: ResponseHead, heads: ResponseHeadCache): string {
-  if (heads.passed === '') heads.passed = flat(linesForClient(head, false));
+export function knownLines(
+  head: ResponseHead,
+  heads: ResponseHeadCache,
+  hstsSeconds: number,
+): string {
+  if (heads.passed === '' || heads.passedHstsSeconds !== hstsSeconds) {
+    heads.passed = flat(linesForClient(head, false, hstsSeconds));
+    heads.passedHstsSeconds = hstsSeconds;
+  }
   return heads.passed;
 }
 
 export function interimLines({ status, reason, version, raw }: ResponseHead): string {
-  const headers = responseHeaders(raw, version, { status, chunked: false, connection: null });
+  const departure = { status, chunked: false, connection: null, hstsSeconds: 0 };
+  const headers = responseHeaders(raw, version, departure);
   return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
 }
 

@@ -6,6 +6,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
+import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { interimBytes, interimBytesMax, responseHeadBytesMax } from '../answerLimits.ts';
 import { afterStall } from '../failurePolicy.ts';
@@ -18,6 +19,7 @@ import { interimLines, knownLines, linesForClient, trailerLines } from './respon
 /** The connection of the client that is answered. */
 export interface AnsweredClient {
   readonly socket: Duplex;
+  readonly proto: 'http' | 'https';
   /** Sets its one deadline anew. */
   arm(delayMs: number): void;
   disarm(): void;
@@ -60,6 +62,7 @@ export class ResponseRelay {
   readonly #exchange: Exchange;
   readonly #recipient: Recipient;
   readonly #idleMs: number;
+  readonly #hstsSeconds: number;
   #state: State = 'awaiting';
   /** What has come of a head that is not whole. */
   #partial: Buffer | null = null;
@@ -78,13 +81,14 @@ export class ResponseRelay {
     connection: AnsweredClient,
     exchange: Exchange,
     recipient: Recipient,
-    /** Silence on either side in mid-answer. */
-    idleMs: number,
+    { idleMs, hstsSeconds }: Pick<Policy, 'idleMs' | 'hstsSeconds'>,
   ) {
     this.#connection = connection;
     this.#exchange = exchange;
     this.#recipient = recipient;
     this.#idleMs = idleMs;
+    // Over plain HTTP nothing may be said of it (RFC 6797 section 7.2).
+    this.#hstsSeconds = connection.proto === 'https' ? hstsSeconds : 0;
   }
 
   get state(): State {
@@ -226,8 +230,10 @@ export class ResponseRelay {
     this.#keeps = head.keeps;
     this.#chunks = framing === 'untilClose';
     this.close = this.#recipient.mustClose();
+    const hsts = this.#hstsSeconds;
     const known = this.close ? null : heads;
-    const text = known === null ? linesForClient(head, this.close) : knownLines(head, known);
+    const text =
+      known === null ? linesForClient(head, this.close, hsts) : knownLines(head, known, hsts);
     if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
       return this.#messageEnded(text, at === length);
     }

@@ -8,7 +8,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault, type FaultCode } from '../../errors.ts';
 import { Exchange } from '../accounting/exchange.ts';
-import { ownAnswer, retryAfterSeconds } from '../answers.ts';
+import {
+  type About,
+  type Answer,
+  challengeAnswer,
+  ownAnswer,
+  redirectAnswer,
+  retryAfterSeconds,
+} from '../answers.ts';
 import type { Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
 import { discardMs } from '../connectionLimits.ts';
@@ -24,6 +31,7 @@ import {
 } from '../failurePolicy.ts';
 import { HalfCloseProbe } from '../halfCloseProbe.ts';
 import type { Service } from '../service.ts';
+import { type Coming, type Detour, detourOf } from '../tls/detour.ts';
 import { type ValidRequest, validateRequest } from '../validateRequest.ts';
 import type { ClientConnection, Underway } from './clientConnection.ts';
 import type { LaneContext } from './laneContext.ts';
@@ -109,7 +117,9 @@ export class ProxiedRequest implements Underway, SentRequest {
   begin(): void {
     if (this.#over) return;
     const refusal = this.#route();
-    if (refusal !== null) this.answer(refusal);
+    const detour = this.#detour();
+    if (detour !== null) this.#takeDetour(detour);
+    else if (refusal !== null) this.answer(refusal);
     else this.#claim(this.service);
   }
 
@@ -129,9 +139,13 @@ export class ProxiedRequest implements Underway, SentRequest {
 
   /** Answers ourselves, or breaks off where an answer has begun. */
   answer(code: FaultCode): void {
-    const { exchange, res, req } = this;
     if (this.#over) return;
-    exchange.fault ??= code;
+    this.exchange.fault ??= code;
+    this.#respond((about) => ownAnswer(code, about));
+  }
+
+  #respond(answerOf: (about: About) => Answer): void {
+    const { exchange, res, req } = this;
     if (res.headersSent) {
       this.abort();
       return;
@@ -141,7 +155,7 @@ export class ProxiedRequest implements Underway, SentRequest {
     const close =
       drop || this.tunnelHead !== null || !res.shouldKeepAlive || this.around.plane.closing;
     const accept = typeof this.#vetted === 'string' ? req.headers.accept : this.#vetted.accept;
-    const answer = ownAnswer(code, {
+    const answer = answerOf({
       id: exchange.id,
       accept: accept ?? '',
       retryAfterSeconds: this.#service?.policy.retryAfterSeconds ?? retryAfterSeconds,
@@ -220,6 +234,26 @@ export class ProxiedRequest implements Underway, SentRequest {
     if (exchange.path.length > headerBytesMax) return 'URI_TOO_LONG';
     if (vetted.headBytes > headerBytesMax) return 'HEADER_TOO_LARGE';
     return vetted.bodyBytes !== null && vetted.bodyBytes > bodyBytesMax ? 'BODY_TOO_LARGE' : null;
+  }
+
+  /** @returns what it gets in place of going to its service; null: it goes there. */
+  #detour(): Detour | null {
+    const { around, connection, exchange } = this;
+    const { plane, trusted } = around;
+    if (plane.edge.tls === null || typeof this.#vetted === 'string') return null;
+    const { socket, proto, client } = connection;
+    const said = this.req.headers['x-forwarded-proto'];
+    const clientProto = said === 'https' && trusted.trusts(client) ? 'https' : proto;
+    const { host, path: target } = exchange;
+    const coming: Coming = { socket, proto, clientProto, host, target };
+    return detourOf(plane, this.#service?.entry, coming);
+  }
+
+  #takeDetour(detour: Detour): void {
+    if (detour.kind === 'refused') this.answer(detour.code);
+    else if (detour.kind === 'redirect') {
+      this.#respond((about) => redirectAnswer(detour.location, about));
+    } else this.#respond((about) => challengeAnswer(detour.keyAuthorization, about));
   }
 
   #claim(service: Service, avoid?: Target): void {

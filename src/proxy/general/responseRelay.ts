@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { afterStall } from '../failurePolicy.ts';
 import { responseHeaders } from '../headers.ts';
@@ -14,7 +15,8 @@ import { trailerPairs } from '../trailers.ts';
 /** The request that is answered, as the relay of its answer sees it. */
 export interface AnsweredRequest {
   readonly around: { readonly plane: { readonly closing: boolean } };
-  readonly connection: { readonly socket: Duplex };
+  readonly connection: { readonly socket: Duplex; readonly proto: 'http' | 'https' };
+  readonly service: { readonly policy: Pick<Policy, 'hstsSeconds'> };
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly version: '1.0' | '1.1';
@@ -171,7 +173,12 @@ export class ResponseRelay {
     const headers = responseHeaders(
       answer.rawHeaders,
       answer.httpVersionMinor === 0 ? '1.0' : '1.1',
-      { status, chunked: this.#chunked, connection: close ? 'close' : null },
+      {
+        status,
+        chunked: this.#chunked,
+        connection: close ? 'close' : null,
+        hstsSeconds: call.connection.proto === 'https' ? call.service.policy.hstsSeconds : 0,
+      },
     );
     if (!close) call.keepAlive(headers);
     // What the target says of the date stands, and so does its silence.

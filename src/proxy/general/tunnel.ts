@@ -149,7 +149,12 @@ export class Tunnel implements Waiter {
   #head(): string {
     const answer = this.#answer;
     const version = answer.httpVersionMinor === 0 ? '1.0' : '1.1';
-    const departure = { status: 101, chunked: false, connection: 'Upgrade' } as const;
+    const departure = {
+      status: 101,
+      chunked: false,
+      connection: 'Upgrade',
+      hstsSeconds: 0,
+    } as const;
     const headers = responseHeaders(answer.rawHeaders, version, departure);
     let head = 'HTTP/1.1 101 Switching Protocols\r\n';
     for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;

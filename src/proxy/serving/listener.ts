@@ -1,5 +1,5 @@
 /**
- * Accepts client connections and gives each to the lanes.
+ * Accepts client connections, plain ones and those that begin with a handshake, and gives each on.
  *
  * The rule this file keeps: connections spread over workers. Whoever accepts one while it is ahead
  * of another worker hands it over unread, and one that was handed over is kept.
@@ -12,7 +12,7 @@ import type { Plane } from '../plane.ts';
 export interface Balance {
   readonly board: Scoreboard;
   /** Sends an unread connection to another worker. */
-  readonly handOver: (socket: net.Socket, to: number) => void;
+  readonly handOver: (socket: net.Socket, secure: boolean, to: number) => void;
 }
 
 /**
@@ -23,57 +23,71 @@ const lookEveryMs = 20;
 /** The queue of connections is looked at so often before it is closed, full or not. */
 const lastLooksMax = 1_000;
 
+/** Who takes a connection that nothing was read from. */
+export interface Entrances {
+  readonly plain: (socket: net.Socket) => void;
+  readonly secure: (socket: net.Socket) => void;
+}
+
 export class Listener {
   readonly #plane: Plane;
-  readonly #serve: (socket: net.Socket) => void;
+  readonly #entrances: Entrances;
   readonly #balance: Balance | null;
-  readonly #server: net.Server;
+  readonly #servers: net.Server[] = [];
   readonly #sockets = new Set<net.Socket>();
   /** How many connections came, and when the last one did. */
   #kept = 0;
   #keptMs = 0;
+  #connectionsMax = Number.POSITIVE_INFINITY;
 
   /**
-   * @param serve takes a connection that nothing was read from.
    * @param balance null: there is only this worker.
    */
-  constructor(plane: Plane, serve: (socket: net.Socket) => void, balance: Balance | null) {
+  constructor(plane: Plane, entrances: Entrances, balance: Balance | null) {
     this.#plane = plane;
-    this.#serve = serve;
+    this.#entrances = entrances;
     this.#balance = balance;
-    // Half-open: a client may shut its side after the request and still wants the answer.
-    const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: balance !== null };
-    this.#server = net.createServer(options, (socket) => this.#accepted(socket));
   }
 
   /**
+   * May be called for more than one socket.
+   *
    * @param where a bound socket: its descriptor, or its handle; or an address.
+   * @param secure whether its connections begin with a handshake of TLS.
    * @returns the address it listens on.
    */
   listen(
     where: { fd: number } | { host: string; port: number } | object,
+    secure: boolean,
   ): Promise<net.AddressInfo> {
+    const pauseOnConnect = this.#balance !== null;
+    // Half-open: a client may shut its side after the request and still wants the answer.
+    const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect };
+    const server = net.createServer(options, (socket) => this.#accepted(socket, secure));
+    this.#servers.push(server);
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
+      server.once('error', reject);
       const listening = (): void => {
-        this.#server.off('error', reject);
+        server.off('error', reject);
         this.#balance?.board.write(this.#sockets.size);
-        resolve(this.#server.address() as net.AddressInfo);
+        const address = server.address() as net.AddressInfo;
+        if (secure) this.#plane.httpsPort ??= address.port;
+        resolve(address);
       };
-      if ('handle' in where) this.#server.listen(where.handle, backlog, listening);
-      else this.#server.listen({ ...where, backlog }, listening);
+      if ('handle' in where) server.listen(where.handle, backlog, listening);
+      else server.listen({ ...where, backlog }, listening);
     });
   }
 
   /** Takes at most so many connections; more are closed at once. */
   limit(connectionsMax: number): void {
-    if (Number.isFinite(connectionsMax)) this.#server.maxConnections = connectionsMax;
+    this.#connectionsMax = connectionsMax;
   }
 
   /** A connection that another worker handed over, unread. */
-  adopt(socket: net.Socket): void {
+  adopt(socket: net.Socket, secure: boolean): void {
     socket.allowHalfOpen = true;
-    this.#keep(socket);
+    this.#keep(socket, secure);
   }
 
   /**
@@ -92,35 +106,39 @@ export class Listener {
       if (over() >= limitMs * acceptShare) this.#stopAccepting();
       await new Promise<void>((resolve) => clock.after(lookEveryMs, resolve));
     }
-    this.#server.close();
+    for (const server of this.#servers) server.close();
     for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Once a look at the socket finds nobody in its queue: whoever is in it then is reset. */
   #stopAccepting(looksLeft = lastLooksMax, kept = -1): void {
     const come = this.#kept;
-    if (!this.#server.listening) return;
-    if (come === kept || looksLeft === 0) this.#server.close();
+    if (!this.#servers.some((server) => server.listening)) return;
+    if (come === kept || looksLeft === 0) for (const server of this.#servers) server.close();
     else setImmediate(() => this.#stopAccepting(looksLeft - 1, come));
   }
 
-  #accepted(socket: net.Socket): void {
+  #accepted(socket: net.Socket, secure: boolean): void {
     const balance = this.#balance;
+    if (this.#sockets.size >= this.#connectionsMax) {
+      socket.destroy();
+      return;
+    }
     if (balance === null || this.#plane.closing) {
-      this.#keep(socket);
-      if (balance !== null) socket.resume();
+      this.#keep(socket, secure);
+      if (balance !== null && !secure) socket.resume();
       return;
     }
     const behind = balance.board.behind(this.#sockets.size + 1, this.#plane.clock.now());
     if (behind === null) {
-      this.#keep(socket);
-      socket.resume();
+      this.#keep(socket, secure);
+      if (!secure) socket.resume();
     } else {
-      balance.handOver(socket, behind);
+      balance.handOver(socket, secure, behind);
     }
   }
 
-  #keep(socket: net.Socket): void {
+  #keep(socket: net.Socket, secure: boolean): void {
     this.#kept++;
     this.#keptMs = this.#plane.clock.now();
     this.#sockets.add(socket);
@@ -129,7 +147,8 @@ export class Listener {
       this.#sockets.delete(socket);
       this.#count();
     });
-    this.#serve(socket);
+    if (secure) this.#entrances.secure(socket);
+    else this.#entrances.plain(socket);
   }
 
   #count(): void {

@@ -1,8 +1,8 @@
 /**
  * A worker: accepts, routes, forwards. It knows only the last table it was given.
  *
- * The rule this file keeps: it does not listen before it has a table, and it ends with the
- * supervisor.
+ * The rule this file keeps: it does not listen before it has a table and certificates, and it ends
+ * with the supervisor.
  */
 import type { Socket } from 'node:net';
 import { systemClock } from '../../clock.ts';
@@ -10,7 +10,7 @@ import { childEnv, type FromWorker, inherited, type ToWorker } from '../../ipc.t
 import { openLog } from '../../log.ts';
 import { Scoreboard } from '../../scoreboard.ts';
 import { Plane } from '../plane.ts';
-import { createLanes } from './lanes.ts';
+import { createEntrances } from './entrances.ts';
 import { type Balance, Listener } from './listener.ts';
 
 /** Runs until the supervisor says stop, or is gone. */
@@ -19,7 +19,9 @@ export function runWorker(): void {
   const workers = Number(process.env[childEnv.workers]);
   const sink = openLog(`worker-${slot}`);
   const plane = new Plane({ clock: systemClock, worker: slot, sink });
-  const listener = new Listener(plane, createLanes(plane), balance(slot, workers));
+  const listener = new Listener(plane, createEntrances(plane), balance(slot, workers));
+  const plain = Number(process.env[childEnv.plain]);
+  const secure = Number(process.env[childEnv.secure]);
   let listening = false;
   let stopping = false;
 
@@ -38,12 +40,17 @@ export function runWorker(): void {
     if (message.kind === 'stop') {
       void stop(message.limitMs);
     } else if (message.kind === 'connection') {
-      if (handle !== undefined) listener.adopt(handle);
+      if (handle !== undefined) listener.adopt(handle, message.secure);
     } else {
       send(plane.obey(message));
-      if (listening || plane.version === 0) return;
+      // A handshake before the certificates have come would be refused.
+      if (listening || plane.version === 0 || (secure > 0 && plane.certificates.set === null))
+        return;
       listening = true;
-      void listener.listen({ fd: inherited.listener }).then(() => send({ kind: 'listening' }));
+      const all = Array.from({ length: plain + secure }, (_, at) =>
+        listener.listen({ fd: inherited.listeners + at }, at >= plain),
+      );
+      void Promise.all(all).then(() => send({ kind: 'listening' }));
     }
   });
   process.on('disconnect', end);
@@ -55,8 +62,8 @@ function balance(slot: number, workers: number): Balance | null {
   if (workers < 2) return null;
   return {
     board: new Scoreboard(inherited.scoreboard, slot, workers),
-    handOver: (socket, to) => {
-      process.send?.({ kind: 'connection', to }, socket, { keepOpen: false }, (failed) => {
+    handOver: (socket, secure, to) => {
+      process.send?.({ kind: 'connection', secure, to }, socket, { keepOpen: false }, (failed) => {
         if (failed) socket.destroy();
       });
     },

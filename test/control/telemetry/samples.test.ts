@@ -146,6 +146,7 @@ function worker(slot: number, pid: number, services: readonly ServiceStats[]): W
     unrouted: {},
     lanes: { express: 0, general: 0 },
     handovers: {},
+    handshakes: {},
     services,
   };
 }

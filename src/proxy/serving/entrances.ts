@@ -1,0 +1,16 @@
+/**
+ * How connections come into the lanes: as they are, or by way of a TLS handshake.
+ *
+ * The rule this file keeps: behind the handshake a connection is one like any other; both ways lead
+ * to the same lanes.
+ */
+
+import type { Plane } from '../plane.ts';
+import { createTlsEntrance } from '../tls/entrance.ts';
+import { createLanes } from './lanes.ts';
+import type { Entrances } from './listener.ts';
+
+export function createEntrances(plane: Plane): Entrances {
+  const plain = createLanes(plane);
+  return { plain, secure: createTlsEntrance(plane, plain) };
+}

@@ -1,0 +1,217 @@
+/**
+ * The TLS side of a worker: takes connections that nothing was read from, and gives the lanes the
+ * decrypted ones.
+ *
+ * The rule this file keeps: whatever a client sends, there is a handshake, an alert or an end, and
+ * no exception: one in `SNICallback` would end the process (CVE-2026-21637). What is served follows
+ * the last set of certificates; connections that stand keep theirs.
+ *
+ * Decisions:
+ * - HTTP/1.1 alone is offered. A client that offers protocols, and this is none of them, gets the
+ *   alert that RFC 7301 has for it.
+ * - An authority that asks by tls-alpn-01 is answered by a server of its own: a certificate that is
+ *   changed in `ALPNCallback` is one too late, since OpenSSL has chosen the key by then.
+ * - So are hosts whose clients need a certificate: whether a server asks for one is decided before
+ *   it has read the name. Both take a look at the first bytes, and only while there is a reason.
+ */
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import tls, { type TLSSocket, type TlsOptions } from 'node:tls';
+import type { Clock } from '../../clock.ts';
+import type { CertificateEntry, ClientAuthority, EdgeTls } from '../../wireTls.ts';
+import { type Certificates, sessionIdContextOf } from './certificates.ts';
+import { readClientHello } from './clientHello.ts';
+import { type HandshakeCounts, Handshakes } from './handshakes.ts';
+
+/** Protocol of RFC 8737. */
+const acmeProtocol = 'acme-tls/1';
+const offered = 'http/1.1';
+
+/** Which authority has signed the certificate of the client at the other end. */
+const knownTo = new WeakMap<Duplex, string>();
+
+/** Whether the client of this connection has shown a certificate of that authority. */
+export function isKnownTo(socket: Duplex, authority: ClientAuthority): boolean {
+  return knownTo.get(socket) === authority.ca;
+}
+
+/** What the entrance has to know of the worker it belongs to. */
+export interface TlsSurroundings {
+  readonly clock: Clock;
+  readonly certificates: Certificates;
+  readonly handshakes: HandshakeCounts;
+  readonly edge: { readonly tls: EdgeTls | null };
+  /** Calls `listener` now and whenever the edge may have changed. */
+  onEdge(listener: (edge: { readonly tls: EdgeTls | null }) => void): void;
+}
+
+/** @returns serves a connection that begins with a handshake. */
+export function createTlsEntrance(
+  around: TlsSurroundings,
+  serve: (socket: Socket) => void,
+): (socket: Socket) => void {
+  const entrance = new TlsEntrance(around, serve);
+  return (socket) => entrance.take(socket);
+}
+
+class TlsEntrance {
+  readonly #around: TlsSurroundings;
+  readonly #certificates: Certificates;
+  readonly #serve: (socket: Socket) => void;
+  readonly #handshakes: Handshakes;
+  readonly #main: tls.Server;
+  readonly #challenges: tls.Server;
+  /** Servers that ask for a client's certificate, by the authority it must come from. */
+  readonly #asking = new Map<string, tls.Server>();
+  /** The part of the edge that was last put to use. */
+  #spoken = '';
+
+  constructor(around: TlsSurroundings, serve: (socket: Socket) => void) {
+    this.#around = around;
+    this.#certificates = around.certificates;
+    this.#serve = serve;
+    this.#handshakes = new Handshakes(around.clock, around.handshakes);
+    this.#main = this.#server({
+      ALPNCallback: ({ protocols }) => (protocols.includes(offered) ? offered : undefined),
+      SNICallback: (name, done) => done(null, this.#contextOf(name) ?? undefined),
+    });
+    this.#challenges = this.#server({
+      ALPNProtocols: [acmeProtocol],
+      SNICallback: (name, done) => done(null, this.#challengeOf(name) ?? undefined),
+    });
+    this.#certificates.onChange(() => this.#renew());
+    around.onEdge((edge) => {
+      const now = `${edge.tls?.minimum} ${edge.tls?.unknown}`;
+      if (now === this.#spoken) return;
+      this.#spoken = now;
+      this.#renew();
+    });
+  }
+
+  take(socket: Socket): void {
+    // The TLS socket hears of it too, and is the one that says so.
+    socket.on('error', () => {});
+    this.#handshakes.begin(socket);
+    if (!this.#certificates.peeks) this.#main.emit('connection', socket);
+    else this.#peek(socket);
+  }
+
+  /** Reads what the client says first, puts it back, and chooses who answers. */
+  #peek(socket: Socket): void {
+    let come: Buffer = Buffer.alloc(0);
+    const read = (bytes: Buffer): void => {
+      come = come.length === 0 ? bytes : Buffer.concat([come, bytes]);
+      const hello = readClientHello(come);
+      if (hello === 'more') return;
+      socket.off('data', read);
+      socket.off('end', ended);
+      socket.pause();
+      socket.unshift(come);
+      const server = hello === null ? this.#main : this.#serverFor(hello.name, hello.protocols);
+      server.emit('connection', socket);
+    };
+    const ended = (): void => void socket.destroy();
+    socket.on('data', read);
+    socket.on('end', ended);
+    socket.resume();
+  }
+
+  #serverFor(name: string, protocols: readonly string[]): tls.Server {
+    const { set } = this.#certificates;
+    if (protocols.includes(acmeProtocol) && Object.hasOwn(set?.challenges.tlsAlpn01 ?? {}, name)) {
+      return this.#challenges;
+    }
+    const authority = this.#certificates.authority(name);
+    return authority === undefined ? this.#main : this.#askingFor(authority);
+  }
+
+  #askingFor(authority: ClientAuthority): tls.Server {
+    const known = this.#asking.get(authority.ca);
+    if (known !== undefined) return known;
+    const options: TlsOptions = {
+      requestCert: true,
+      // Whoever has none gets an answer that says so, as people can read it.
+      rejectUnauthorized: false,
+      ALPNCallback: ({ protocols }) => (protocols.includes(offered) ? offered : undefined),
+      SNICallback: (name, done) => done(null, this.#contextOf(name, authority) ?? undefined),
+    };
+    const server = this.#server(options, authority);
+    this.#asking.set(authority.ca, server);
+    this.#renewOne(server, authority);
+    return server;
+  }
+
+  #server(options: TlsOptions, authority?: ClientAuthority): tls.Server {
+    const server = tls.createServer({ allowHalfOpen: true, ...options });
+    server.on('secureConnection', (socket) => this.#secured(socket, authority));
+    server.on('tlsClientError', (_, socket) => {
+      this.#handshakes.failed();
+      socket.destroy();
+    });
+    return server;
+  }
+
+  #secured(socket: TLSSocket, authority?: ClientAuthority): void {
+    this.#handshakes.done(socket);
+    if (socket.alpnProtocol === acmeProtocol) {
+      socket.on('error', () => {});
+      socket.end();
+      return;
+    }
+    // A resumed session without a certificate may count as authorized: so it is looked at as well.
+    const shown = socket.authorized && socket.getPeerX509Certificate() !== undefined;
+    if (authority !== undefined && shown) knownTo.set(socket, authority.ca);
+    this.#serve(socket);
+  }
+
+  /** Never throws. null: the context of the server itself. */
+  #contextOf(name: string, authority?: ClientAuthority): tls.SecureContext | null {
+    const entry = this.#certificates.certificate(name);
+    return entry === undefined ? null : this.#certificates.context(entry, authority);
+  }
+
+  #challengeOf(name: string): tls.SecureContext | null {
+    try {
+      const answer = this.#certificates.set?.challenges.tlsAlpn01[name.toLowerCase()];
+      return answer === undefined ? null : tls.createSecureContext(answer);
+    } catch {
+      return null;
+    }
+  }
+
+  /** Has every server speak with what holds now. */
+  #renew(): void {
+    const { set } = this.#certificates;
+    if (set === null) return;
+    this.#renewOne(this.#main);
+    const wanted = new Map(set.clientAuthorities.map((one) => [one.ca, one]));
+    for (const [ca, server] of this.#asking) {
+      const authority = wanted.get(ca);
+      if (authority === undefined) this.#asking.delete(ca);
+      else this.#renewOne(server, authority);
+    }
+  }
+
+  #renewOne(server: tls.Server, authority?: ClientAuthority): void {
+    const { set, first } = this.#certificates;
+    if (set === null) return;
+    const { minimum = '1.2', unknown = 'default' } = this.#around.edge.tls ?? {};
+    const common: TlsOptions = {
+      minVersion: `TLSv${minimum}`,
+      ticketKeys: Buffer.from(set.ticketKeys, 'base64'),
+      sessionIdContext: sessionIdContextOf(authority),
+      ...(authority === undefined ? {} : { ca: authority.ca }),
+    };
+    const shown = unknown === 'refuse' ? undefined : first;
+    try {
+      server.setSecureContext({ ...common, ...pairOf(shown) });
+    } catch {
+      // One that OpenSSL does not take: names that have another go on.
+      server.setSecureContext(common);
+    }
+  }
+}
+
+function pairOf(entry: CertificateEntry | undefined): { cert: string; key: string } | object {
+  return entry === undefined ? {} : { cert: entry.cert, key: entry.key };
+}
