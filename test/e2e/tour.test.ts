@@ -1,5 +1,5 @@
 /**
- * The 60-second tour of docs/quick-start.md, as a newcomer types it: what `npm start` runs, then the CLI.
+ * The tour of the documents, as a newcomer types it: what `npm start` runs, then the CLI.
  *
  * The rule this file keeps: the demo is run as it is, only on ports of its own, and with less
  * patience.
@@ -19,6 +19,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFailed, onTestFinished, test } from 'vitest';
+import { read } from '../support/source.ts';
+import { type Ran, replayTour } from '../support/tour.ts';
 import { everyPidOf, freePort, kill, mainFile, nothingLeftOf, until } from '../support/whole.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,16 +36,10 @@ interface Tour {
   end(): Promise<number | null>;
 }
 
-interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 async function start(): Promise<Tour> {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'pointsman-tour-')));
   const demo = join(dir, 'deploy', 'demo');
-  const stateDir = join(dir, '.pointsman');
+  const stateDir = join(demo, '.pointsman');
   const [port, adminPort] = [await freePort(), await freePort()];
   mkdirSync(join(dir, 'deploy'));
   cpSync(join(root, 'deploy', 'demo'), demo, { recursive: true });
@@ -159,6 +155,18 @@ test('the tour: status, deploy, rollback, a broken release, history, events', as
 
   expect(await tour.end()).toBe(0);
 }, 90_000);
+
+for (const [page, steps] of [
+  ['docs/quick-start.md', 9],
+  ['README.md', 4],
+] as const) {
+  test(`the tour of ${page} prints what the page shows`, async () => {
+    const tour = await start();
+
+    expect(await replayTour(read(page), tour)).toBeGreaterThanOrEqual(steps);
+    expect(await tour.end()).toBe(0);
+  }, 90_000);
+}
 
 test('the demo config is right, and check says so', async () => {
   const ran = await command(['check', '-c', join(root, 'deploy', 'demo', 'pointsman.yaml')], '');
