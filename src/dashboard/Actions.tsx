@@ -7,6 +7,7 @@
  */
 import type { ServiceStatus } from '../control/model/api.ts';
 import { otherColor } from '../wire.ts';
+import { Answer } from './Answer.tsx';
 import { type Asking, ask } from './asking.ts';
 import type { ComponentChildren } from './preact.ts';
 import { link, session } from './store.ts';
@@ -22,7 +23,7 @@ export function Actions({ status }: { status: ServiceStatus }) {
     barred ?? (rollback.ready ? null : (rollback.reason ?? 'No release to go back to.'));
   const busy = running ? `Deployment ${running.id} runs (${running.phase}).` : null;
   return (
-    <section class="actions panel" aria-label="Actions">
+    <section class="actions panel" aria-label="The way back, and other actions">
       <Act wish="rollback" status={status} why={notBack} strong>
         Rollback{rollback.to ? ` to ${rollback.to.release}` : ''}
       </Act>
@@ -55,7 +56,20 @@ export function Actions({ status }: { status: ServiceStatus }) {
       <Act wish={status.paused ? 'resume' : 'pause'} status={status} why={barred}>
         {status.paused ? 'Resume' : 'Pause'}
       </Act>
+      <Answer service={status.name} />
     </section>
+  );
+}
+
+/** Rollback alone, for a row among many; why it is not ready stands in its title. */
+export function RollbackInRow({ status }: { status: ServiceStatus }) {
+  const { ready, to, reason } = status.rollback;
+  const why = barredBecause() ?? (ready ? null : (reason ?? 'No release to go back to.'));
+  if (to === null) return <span class="quiet">no warm pool</span>;
+  return (
+    <Act wish="rollback" status={status} why={why}>
+      Rollback to {to.release}
+    </Act>
   );
 }
 
@@ -87,7 +101,7 @@ function Act({ wish, status, why, strong, children }: ActProps) {
 }
 
 /** Why nobody can act from here now; null: one can. */
-function barredBecause(): string | null {
+export function barredBecause(): string | null {
   if (session.value?.role === 'reader')
     return 'You are signed in as a reader: you may look, not act.';
   if (link.value === 'lost') return 'The connection is lost: this may not be how things are.';

@@ -1,5 +1,5 @@
 /**
- * The dialog that asks back, and then shows the answer.
+ * The dialog that asks back; what came of it is told where the button was.
  *
  * The rule this file keeps: one intention is one key. A double click, or a new try after the answer
  * was lost, sends the same key and cannot happen twice; and once the service has changed under the
@@ -8,11 +8,18 @@
 import type { ServiceStatus } from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { act, Refusal } from './api.ts';
-import { type Asking, asking, kindWords, orderOf, questionOf, type Wish } from './asking.ts';
+import {
+  type Asking,
+  answered,
+  asking,
+  kindWords,
+  orderOf,
+  questionOf,
+  type Wish,
+} from './asking.ts';
 import { DeployForm } from './DeployForm.tsx';
 import { look } from './live.ts';
 import { useEffect, useRef, useSignal } from './preact.ts';
-import { ReceiptView } from './ReceiptView.tsx';
 import { statusOf, takeDeployments } from './store.ts';
 import { WhoAndWhy, whoAndWhyIn } from './WhoAndWhy.tsx';
 
@@ -24,7 +31,11 @@ export function AskDialog() {
     const node = dialog.current;
     if (!node) return;
     if (now) shown.current = now;
-    if (now && !node.open) node.showModal();
+    if (now && !node.open) {
+      node.showModal();
+      // What was meant is one key away; a form that is to be filled begins with its first field.
+      node.querySelector<HTMLElement>('[data-first]')?.focus();
+    }
     if (!now && node.open) node.close();
   }, [now]);
   const close = (): void => {
@@ -55,16 +66,15 @@ interface Props {
 function Ask({ wish, from, close }: Props) {
   const busy = useSignal(false);
   const refusal = useSignal<Refusal | null>(null);
-  const answer = useSignal<Deployment | ServiceStatus | null>(null);
   const by = useRef<HTMLInputElement>(null);
   const why = useRef<HTMLInputElement>(null);
-  const question = questionOf(wish, from.status);
+  const question = questionOf(wish, from);
   const current = statusOf(from.status.name).value;
   const changed = current !== null && current.generation !== from.status.generation;
 
   const send = async (event: Event): Promise<void> => {
     event.preventDefault();
-    if (busy.value || answer.value) return;
+    if (busy.value || answered.value) return;
     busy.value = true;
     refusal.value = null;
     try {
@@ -72,7 +82,8 @@ function Ask({ wish, from, close }: Props) {
         orderOf(wish, from, whoAndWhyIn(by.current, why.current)),
       );
       if ('phase' in got) takeDeployments([got]);
-      answer.value = got;
+      answered.value = { service: from.status.name, words: question.done, answer: got };
+      close();
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) throw thrown;
       refusal.value = thrown;
@@ -82,7 +93,6 @@ function Ask({ wish, from, close }: Props) {
     }
   };
 
-  if (answer.value) return <Answer answer={answer.value} words={question.done} close={close} />;
   const stale = changed && !busy.value;
   const final = stale || (refusal.value !== null && refusal.value.status !== 0);
   return (
@@ -97,7 +107,7 @@ function Ask({ wish, from, close }: Props) {
       <Wrong refusal={refusal.value} stale={stale} now={current?.generation} />
       <p class="buttons">
         {!final && (
-          <button type="submit" class="main" disabled={busy.value}>
+          <button type="submit" class="main" data-first disabled={busy.value}>
             {busy.value ? 'Working…' : question.yes}
           </button>
         )}
@@ -124,27 +134,5 @@ function Wrong(props: { refusal: Refusal | null; stale: boolean; now: number | u
       Somebody was faster: the service is at generation {now} now. Nothing was changed by you. Close
       this, and look again.
     </p>
-  );
-}
-
-interface AnswerProps {
-  readonly answer: Deployment | ServiceStatus;
-  readonly words: string;
-  readonly close: () => void;
-}
-
-function Answer({ answer, words, close }: AnswerProps) {
-  const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => button.current?.focus(), []);
-  return (
-    <div>
-      <h2 id="ask-title">{words}</h2>
-      {'phase' in answer && <ReceiptView of={answer} />}
-      <p class="buttons">
-        <button ref={button} type="button" class="main" onClick={close}>
-          Close
-        </button>
-      </p>
-    </div>
   );
 }

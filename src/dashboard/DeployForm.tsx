@@ -6,7 +6,7 @@
  */
 import type { Deployment } from '../control/model/state.ts';
 import { act, newKey, Refusal, servicePath } from './api.ts';
-import { type Asking, kindWords } from './asking.ts';
+import { type Asking, costOf, kindWords } from './asking.ts';
 import { look } from './live.ts';
 import { useRef, useSignal } from './preact.ts';
 import { takeDeployments } from './store.ts';
@@ -21,6 +21,7 @@ export function DeployForm({ from, close }: { from: Asking; close: () => void })
   const busy = useSignal(false);
   const wrong = useSignal('');
   const dry = useSignal('');
+  const cost = costOf(status);
 
   const send = async (dryRun: boolean): Promise<void> => {
     const node = form.current;
@@ -61,6 +62,7 @@ export function DeployForm({ from, close }: { from: Asking; close: () => void })
       }}
     >
       <h2 id="ask-title">Deploy to {status.name}</h2>
+      {cost && <p class="cost">{cost}</p>}
       <Fields run={status.run} />
       <WhoAndWhy by={by} why={why} />
       {wrong.value && (
@@ -91,6 +93,7 @@ function Fields({ run }: { run: 'static' | 'process' | 'docker' }) {
         Release
         <input
           name="release"
+          data-first
           required
           maxLength={128}
           pattern="[A-Za-z0-9][A-Za-z0-9._\-]*"

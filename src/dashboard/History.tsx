@@ -3,13 +3,14 @@ import type { Deployment } from '../control/model/state.ts';
 import { useSignal } from './preact.ts';
 import { drainWord } from './ReceiptView.tsx';
 import { deployments } from './store.ts';
-import { msWord, runs, sideWord, timeWord } from './words.ts';
+import { endWord, msWord, sideWord, timeWord } from './words.ts';
 
 const firstShown = 10;
 
 export function History({ service }: { service: string }) {
   const all = useSignal(false);
   const mine = deployments.value.filter((one) => one.service === service);
+  const liveId = mine.find(({ receipt }) => receipt !== null)?.id;
   const shown = all.value ? mine : mine.slice(0, firstShown);
   return (
     <section class="panel" aria-labelledby="history-title">
@@ -17,7 +18,7 @@ export function History({ service }: { service: string }) {
       {mine.length === 0 && <p class="quiet">Nothing has been deployed yet.</p>}
       <ol class="history">
         {shown.map((one) => (
-          <Entry key={one.id} one={one} />
+          <Entry key={one.id} one={one} liveId={liveId} />
         ))}
       </ol>
       {mine.length > firstShown && (
@@ -34,9 +35,9 @@ export function History({ service }: { service: string }) {
   );
 }
 
-function Entry({ one }: { one: Deployment }) {
+function Entry({ one, liveId }: { one: Deployment; liveId: string | undefined }) {
   const { receipt, phase } = one;
-  const how = runs(one) ? `now ${phase}` : phase;
+  const how = endWord(one, liveId);
   return (
     <li>
       <time dateTime={one.startedAt}>{timeWord(one.startedAt)}</time>
@@ -45,7 +46,8 @@ function Entry({ one }: { one: Deployment }) {
           {one.direction === 'deploy' ? 'Deploy' : 'Rollback'} {sideWord(one.from)} →{' '}
           {sideWord(one.to)}
         </b>
-        : <span class={phase === 'failed' ? 'bad' : ''}>{how}</span>, by {one.by || 'nobody named'}
+        : <span class={phase === 'failed' ? 'bad' : how === 'live' ? 'good' : ''}>{how}</span>, by{' '}
+        {one.by || 'nobody named'}
         {one.why ? ` – ${one.why}` : ''}
         {one.error && <span class="bad block">{one.error.message}</span>}
         {receipt && (

@@ -7,10 +7,14 @@ import {
   agoWord,
   bytesWord,
   figures,
+  insideCount,
   insideWord,
+  plural,
   roleMeaning,
   roleWord,
+  spanWord,
   timeWord,
+  waitWord,
 } from './words.ts';
 
 interface Props {
@@ -22,14 +26,17 @@ interface Props {
 export function PoolCard({ color, pool, service }: Props) {
   const role = pool?.role ?? 'empty';
   const id = `pool-${color}`;
+  const paused = service.paused && role === 'live';
+  const looks = `pool panel ${color} ${role}${paused ? ' paused' : ''}`;
   return (
-    <article class={`pool panel ${color} ${role}`} aria-labelledby={id} data-role={role}>
+    <article class={looks} aria-labelledby={id} data-role={role}>
       <header>
         <h2 id={id}>
-          {color.toUpperCase()} <span class="badge">{roleWord(pool)}</span>
+          {color.toUpperCase()} <span class="badge">{roleWord(pool, paused)}</span>
         </h2>
-        <p class="quiet">{roleMeaning(pool)}</p>
+        <p class="quiet">{roleMeaning(pool, paused)}</p>
       </header>
+      {role === 'draining' && <Drain service={service} />}
       {pool ? <Filled pool={pool} waiting={role === 'live' ? service.waiting : 0} /> : null}
     </article>
   );
@@ -37,6 +44,7 @@ export function PoolCard({ color, pool, service }: Props) {
 
 function Filled({ pool, waiting }: { pool: PoolStatus; waiting: number }) {
   const since = pool.since ?? pool.filledAt;
+  const [runs, digest] = splitDigest(pool.source);
   const short = pool.healthy < pool.targets.length;
   return (
     <>
@@ -44,7 +52,9 @@ function Filled({ pool, waiting }: { pool: PoolStatus; waiting: number }) {
         <dt>Release</dt>
         <dd class="release">{pool.release}</dd>
         <dt>Runs</dt>
-        <dd class="source">{pool.source}</dd>
+        <dd class="source">{runs}</dd>
+        {digest !== null && <dt>Digest</dt>}
+        {digest !== null && <dd class="source">{digest}</dd>}
         <dt>{pool.since ? `${roleWord(pool)} since` : 'Filled'}</dt>
         <dd>
           <time dateTime={since} title={since}>
@@ -59,13 +69,38 @@ function Filled({ pool, waiting }: { pool: PoolStatus; waiting: number }) {
         <dt>In flight</dt>
         <dd>
           {insideWord(pool.inside)}
-          {waiting > 0 ? `; ${waiting} wait` : ''}
+          {waiting > 0 ? `; ${waitWord(waiting)}` : ''}
         </dd>
         <Cost pool={pool} />
       </dl>
       <Targets pool={pool} />
     </>
   );
+}
+
+/** How far the old pool has drained, and when what is left is cut. */
+function Drain({ service }: { service: ServiceStatus }) {
+  const receipt = service.deployment?.receipt;
+  if (!receipt) return null;
+  const all = insideCount(receipt.inflight);
+  const pool = receipt.from ? service.pools[receipt.from.color] : null;
+  const left = pool ? Math.min(all, insideCount(pool.inside)) : 0;
+  const cutMs = Date.parse(receipt.committedAt) + service.limits.drainMs - nowMs.value;
+  const cut = left > 0 ? `; what is left is cut in ${spanWord(cutMs)}` : '';
+  return (
+    <div class="drain">
+      <progress max={Math.max(1, all)} value={all - left} aria-label="Drained" />
+      <span>
+        {all - left} of {plural(all, 'request')} ended{cut}
+      </span>
+    </div>
+  );
+}
+
+/** `shop:v1 sha256:…` as the image and its digest. */
+function splitDigest(source: string): readonly [string, string | null] {
+  const found = /^(.*?)[ @](sha256:[0-9a-f]{64})$/.exec(source);
+  return found ? [found[1] ?? '', found[2] ?? null] : [source, null];
 }
 
 function Cost({ pool }: { pool: PoolStatus }) {

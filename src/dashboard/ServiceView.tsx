@@ -1,14 +1,18 @@
 /**
- * One service: what is live, the way back, both pools, the deployment, the traffic, the history.
+ * One service: what is live, the way back, the deployment, the traffic, both pools, the history.
+ *
+ * The rule this file keeps: what is looked at first comes first, and nothing changes its place.
  */
+import type { ServiceStatus } from '../control/model/api.ts';
 import { colors } from '../wire.ts';
 import { Actions } from './Actions.tsx';
 import { History } from './History.tsx';
 import { PoolCard } from './PoolCard.tsx';
+import { Releases } from './Releases.tsx';
 import { names, statusOf } from './store.ts';
 import { Timeline } from './Timeline.tsx';
 import { Traffic } from './Traffic.tsx';
-import { sideWord } from './words.ts';
+import { sideWord, waitWord } from './words.ts';
 
 export function ServiceView({ name }: { name: string }) {
   const status = statusOf(name).value;
@@ -22,7 +26,6 @@ export function ServiceView({ name }: { name: string }) {
       </section>
     );
   }
-  const live = status.pools[status.live];
   return (
     <section aria-labelledby="service-title">
       <div class="headline">
@@ -36,12 +39,8 @@ export function ServiceView({ name }: { name: string }) {
           {status.hosts.join(', ') || 'any host'} · {status.paths.join(', ')} · generation{' '}
           {status.generation}
         </p>
-        <p class={`lead ${status.live}`} data-live={status.live}>
-          {status.paused
-            ? `PAUSED: ${status.waiting} requests wait for ${sideWord(live && { color: status.live, release: live.release })}`
-            : live
-              ? `${sideWord({ color: status.live, release: live.release })} takes the traffic`
-              : 'Nothing takes the traffic: there is no release yet'}
+        <p class={`lead ${status.paused ? 'paused' : status.live}`} data-live={status.live}>
+          {leadOf(status)}
         </p>
       </div>
       {status.problem && (
@@ -50,14 +49,34 @@ export function ServiceView({ name }: { name: string }) {
         </p>
       )}
       <Actions status={status} />
-      <div class={`pools to-${status.live}`}>
+      {status.deployment && (
+        <Timeline
+          key={status.deployment.id}
+          deployment={status.deployment}
+          until={status.limits.until}
+        />
+      )}
+      <Traffic service={name} />
+      <div class={`pools ${emptiness(status)}`}>
         {colors.map((color) => (
           <PoolCard key={color} color={color} pool={status.pools[color]} service={status} />
         ))}
       </div>
-      {status.deployment && <Timeline deployment={status.deployment} />}
-      <Traffic service={name} />
+      <Releases status={status} />
       <History service={name} />
     </section>
   );
+}
+
+function leadOf({ paused, waiting, live, pools }: ServiceStatus): string {
+  const pool = pools[live];
+  if (!pool) return 'Nothing takes the traffic: there is no release yet';
+  const side = sideWord({ color: live, release: pool.release });
+  return paused ? `PAUSED: ${waitWord(waiting)} for ${side}` : `${side} takes the traffic`;
+}
+
+/** An empty pool has little to say, and takes little room. */
+function emptiness({ pools }: ServiceStatus): string {
+  if (pools.blue && !pools.green) return 'green-empty';
+  return pools.green && !pools.blue ? 'blue-empty' : '';
 }

@@ -7,7 +7,7 @@
 import type { PoolStatus, ProbeResult, TargetStatus } from '../control/model/api.ts';
 import { useRef } from './preact.ts';
 import { nowMs } from './store.ts';
-import { agoWord, figures, msWord } from './words.ts';
+import { agoWord, figures, msWord, spanWord } from './words.ts';
 
 export function Targets({ pool }: { pool: PoolStatus }) {
   const label = `Targets of ${pool.color} ${pool.release}`;
@@ -20,28 +20,52 @@ export function Targets({ pool }: { pool: PoolStatus }) {
             <th scope="col">Target</th>
             <th scope="col">Health</th>
             <th scope="col">Last probe</th>
-            <th scope="col" title="passes or failures in a row">
-              In a row
+            <th scope="col" class="number">
+              Inside
             </th>
-            <th scope="col">In flight</th>
-            <th scope="col">Req/s</th>
-            <th scope="col">Errors</th>
-            <th scope="col">Changed</th>
+            <th scope="col" class="number">
+              Req/s
+            </th>
+            <th scope="col" class="number" title="mean time to its answer, of the last seconds">
+              Latency
+            </th>
+            <th scope="col" class="number">
+              Errors
+            </th>
+            <th scope="col" class="number" title="requests that went on to another target">
+              Retries
+            </th>
           </tr>
         </thead>
-        <tbody>
-          {pool.targets.map((target) => (
-            <Row key={`${pool.id} ${target.id}`} target={target} />
-          ))}
-        </tbody>
+        {pool.targets.map((target) => (
+          <Rows key={`${pool.id} ${target.id}`} target={target} />
+        ))}
       </table>
       {pool.targets.length === 0 && <p class="quiet">No target runs yet.</p>}
     </div>
   );
 }
 
+/** Its figures, and below them, over all columns, what is wrong with it. */
+function Rows({ target }: { target: TargetStatus }) {
+  const { probe } = target;
+  return (
+    <tbody>
+      <Row target={target} />
+      {probe && !probe.passed && (
+        <tr class="why">
+          <td colSpan={8} class="bad">
+            {target.failures} failed in a row: {probe.error ?? 'no reason given'}
+            {probe.body ? <q>{probe.body}</q> : null}
+          </td>
+        </tr>
+      )}
+    </tbody>
+  );
+}
+
 function Row({ target }: { target: TargetStatus }) {
-  const rate = useRate(target.requests);
+  const { rate, latency } = useRates(target);
   const { probe } = target;
   return (
     <tr class={target.healthy || target.state === 'frozen' ? '' : 'down'}>
@@ -51,23 +75,29 @@ function Row({ target }: { target: TargetStatus }) {
       </th>
       <td data-label="Health">
         <span class={target.healthy ? 'health up' : 'health'}>{healthWord(target)}</span>
+        <span class="quiet">{sinceWord(target)}</span>
         {target.ejectedBy > 0 && (
           <span class="bad">
-            {' '}
             left out by {target.ejectedBy} worker{target.ejectedBy > 1 ? 's' : ''}
           </span>
         )}
       </td>
       <td data-label="Last probe">{probe ? <Probe probe={probe} /> : 'none yet'}</td>
-      <td data-label="In a row">
-        {target.failures > 0 ? `${target.failures} failed` : `${target.passes} passed`}
+      <td data-label="Inside" class="number">
+        {target.inside}
       </td>
-      <td data-label="In flight">{target.inside}</td>
-      <td data-label="Req/s">{rate}</td>
-      <td data-label="Errors" class={target.errors > 0 ? 'bad' : ''}>
+      <td data-label="Req/s" class="number">
+        {rate === null ? '–' : figures(rate)}
+      </td>
+      <td data-label="Latency" class="number">
+        {msWord(latency)}
+      </td>
+      <td data-label="Errors" class={target.errors > 0 ? 'number bad' : 'number'}>
         {target.errors}
       </td>
-      <td data-label="Changed">{agoWord(target.changedAt, nowMs.value)}</td>
+      <td data-label="Retries" class="number">
+        {target.retries}
+      </td>
     </tr>
   );
 }
@@ -77,34 +107,48 @@ function healthWord(target: TargetStatus): string {
   return target.state === 'frozen' ? 'FROZEN' : 'DOWN';
 }
 
+/** Since when it is so; of one that is on its way up, how many probes have passed. */
+function sinceWord({ healthy, changedAt, passes }: TargetStatus): string {
+  // One that was never healthy has not changed: it is down since it began.
+  const since = changedAt === null ? 'never up' : spanWord(nowMs.value - Date.parse(changedAt));
+  return healthy || passes === 0 ? since : `${since}, ${passes} passed`;
+}
+
 function Probe({ probe }: { probe: ProbeResult }) {
-  const age = agoWord(probe.at, nowMs.value);
-  if (probe.passed) {
+  const age = <span class="quiet">{agoWord(probe.at, nowMs.value)}</span>;
+  if (!probe.passed) {
     return (
       <>
-        {probe.status} in {msWord(probe.ms)}, {age}
+        <span class="bad">{probe.status ?? 'failed'}</span> {age}
       </>
     );
   }
   return (
-    <span class="bad">
-      {probe.error ?? 'failed'}
-      {probe.body ? <q>{probe.body}</q> : null} <span class="quiet">{age}</span>
-    </span>
+    <>
+      {probe.status} in {msWord(probe.ms)} {age}
+    </>
   );
 }
 
-/** Requests per second between the last two tellings of a counter. */
-function useRate(count: number): string {
-  const last = useRef({ count, atMs: performance.now(), rate: null as number | null });
-  const now = performance.now();
+interface Rates {
+  readonly rate: number | null;
+  /** Mean of what was answered since, ms; null: nothing was. */
+  readonly latency: number | null;
+}
+
+/** Requests per second and their mean latency between the last two tellings of the counters. */
+function useRates({ requests, answered, answeredMs }: TargetStatus): Rates {
+  const none = { rate: null, latency: null };
+  const atMs = performance.now();
+  const last = useRef({ requests, answered, answeredMs, atMs, rates: none as Rates });
   const before = last.current;
   // Renders come for other reasons too: only a new figure, or a long silence, makes a new rate.
-  const due = count === before?.count ? 5000 : 1000;
-  if (before && now - before.atMs >= due) {
-    const rate = (1000 * Math.max(0, count - before.count)) / (now - before.atMs);
-    last.current = { count, atMs: now, rate };
+  const due = requests === before?.requests ? 5000 : 1000;
+  if (before && atMs - before.atMs >= due) {
+    const rate = (1000 * Math.max(0, requests - before.requests)) / (atMs - before.atMs);
+    const heads = answered - before.answered;
+    const latency = heads > 0 ? Math.max(0, answeredMs - before.answeredMs) / heads : null;
+    last.current = { requests, answered, answeredMs, atMs, rates: { rate, latency } };
   }
-  const rate = last.current?.rate ?? null;
-  return rate === null ? '–' : figures(rate);
+  return last.current?.rates ?? none;
 }

@@ -1,58 +1,87 @@
-/** The deployment that runs, or the last one: its phases as steps, and what was told meanwhile. */
+/**
+ * The deployment that runs, or the last one: its phases as steps, what is left of its time, and what
+ * was told meanwhile.
+ *
+ * The rule this file keeps: while it runs its log is open and follows what comes; once it is over
+ * the log folds, and what went wrong stays in sight.
+ */
 import type { Deployment, Phase } from '../control/model/state.ts';
-import { linesOf } from './store.ts';
-import { runs, sideWord, timeWord } from './words.ts';
+import { Log } from './Log.tsx';
+import { linesOf, nowMs } from './store.ts';
+import { runs, sideWord, spanWord, timeWord } from './words.ts';
 
 const steps: Readonly<Record<Deployment['direction'], readonly Phase[]>> = {
   deploy: ['starting', 'probing', 'ready', 'flipping', 'draining', 'live'],
   rollback: ['flipping', 'draining', 'live'],
 };
 
-export function Timeline({ deployment }: { deployment: Deployment }) {
+interface Props {
+  readonly deployment: Deployment;
+  /** When it fails unless it is healthy before; null: nothing presses it. */
+  readonly until: string | null;
+}
+
+export function Timeline({ deployment, until }: Props) {
   const lines = linesOf(deployment.id).value;
   const { phase, direction, error } = deployment;
-  const all = steps[direction];
-  const at = all.indexOf(phase);
   const what = direction === 'deploy' ? 'Deployment' : 'Rollback';
-  const ended = phase === 'failed' || phase === 'aborted';
+  const running = runs(deployment);
   return (
-    <section class="panel" aria-labelledby="timeline-title" data-phase={phase}>
-      <h2 id="timeline-title">
-        {what} of {sideWord(deployment.to)}: {phase === 'live' ? 'done' : phase}
-      </h2>
-      {!ended && (
-        <ol class="steps">
-          {all.map((step, index) => (
-            <li
-              key={step}
-              class={index < at || phase === 'live' ? 'past' : index === at ? 'now' : ''}
-              aria-current={index === at && phase !== 'live' ? 'step' : undefined}
-            >
-              {step === 'flipping' ? 'flip' : step}
-            </li>
-          ))}
-        </ol>
-      )}
+    <section class="panel timeline" aria-labelledby="timeline-title" data-phase={phase}>
+      <header>
+        <h2 id="timeline-title">
+          {what} of {sideWord(deployment.to)}: {phase === 'live' ? 'done' : phase}
+        </h2>
+        {!running && <Ended deployment={deployment} />}
+      </header>
+      {running && <Steps deployment={deployment} until={until} />}
       {error && (
         <p class="wrong" role="alert">
           {error.message}
         </p>
       )}
       {lines.length > 0 && (
-        <ol
-          class="lines"
-          aria-live={runs(deployment) ? 'polite' : 'off'}
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so keys must reach it.
-          tabIndex={0}
-          aria-label="What happened"
-        >
-          {lines.map((line) => (
-            <li key={line.id} class={line.kind}>
-              <time dateTime={line.at}>{timeWord(line.at)}</time> {line.text}
-            </li>
-          ))}
-        </ol>
+        <details open={running}>
+          <summary>What happened</summary>
+          <Log lines={lines} follows={running} />
+        </details>
       )}
     </section>
+  );
+}
+
+function Steps({ deployment: { phase, direction }, until }: Props) {
+  const all = steps[direction];
+  const at = all.indexOf(phase);
+  return (
+    <>
+      <ol class="steps">
+        {all.map((step, index) => (
+          <li
+            key={step}
+            class={index < at ? 'past' : index === at ? 'now' : ''}
+            aria-current={index === at ? 'step' : undefined}
+          >
+            {step === 'flipping' ? 'flip' : step}
+          </li>
+        ))}
+      </ol>
+      {until !== null && (
+        <p class="until">
+          Fails in <b>{spanWord(Date.parse(until) - nowMs.value)}</b> unless every target is healthy
+          by then.
+        </p>
+      )}
+    </>
+  );
+}
+
+function Ended({ deployment: { startedAt, endedAt } }: { deployment: Deployment }) {
+  if (endedAt === null) return null;
+  const took = spanWord(Date.parse(endedAt) - Date.parse(startedAt));
+  return (
+    <p class="quiet">
+      {timeWord(startedAt)}, took {took}
+    </p>
   );
 }

@@ -30,7 +30,7 @@ function Plot({ service, one }: { service: string; one: (typeof charts)[number] 
   const chart = useRef<Chart | null>(null);
   useEffect(() => {
     if (!host.current) return;
-    chart.current = makeChart(host.current, one.lines);
+    chart.current = makeChart(host.current, one.lines, one.scale);
     return () => chart.current?.end();
   }, [one]);
   const data = points.value;
@@ -42,7 +42,7 @@ function Plot({ service, one }: { service: string; one: (typeof charts)[number] 
     <figure>
       <figcaption>
         {one.title}
-        {one.unit === 'ms' ? ' (ms)' : ''}
+        {one.unit === 'ms' ? ' (ms, in powers of ten)' : ''}
       </figcaption>
       <div
         ref={host}

@@ -5,18 +5,21 @@
  * and the order is pinned to what the person saw: release and generation as of the click.
  */
 import type { ServiceStatus } from '../control/model/api.ts';
+import type { Deployment } from '../control/model/state.ts';
 import { otherColor } from '../wire.ts';
 import { newKey, type Order, servicePath } from './api.ts';
 import { signal } from './preact.ts';
-import { sideWord } from './words.ts';
+import { plural, sideWord } from './words.ts';
 
-export type Wish = 'rollback' | 'flip' | 'abort' | 'retire' | 'wake' | 'pause' | 'resume';
+export type Wish = 'again' | 'rollback' | 'flip' | 'abort' | 'retire' | 'wake' | 'pause' | 'resume';
 
 export interface Asking {
   readonly wish: Wish | 'deploy';
   /** As it was at the click. */
   readonly status: ServiceStatus;
   readonly key: string;
+  /** Of `again`: which. */
+  readonly release?: string;
 }
 
 export interface Question {
@@ -26,13 +29,35 @@ export interface Question {
   readonly done: string;
 }
 
+/** What came of a question: told where its button is, and not in front of the page. */
+export interface Answered {
+  readonly service: string;
+  readonly words: string;
+  readonly answer: Deployment | ServiceStatus;
+}
+
 /** The question that is open; null: none. */
 export const asking = signal<Asking | null>(null);
+/** The last answer, until it is put away or the next question is asked; null: none. */
+export const answered = signal<Answered | null>(null);
 
 const byKey = 'pointsman.by';
 
 export function ask(wish: Asking['wish'], status: ServiceStatus): void {
+  answered.value = null;
   asking.value = { wish, status, key: newKey() };
+}
+
+/** Asks whether a release of before is to be deployed again. */
+export function askAgain(release: string, status: ServiceStatus): void {
+  answered.value = null;
+  asking.value = { wish: 'again', status, key: newKey(), release };
+}
+
+/** What a deployment takes away before it has anything to give; null: nothing. */
+export function costOf({ rollback: { to } }: ServiceStatus): string | null {
+  if (to === null) return null;
+  return `${sideWord(to)}, which is warm, is stopped for it: until the flip there is no rollback.`;
 }
 
 /** The name that stands in the history; kept in this browser. */
@@ -52,7 +77,7 @@ export function rememberName(name: string): void {
   }
 }
 
-export function questionOf(wish: Wish, status: ServiceStatus): Question {
+export function questionOf(wish: Wish, { status, release = '' }: Asking): Question {
   const { name } = status;
   const livePool = status.pools[status.live];
   const standby = status.pools[otherColor(status.live)];
@@ -63,6 +88,17 @@ export function questionOf(wish: Wish, status: ServiceStatus): Question {
     `What is inside ${live} ends there; nobody is cut off by the flip.`,
   ];
   switch (wish) {
+    case 'again':
+      return {
+        title: `Deploy ${release} to ${name} again?`,
+        happens: [
+          `${release} is started as it ran when it was live, proved healthy, and flipped to.`,
+          ...(costOf(status) === null ? [] : [costOf(status) ?? '']),
+          `${live} takes the traffic until then.`,
+        ],
+        yes: `Deploy ${release} again`,
+        done: `The deployment of ${release} has begun.`,
+      };
     case 'rollback':
       return {
         title: `Roll ${name} back from ${live} to ${sideWord(status.rollback.to)}?`,
@@ -114,7 +150,11 @@ export function questionOf(wish: Wish, status: ServiceStatus): Question {
     case 'resume':
       return {
         title: `Resume ${name}?`,
-        happens: [`${status.waiting} requests that wait, and all new ones, go to ${live}.`],
+        happens: [
+          status.waiting === 0
+            ? `New requests go to ${live} again.`
+            : `${plural(status.waiting, 'request')} that waited, and all new ones, go to ${live}.`,
+        ],
         yes: `Resume ${name}`,
         done: 'Resumed.',
       };
@@ -137,6 +177,10 @@ export function orderOf(wish: Wish, from: Asking, said: Readonly<Record<string, 
       const to = status.rollback.to?.release ?? '';
       return { ...order, path: servicePath(name, '/rollback'), body: { ...said, to } };
     }
+    case 'again': {
+      const body = { ...said, release: from.release ?? '', again: true };
+      return { ...order, path: servicePath(name, '/deployments'), body };
+    }
     default:
       return { ...order, path: servicePath(name, `/${wish}`) };
   }
@@ -152,12 +196,18 @@ export function kindWords(code: string, message: string): string {
     case 'FLIP_NOT_READY':
     case 'ABORT_TOO_LATE':
     case 'RETIRE_REFUSED':
+    case 'RELEASE_LIVE':
+    case 'RELEASE_WARM':
       return `Not now, and nothing was changed. ${message}`;
     case 'UNAUTHORIZED':
       return `You are not signed in any more. Nothing was changed. ${message}`;
     case 'FORBIDDEN':
       return `You may look, but not act. Nothing was changed. ${message}`;
     default:
-      return message;
+      // As the form has them: one a line, counted from 1.
+      return message.replaceAll(
+        /\btargets\.(\d+)/g,
+        (_all, index: string) => `targets, line ${Number(index) + 1}`,
+      );
   }
 }

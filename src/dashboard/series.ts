@@ -24,15 +24,25 @@ export interface Mark {
   readonly label: string;
 }
 
+export type Scale = 'linear' | 'log';
+
 export const charts: readonly {
   readonly title: string;
   readonly unit: string;
+  readonly scale: Scale;
   readonly lines: readonly Line[];
 }[] = [
-  { title: 'Requests per second', unit: '/s', lines: linesOf('requests') },
-  { title: 'Latency p50 and p99', unit: 'ms', lines: [...linesOf('p50'), ...linesOf('p99')] },
-  { title: 'Errors per second (5xx)', unit: '/s', lines: linesOf('errors') },
+  { title: 'Requests per second', unit: '/s', scale: 'linear', lines: linesOf('requests') },
+  {
+    title: 'Latency p50 and p99',
+    unit: 'ms',
+    scale: 'log',
+    lines: [...linesOf('p50'), ...linesOf('p99')],
+  },
+  { title: 'Errors per second (5xx)', unit: '/s', scale: 'linear', lines: linesOf('errors') },
 ];
+
+const leastMs = 0.1;
 
 /** Points further apart than this are not joined: nobody looked in between. */
 const gapSeconds = 15;
@@ -65,7 +75,9 @@ export function marksOf(deployments: readonly Deployment[], service: string): re
 }
 
 function figureOf(sample: ColorSample | null, field: Line['field']): number | null {
-  return sample?.[field] ?? null;
+  const figure = sample?.[field] ?? null;
+  // A logarithmic scale has no zero.
+  return figure !== null && field.startsWith('p') ? Math.max(figure, leastMs) : figure;
 }
 
 function linesOf(field: Line['field']): readonly Line[] {

@@ -27,10 +27,17 @@ export interface Session {
 }
 
 export interface Line {
+  /** Of the last event it tells, and of the first. */
   readonly id: number;
+  readonly firstId: number;
   readonly at: string;
   readonly kind: 'phase' | 'progress' | 'passed' | 'failed';
   readonly text: string;
+  /** Of a probe: what it was, and how it ended. One that ends as the last of its target is folded. */
+  readonly probe?: { readonly target: string; readonly outcome: string };
+  /** How often in a row, and when last. */
+  readonly times: number;
+  readonly lastAt: string;
 }
 
 export type Link = 'connecting' | 'live' | 'lost';
@@ -138,11 +145,12 @@ export function takeLine(event: PointsmanEvent): void {
   const { result, target, passes, rise } = event;
   const got = `${result.status ?? 'no status'}, ${Math.round(result.ms)} ms`;
   // It answers well, and its platform says `starting` or `unhealthy`.
-  const counts = passes > 0 ? `passed ${passes} of ${rise}` : 'passed, and does not count yet';
-  const text = result.passed
-    ? `${target} ${counts} (${got})`
-    : `${target} failed: ${result.error ?? 'no reason given'}`;
-  addLine(running.id, event, result.passed ? 'passed' : 'failed', text);
+  const row = `passed ${Math.min(passes, rise)} of ${rise}`;
+  const counts = passes > 0 ? row : 'passed, and does not count yet';
+  const failed = `failed: ${result.error ?? 'no reason given'}`;
+  const text = `${target} ${result.passed ? `${counts} (${got})` : failed}`;
+  const probe = { target, outcome: result.passed ? counts : failed };
+  addLine(running.id, event, result.passed ? 'passed' : 'failed', text, probe);
 }
 
 /** Keeps the newest sample, and the open service's part of it for the chart. */
@@ -156,12 +164,42 @@ export function takeSample(next: Sample): void {
   });
 }
 
-function addLine(id: string, event: PointsmanEvent, kind: Line['kind'], text: string): void {
+function addLine(
+  id: string,
+  event: PointsmanEvent,
+  kind: Line['kind'],
+  text: string,
+  probe?: Line['probe'],
+): void {
   const known = linesOf(id);
-  const last = known.peek().at(-1);
+  const before = known.peek();
+  const last = before.at(-1);
   // Events are replayed after a lost connection; a phase is told again when its receipt grows.
-  if (last && (last.id >= event.id || last.text === text)) return;
-  known.value = [...known.peek(), { id: event.id, at: event.at, kind, text }].slice(-linesMax);
+  if (newestOf(before) >= event.id || (!probe && last?.text === text)) return;
+  const { at } = event;
+  const same = probe && before.findLast((line) => line.probe?.target === probe.target);
+  if (same && same.probe?.outcome === probe.outcome) {
+    const folded = { ...same, id: event.id, times: same.times + 1, lastAt: at };
+    known.value = before.map((line) => (line === same ? folded : line));
+    return;
+  }
+  const { id: firstId } = event;
+  const line = {
+    id: firstId,
+    firstId,
+    at,
+    kind,
+    text,
+    times: 1,
+    lastAt: at,
+    ...(probe && { probe }),
+  };
+  known.value = [...before, line].slice(-linesMax);
+}
+
+/** The newest event told: a folded line is newer than those below it. */
+function newestOf(lines: readonly Line[]): number {
+  return lines.reduce((newest, { id }) => Math.max(newest, id), 0);
 }
 
 /** Before the flip a telling is as good as it is late; after it, by how much has ended. */

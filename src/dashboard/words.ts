@@ -28,13 +28,16 @@ const meanings: Readonly<Record<PoolRole, string>> = {
   retiring: 'is being stopped',
 };
 
-/** What a pool is now, in one word. */
-export function roleWord(pool: PoolStatus | null): string {
-  return pool ? roles[pool.role] : 'EMPTY';
+/** What a pool is now, in one word. @param paused its service lets new requests wait. */
+export function roleWord(pool: PoolStatus | null, paused = false): string {
+  if (!pool) return 'EMPTY';
+  return paused && pool.role === 'live' ? 'PAUSED' : roles[pool.role];
 }
 
-export function roleMeaning(pool: PoolStatus | null): string {
-  return pool ? meanings[pool.role] : 'nothing runs here';
+export function roleMeaning(pool: PoolStatus | null, paused = false): string {
+  if (!pool) return 'nothing runs here';
+  if (paused && pool.role === 'live') return 'is live, and gets no new request: they wait';
+  return meanings[pool.role];
 }
 
 /** `BLUE v1` */
@@ -47,6 +50,28 @@ const runningPhases: readonly Phase[] = ['starting', 'probing', 'ready', 'flippi
 /** Is the deployment one that has not ended? */
 export function runs(deployment: Deployment | null): deployment is Deployment {
   return deployment !== null && runningPhases.includes(deployment.phase);
+}
+
+/** `1 request`, `2 requests` */
+export function plural(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `1 request waits`, `2 requests wait` */
+export function waitWord(count: number): string {
+  return `${plural(count, 'request')} wait${count === 1 ? 's' : ''}`;
+}
+
+/** How many are inside, of any kind. */
+export function insideCount(inside: Inside): number {
+  return inside.http + inside.sse + inside.upgrade;
+}
+
+/** What has become of a deployment: one that flipped is live until another one has. */
+export function endWord(deployment: Deployment, liveId: string | undefined): string {
+  const { phase, receipt, id } = deployment;
+  if (runs(deployment)) return `now ${phase}`;
+  return receipt && id !== liveId ? 'superseded' : phase;
 }
 
 /** `3 http, 1 sse`, or `none`. */

@@ -98,13 +98,15 @@ browserTest('rollback asks, naming both releases, and answers with the receipt',
   await confirm(tab).click();
 
   await heading(tab, 'Rolled back.').waitFor();
-  const receipt = await textOf(tab.page.locator('dialog .receipt'));
+  expect(await tab.page.locator('dialog[open]').count()).toBe(0);
+  const receipt = await textOf(tab.page.locator('.actions .answer .receipt'));
   expect(receipt).toMatch(/from BLUE v1 to GREEN v0/);
   expect(receipt).toMatch(/held over \d+ workers?/);
   expect(receipt).toMatch(/\d+ requests?/);
   expect(receipt).toMatch(/finished, \d+ left by their client, \d+ cut/);
-  await tab.page.locator('dialog button').click();
   await sees(tab, 'GREEN v0 takes the traffic');
+  await tab.page.getByRole('button', { name: 'Put away' }).click();
+  expect(await tab.page.locator('.answer').count()).toBe(0);
   await tab.done();
 });
 
@@ -138,8 +140,8 @@ browserTest('two tabs click rollback at once: one does it, the other is told kin
 
   const ends = await Promise.all(
     [one, two].map(async ({ page }) => {
-      await page.locator('dialog .receipt, dialog [role=alert]').first().waitFor();
-      return textOf(page.locator('dialog'));
+      await page.locator('.answer .receipt, dialog [role=alert]').first().waitFor();
+      return textOf(page.locator('.answer, dialog'));
     }),
   );
   expect(ends.filter((text) => text.includes('Rolled back.'))).toHaveLength(1);
@@ -210,7 +212,6 @@ browserTest('a deployment that waits for a person is flipped, or aborted, by but
   await tab.page.click('[data-wish=abort]');
   await confirm(tab).click();
   await heading(tab, 'Aborted.').waitFor();
-  await tab.page.locator('dialog button').click();
   expect((await control.deployment(first.id)).phase).toBe('aborted');
 
   const second = await control.deploy('shop', order, call);
@@ -238,7 +239,6 @@ browserTest('a warm pool that sleeps is woken, and then Rollback is ready', asyn
   await tab.page.click('[data-wish=wake]');
   await sees(tab, 'Nothing is switched.');
   await confirm(tab).click();
-  await tab.page.locator('dialog button.main:not([type=submit])').click();
 
   await sees(tab, 'Ready: GREEN v0 is warm and healthy.');
   expect(await tab.page.locator('[data-wish=wake]').count()).toBe(0);
@@ -257,7 +257,6 @@ browserTest('pause, resume and retire do what they say', async () => {
   ] as const) {
     await tab.page.click(`[data-wish=${wish}]`);
     await confirm(tab).click();
-    await tab.page.locator('dialog button.main:not([type=submit])').click();
     await sees(tab, shown);
   }
 
@@ -309,7 +308,7 @@ browserTest('a target that is down says why, in words, beside its name', async (
   await serve(fakeControl({ services: [fakeService('shop', { pools })] }));
   const tab = await openPage(served.url);
 
-  const row = tab.page.locator('tr', { hasText: '127.0.0.1:3003' });
+  const row = tab.page.locator('.targets tbody', { hasText: '127.0.0.1:3003' });
   await row.waitFor();
 
   const text = await textOf(row);
@@ -380,12 +379,237 @@ browserTest('the keyboard alone is enough to roll back, and the focus returns', 
   expect(await focused()).toBe('rollback');
   await page.keyboard.press('Enter');
   await confirm(tab).waitFor();
+  // What was meant is one key away; the name, which is remembered, is not in its way.
+  const button = await page.evaluate('document.activeElement?.textContent');
+  expect(button).toBe('Roll back to v0');
   await page.keyboard.press('Enter');
 
   await heading(tab, 'Rolled back.').waitFor();
-  await page.keyboard.press('Enter');
   await page.locator('dialog[open]').waitFor({ state: 'detached' });
   expect(await focused()).toBe('rollback');
+  await tab.done();
+});
+
+const order = { release: 'v2', image: null, targets: [], flip: null, dryRun: false };
+const byCi = { by: 'ci', why: '', generation: null };
+
+browserTest('the log tails, lets go when one scrolls, and counts what repeats', async () => {
+  const control = await serve(fakeControl({ services: [fakeService('shop', { run: 'process' })] }));
+  const tab = await openPage(served.url);
+  await sees(tab, /^live$/);
+  const { id } = await control.deploy('shop', order, byCi);
+  const say = (line: string) =>
+    control.events.emit({ type: 'progress', service: 'shop', deployment: id, line });
+  const log = tab.page.locator('.lines');
+  const fromEnd = async (): Promise<number> =>
+    log.evaluate((node: { scrollHeight: number; scrollTop: number; clientHeight: number }) =>
+      Math.round(node.scrollHeight - node.scrollTop - node.clientHeight),
+    );
+
+  for (let n = 1; n <= 60; n++) say(`line ${n}`);
+  await sees(tab, /line 60$/);
+  await expect.poll(fromEnd).toBeLessThan(12);
+  await log.evaluate((node: { scrollTop: number }) => {
+    node.scrollTop = 0;
+  });
+  await tab.page.getByRole('button', { name: 'Follow the newest' }).waitFor();
+  say('line 61');
+  await sees(tab, /line 61$/);
+  expect(await fromEnd()).toBeGreaterThan(100);
+  await tab.page.getByRole('button', { name: 'Follow the newest' }).click();
+  await expect.poll(fromEnd).toBeLessThan(12);
+  for (let n = 0; n < 12; n++) {
+    control.miss(id, 'replica-1', 'got 503');
+    control.miss(id, 'replica-2', 'got 503');
+  }
+
+  await sees(tab, /replica-2 failed: got 503 ×12/);
+  expect(await tab.page.locator('.lines li', { hasText: 'failed: got 503' }).count()).toBe(2);
+  await tab.done();
+});
+
+browserTest(
+  'a deployment counts down to its limit, and its log folds once it is over',
+  async () => {
+    const control = await serve(
+      fakeControl({ services: [fakeService('shop', { run: 'process' })] }),
+    );
+    const tab = await openPage(served.url);
+    const until = new Date(Date.now() + 42_000).toISOString();
+    control.setService('shop', { limits: { deployMs: 60_000, drainMs: 30_000, until } });
+    const { id } = await control.deploy('shop', order, byCi);
+
+    await sees(tab, /Fails in 4[012] s unless every target is healthy by then/);
+    control.miss(id, 'replica-1', 'got 503');
+    await sees(tab, /replica-1 failed: got 503/);
+    control.fail(id, 'GATE_TIMEOUT', 'v2 did not become healthy.');
+    await heading(tab, 'Deployment of GREEN v2: failed').waitFor();
+
+    await sees(tab, 'v2 did not become healthy.');
+    await tab.page.locator('.lines').waitFor({ state: 'hidden' });
+    await tab.page.getByText('What happened').first().click();
+    await sees(tab, /replica-1 failed: got 503/);
+    await tab.done();
+  },
+);
+
+browserTest('a drain shows how far it is, and when what is left is cut', async () => {
+  const control = await serve(fakeControl({ services: [fakeService('shop', { run: 'process' })] }));
+  const { id } = await control.deploy('shop', order, byCi);
+  control.flipNow(id, false);
+  const { pools, deployment } = control.service('shop');
+  const blue = pools.blue && {
+    ...pools.blue,
+    role: 'draining' as const,
+    inside: { http: 1, sse: 1, upgrade: 0 },
+  };
+  const receipt = deployment?.receipt && {
+    ...deployment.receipt,
+    committedAt: new Date(Date.now() - 10_000).toISOString(),
+  };
+  control.setService('shop', {
+    pools: { ...pools, blue },
+    deployment: deployment && { ...deployment, receipt: receipt ?? null },
+  });
+  const tab = await openPage(served.url);
+
+  await sees(tab, /6 of 8 requests ended; what is left is cut in (19|20) s/);
+  await tab.done();
+});
+
+browserTest('PAUSED is amber in the headline and in the card, and one request waits', async () => {
+  const control = await serve();
+  control.setService('shop', { paused: true, waiting: 1 });
+  const tab = await openPage(served.url);
+
+  await sees(tab, 'PAUSED: 1 request waits for BLUE v1');
+  await sees(tab, 'is live, and gets no new request: they wait');
+  const colorOf = (what: string) =>
+    tab.page.evaluate(`getComputedStyle(document.querySelector('${what}')).color`);
+  expect(await colorOf('.lead')).toBe('rgb(138, 75, 0)');
+  expect(await colorOf('.pool.live h2')).toBe('rgb(138, 75, 0)');
+  await tab.done();
+});
+
+browserTest('an empty pool takes little room, and no cell of the targets wraps', async () => {
+  const pools = { blue: fakePool('shop', 'blue', 'v1', 'live'), green: null };
+  await serve(fakeControl({ services: [fakeService('shop', { pools })] }));
+  const tab = await openPage(served.url);
+  await sees(tab, 'EMPTY');
+
+  const width = async (what: string) => (await tab.page.locator(what).boundingBox())?.width ?? 0;
+  expect(await width('.pool.empty')).toBeLessThan(0.25 * (await width('.pools')));
+  const tall = (await tab.page.evaluate(`[...document.querySelectorAll('.targets td.number')].map(
+    (cell) => cell.getClientRects()[0].height)`)) as number[];
+  expect(Math.max(...tall)).toBeLessThan(60);
+  const row = tab.page.locator('.targets tbody tr');
+  expect(await textOf(row)).toMatch(/UP\s+\d+ d/);
+  await tab.done();
+});
+
+browserTest('a target that never was up says so, and not that it never changed', async () => {
+  const sick = fakeTarget('127.0.0.1:3001', {
+    healthy: false,
+    changedAt: null,
+    passes: 0,
+    failures: 3,
+    retries: 5,
+    probe: probe(false, 'connection refused'),
+  });
+  const pools = { blue: fakePool('shop', 'blue', 'v1', 'live', [sick]), green: null };
+  await serve(fakeControl({ services: [fakeService('shop', { pools })] }));
+  const tab = await openPage(served.url);
+
+  await sees(tab, /^never up$/);
+  await sees(tab, /3 failed in a row: connection refused/);
+  const row = tab.page.locator('.targets tbody');
+  expect(await textOf(row.locator('[data-label=Retries]'))).toBe('5');
+  await tab.done();
+});
+
+browserTest('history says of what was live before that it is superseded', async () => {
+  const control = await serve(fakeControl({ services: [fakeService('shop', { run: 'process' })] }));
+  for (const release of ['v2', 'v3']) {
+    const { id } = await control.deploy('shop', { ...order, release }, byCi);
+    control.flipNow(id);
+  }
+  const tab = await openPage(served.url);
+  await sees(tab, /Deploy GREEN v2 → BLUE v3/);
+
+  const entries = await tab.page.locator('.history li').allInnerTexts();
+  expect(entries).toHaveLength(2);
+  expect(entries[0]).toMatch(/BLUE v3: live, by ci/);
+  expect(entries[1]).toMatch(/GREEN v2: superseded, by ci/);
+  await tab.done();
+});
+
+browserTest('a release of before is deployed again by one click, which says its cost', async () => {
+  const digest = `sha256:${'ab'.repeat(32)}`;
+  const releases = [{ name: 'v7', source: `shop:v7 ${digest}` }];
+  const control = await serve();
+  control.setService('shop', { run: 'process', releases });
+  const tab = await openPage(served.url);
+
+  await tab.page.getByRole('button', { name: 'Deploy v7 again' }).click();
+  await sees(
+    tab,
+    'GREEN v0, which is warm, is stopped for it: until the flip there is no rollback.',
+  );
+  await confirm(tab).click();
+
+  await heading(tab, 'Deployment of GREEN v7: starting').waitFor();
+  expect(control.calls[0]?.order).toMatchObject({ release: 'v7', again: true, targets: [] });
+  await tab.done();
+});
+
+browserTest('thirty services: what is broken first, and Rollback in the row', async () => {
+  const names = Array.from({ length: 30 }, (_, n) => `shop-${String(n).padStart(2, '0')}`);
+  const services = names.map((name, n) => {
+    if (n === 20) return fakeService(name, { problem: 'its driver is away' });
+    if (n === 25) return fakeService(name, { paused: true, waiting: 1 });
+    return fakeService(name);
+  });
+  const control = await serve(fakeControl({ services }));
+  const tab = await openPage(served.url);
+  await sees(tab, '30 in all; 2 need a look');
+
+  const rows = await tab.page.locator('.row').allInnerTexts();
+  expect(rows[0]).toMatch(/^shop-20\s+shop-20\.example[\s\S]*its driver is away/);
+  expect(rows[1]).toMatch(/^shop-25[\s\S]*PAUSED[\s\S]*paused: 1 request waits/);
+  expect(rows[2]).toMatch(/^shop-00/);
+  const heads = await tab.page.locator('.services thead th').allInnerTexts();
+  expect(heads).toEqual([
+    'Service',
+    'Live',
+    'Standby',
+    'Req/s',
+    'Errors/s',
+    'p99',
+    'State',
+    'Way back',
+  ]);
+  await tab.page.locator('.row', { hasText: 'shop-03' }).getByRole('button').click();
+  await confirm(tab).click();
+  await sees(tab, 'Rolled back.');
+  expect(control.service('shop-03').live).toBe('green');
+  await tab.done();
+});
+
+browserTest('the form names the line that is wrong, and says what a deployment costs', async () => {
+  await serve();
+  const tab = await openPage(served.url);
+  tab.foresee('422');
+  tab.foresee('400');
+  await tab.page.click('[data-wish=deploy]');
+  await sees(
+    tab,
+    'GREEN v0, which is warm, is stopped for it: until the flip there is no rollback.',
+  );
+  await tab.page.fill('dialog [name=release]', 'v2');
+  await tab.page.fill('dialog [name=targets]', '127.0.0.1:3009\nnowhere');
+  await confirm(tab).click();
+
+  await sees(tab, /targets, line 2: wanted an address/);
   await tab.done();
 });
 
@@ -460,8 +684,19 @@ for (const [width, dark] of [
   browserTest(
     `axe finds nothing serious at ${width} px, ${dark ? 'dark' : 'light'}, and nothing is cut off`,
     async () => {
+      const sick = fakeTarget('replica-2.shop.internal:30233', {
+        healthy: false,
+        failures: 130,
+        changedAt: null,
+        probe: probe(false, '127.0.0.1:30233 answered 503 to /up, and 200-299 is wanted'),
+      });
+      const targets = [fakeTarget('127.0.0.1:3001'), sick];
+      const pools = {
+        blue: fakePool('shop', 'blue', 'v1', 'live', targets),
+        green: fakePool('shop', 'green', 'v0', 'warm', targets),
+      };
       const control = await serve(
-        fakeControl({ services: [fakeService('shop', { run: 'process' })] }),
+        fakeControl({ services: [fakeService('shop', { run: 'process', pools })] }),
       );
       const order = { release: 'v2', image: null, targets: [], flip: null, dryRun: false };
       const { id } = await control.deploy('shop', order, { by: 'ci', why: '', generation: null });

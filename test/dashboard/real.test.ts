@@ -65,7 +65,7 @@ browserTest(
     await confirm(tab).click();
     await tab.page.getByRole('heading', { name: 'Rolled back.' }).waitFor();
     const after = await Promise.all(Array.from({ length: 20 }, () => get(url)));
-    const receipt = (await tab.page.locator('dialog .receipt').allInnerTexts()).join();
+    const receipt = (await tab.page.locator('.answer .receipt').allInnerTexts()).join();
     await load.stop();
 
     expect(after.map(({ text }) => text.trim())).toEqual(after.map(() => 'v1'));
@@ -133,7 +133,6 @@ browserTest(
     await confirm(tab).click();
     await tab.page.getByRole('heading', { name: 'Flipped.' }).waitFor();
     expect((await get(url)).text).toBe('v2\n');
-    await tab.page.locator('dialog button').click();
     await settled();
     await deploy(tab, 'v3', 'manual');
     await ready(tab, 'flip');
@@ -168,8 +167,8 @@ browserTest(
 
     const ends = await Promise.all(
       [one, two].map(async ({ page }) => {
-        await page.locator('dialog .receipt, dialog [role=alert]').first().waitFor();
-        return (await page.locator('dialog').allInnerTexts()).join();
+        await page.locator('.answer .receipt, dialog [role=alert]').first().waitFor();
+        return (await page.locator('.answer, dialog').allInnerTexts()).join();
       }),
     );
     expect(ends.filter((text) => text.includes('Rolled back.'))).toHaveLength(1);

@@ -75,7 +75,7 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
     rollback: { ready: true, to: { color: 'green', release: 'v0' }, reason: null, asleep: false },
     deployment: null,
     releases: [],
-    limits: { deployMs: 60_000, drainMs: 30_000 },
+    limits: { deployMs: 60_000, drainMs: 30_000, until: null },
     waiting: 0,
     problem: null,
     ...changes,

@@ -147,7 +147,7 @@ export const ServiceStatus = named(
     releases: Type.Array(closed({ name: text, source: text }), {
       description: 'What can be deployed `again`, the last first.',
     }),
-    limits: closed({ deployMs: count, drainMs: count }),
+    limits: closed({ deployMs: count, drainMs: count, until: nullable(time) }),
     waiting: count,
     problem: nullable(text),
   }),

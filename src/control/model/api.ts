@@ -114,8 +114,7 @@ export interface ServiceStatus {
   readonly deployment: Deployment | null;
   /** Releases that can be deployed again as they ran, the last first; at most 10. */
   readonly releases: readonly PastRelease[];
-  /** How long a deployment may take to be healthy, and the old pool to drain. */
-  readonly limits: { readonly deployMs: number; readonly drainMs: number };
+  readonly limits: ServiceLimits;
   /** Requests that wait for a claim now. */
   readonly waiting: number;
   /**
@@ -123,6 +122,15 @@ export interface ServiceStatus {
    * is.
    */
   readonly problem: string | null;
+}
+
+/** How long things may take, and what is left of it. */
+export interface ServiceLimits {
+  /** A deployment until it is healthy, and the old pool to drain. */
+  readonly deployMs: number;
+  readonly drainMs: number;
+  /** When the deployment that runs fails unless it is healthy; null: nothing presses it. */
+  readonly until: string | null;
 }
 
 /** A release that was live once: its name, and what it ran. */

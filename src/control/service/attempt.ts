@@ -30,6 +30,8 @@ export class Attempt {
   readonly #ended: Promise<void>;
   #end: () => void = () => {};
   #cancelDeadline: (() => void) | null = null;
+  /** Wall time, for people alone. */
+  #untilMs: number | null = null;
 
   constructor(id: string, release: Release, mode: FlipMode) {
     this.id = id;
@@ -57,12 +59,19 @@ export class Attempt {
   deadline(clock: Clock, limitMs: number, expired: () => void): void {
     this.rest();
     this.#cancelDeadline = clock.after(limitMs, expired);
+    this.#untilMs = clock.date().getTime() + limitMs;
+  }
+
+  /** When it fails unless it is healthy before, ISO 8601; null: nothing presses it. */
+  get until(): string | null {
+    return this.#untilMs === null ? null : new Date(this.#untilMs).toISOString();
   }
 
   /** It waits for a person now, or for nothing: no deadline. */
   rest(): void {
     this.#cancelDeadline?.();
     this.#cancelDeadline = null;
+    this.#untilMs = null;
   }
 
   finish(): void {

@@ -291,7 +291,8 @@ export class Deployer {
   }
 
   #standing(): Standing {
-    return standingOf(this.#record, this.#pools, this.#context, this.#standby.draining);
+    const until = this.#rollout.attempt?.until ?? null;
+    return standingOf(this.#record, this.#pools, this.#context, this.#standby.draining, until);
   }
 
   #refuseSecond(): void {

@@ -26,6 +26,8 @@ export interface Standing {
   readonly state: ServiceState;
   readonly pools: Pools;
   readonly prober: Prober;
+  /** When the deployment that runs fails unless it is healthy before; null: nothing presses it. */
+  readonly until: string | null;
   /** The pool that drains now; null: none. */
   readonly draining: string | null;
   readonly problem: string | null;
@@ -39,6 +41,7 @@ export function standingOf(
   pools: Pools,
   { platforms, prober, ledger, publisher }: ControlContext,
   draining: string | null,
+  until: string | null,
 ): Standing {
   const live = pools.get(livePool(state)?.id ?? '');
   const away = platforms.away(config.run.kind);
@@ -48,6 +51,7 @@ export function standingOf(
     pools,
     prober,
     draining,
+    until,
     cost: (poolId, target) => {
       const kind = pools.get(poolId)?.release.run.kind;
       return kind === undefined ? {} : platforms.cost(kind, poolId, target);
@@ -143,7 +147,11 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
     rollback: { ready: reason === null, to, reason, asleep: asleep(standing) },
     deployment: state.deployment,
     releases: pastReleases(standing),
-    limits: { deployMs: config.deploy.timeoutMs, drainMs: config.policy.drainMs },
+    limits: {
+      deployMs: config.deploy.timeoutMs,
+      drainMs: config.policy.drainMs,
+      until: standing.until,
+    },
     waiting: mine.reduce((sum, service) => sum + service.waiting, 0),
     problem: standing.problem,
   };
