@@ -1,6 +1,5 @@
 /**
- * The deployment that runs, or the last one: its phases as steps, what is left of its time, and what
- * was told meanwhile.
+ * The deployment that runs, or the last one: its phases, what is left of its time, what was told.
  *
  * The rule this file keeps: while it runs its log is open and follows what comes; once it is over
  * the log folds, and what went wrong stays in sight.

@@ -140,7 +140,7 @@ function drawMarks(plot: uPlot, marks: readonly Mark[], ink: string, font: strin
   ctx.lineWidth = devicePixelRatio;
   ctx.font = font.replace('11px', `${11 * devicePixelRatio}px`);
   ctx.textAlign = 'left';
-  // From the newest back: a label that would run into the one after it is left out, its line is not.
+  // From the newest back: a label that would run into the next is left out, its line is not.
   let free = Number.POSITIVE_INFINITY;
   for (const mark of marks.toSorted((one, other) => other.at - one.at)) {
     if (mark.at < min || mark.at > max) continue;
