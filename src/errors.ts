@@ -76,6 +76,11 @@ const table = {
   GATE_TIMEOUT: row(504, 'upstream', true, 'The release did not become healthy in time'),
   HOLD_TIMEOUT: row(503, 'us', true, 'A worker did not hold in time; the flip was aborted'),
   FLIP_FENCED: row(409, 'us', false, 'An order of an older flip is not obeyed'),
+  AUTHORITY_UNREACHABLE: row(503, 'operator', true, 'The certificate authority cannot be reached'),
+  AUTHORITY_REFUSED: row(502, 'operator', true, 'The certificate authority refuses'),
+  AUTHORITY_LIMITED: row(429, 'operator', true, 'The certificate authority asks to wait'),
+  AUTHORITY_MALFORMED: row(502, 'upstream', true, 'The certificate authority does not speak ACME'),
+  CHALLENGE_FAILED: row(502, 'operator', true, 'The authority does not believe a name is ours'),
   INTERRUPTED: row(500, 'us', true, 'Pointsman was restarted before the flip'),
   ABORTED: row(409, 'operator', true, 'The deployment was aborted'),
 } as const satisfies Record<string, Row>;

@@ -110,6 +110,7 @@ const worldly: Readonly<Record<string, readonly string[]>> = {
   'src/control/admin/connections.ts': ['randomUUID'],
   'src/control/admin/server.ts': ['setTimeout'],
   'src/control/admin/session.ts': ['randomBytes'],
+  'src/control/certificates/acme/x509.ts': ['randomBytes'],
   'src/control/certificates/certificates.ts': ['randomBytes'],
   'src/control/controller.ts': ['Math.random'],
   'src/control/drivers/docker/engine/instance.ts': ['randomBytes'],
