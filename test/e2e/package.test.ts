@@ -132,6 +132,7 @@ test('the package holds what is used and read, and nothing that only a checkout 
     'deploy/demo/app.mjs',
     'deploy/demo/pointsman.yaml',
     'docs/quick-start.md',
+    'docs/images/flip.svg',
   ]) {
     expect(packed).toContain(wanted);
   }
