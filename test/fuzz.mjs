@@ -15,7 +15,7 @@ const { values } = parseArgs({ options: { minutes: { type: 'string', default: '1
 const endAt = Date.now() + Number(values.minutes) * 60_000;
 const files = [
   'test/config',
-  'test/proxy/frames.test.ts',
+  'test/proxy/general/frameScanner.test.ts',
   'test/proxy/express/request.test.ts',
   'test/proxy/express/response.test.ts',
   'test/proxy/express/differential.test.ts',

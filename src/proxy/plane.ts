@@ -21,6 +21,7 @@ import type {
 import { AccessLog } from './accounting/accessLog.ts';
 import type { Exchange } from './accounting/exchange.ts';
 import type { Cut, Ending } from './balancing/lease.ts';
+import { HttpDate } from './httpDate.ts';
 import { Routes } from './routes.ts';
 import { Service } from './service.ts';
 import { Certificates } from './tls/certificates.ts';
@@ -34,6 +35,7 @@ export interface PlaneOptions {
 
 export class Plane {
   readonly clock: Clock;
+  readonly httpDate: HttpDate;
   readonly #worker: number;
   readonly #accessLog: AccessLog;
   #edge: Edge = { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null };
@@ -60,6 +62,7 @@ export class Plane {
 
   constructor(options: PlaneOptions) {
     this.clock = options.clock;
+    this.httpDate = new HttpDate(options.clock);
     this.#worker = options.worker;
     this.#accessLog = new AccessLog(options.sink);
   }

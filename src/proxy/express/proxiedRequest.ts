@@ -175,6 +175,10 @@ export class ProxiedRequest implements Receiver, Recipient {
     this.#lost(loss);
   }
 
+  date(): string {
+    return this.#connection.lane.plane.httpDate.text;
+  }
+
   interim(): void {
     this.#armForAnswer();
   }

@@ -26,10 +26,10 @@ export interface ResponseHead {
   keepsForMs: number;
   /** A Content-Type of text/event-stream. */
   eventStream: boolean;
+  /** It says when it was made. */
+  dated: boolean;
   headBytes: number;
 }
-
-const linesMax = 200;
 
 export function emptyResponseHead(): ResponseHead {
   return {
@@ -42,6 +42,7 @@ export function emptyResponseHead(): ResponseHead {
     keeps: true,
     keepsForMs: 0,
     eventStream: false,
+    dated: false,
     headBytes: 0,
   };
 }
@@ -92,6 +93,7 @@ export function parseResponse(
   head.raw = [];
   head.keepsForMs = 0;
   head.eventStream = false;
+  head.dated = false;
   said.type = null;
   said.length = null;
   said.coding = null;
@@ -113,7 +115,8 @@ function digit(text: string, at: number): number {
 }
 
 /**
- * Reads header lines up to and with the empty line; trailers are of the same shape.
+ * Reads header lines up to and with the empty line; trailers are of the same shape. How many they
+ * are is bounded by the bytes of both, as in Node.
  *
  * @returns where the text behind the empty line begins; -1: it has not come; -2: malformed.
  */
@@ -145,7 +148,6 @@ export function parseLines(text: string, start: number, raw: string[]): number {
     if (valueEnd !== at && framingField.test(name) && text.charCodeAt(at - 1) === HTAB) return -2;
     at += 2;
     raw.push(name, text.slice(valueStart, valueEnd));
-    if (raw.length > linesMax * 2) return -2;
   }
 }
 
@@ -177,6 +179,9 @@ function parseFields(
 /** @returns false where the header makes the answer ambiguous. */
 function weigh(name: string, value: string, head: ResponseHead): boolean {
   switch (name.length) {
+    case 4:
+      if (name.toLowerCase() === 'date') head.dated = true;
+      return true;
     case 10: {
       const lower = name.toLowerCase();
       if (lower === 'connection') weighConnection(value);

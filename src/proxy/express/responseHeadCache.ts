@@ -18,6 +18,8 @@ export class ResponseHeadCache {
   passed = '';
   /** What it says of Strict-Transport-Security: over plain HTTP nothing may be said. */
   passedHstsSeconds = 0;
+  /** The Date that was added to it; null: the target's own stands. */
+  passedDate: string | null = null;
 
   /**
    * @param text what came, from the beginning of a head.

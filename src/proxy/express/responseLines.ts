@@ -13,11 +13,13 @@ import type { ResponseHeadCache } from './responseHeadCache.ts';
 /**
  * @param close the client's connection ends with this answer.
  * @param hstsSeconds 0: nothing is said of HTTPS.
+ * @param date what Date says where the target said none (RFC 9110 section 6.6.1); null: it did.
  */
 export function linesForClient(
   { status, reason, version, raw, framing }: ResponseHead,
   close: boolean,
   hstsSeconds: number,
+  date: string | null,
 ): string {
   const chunked = framing === 'chunked' || framing === 'untilClose';
   const headers = responseHeaders(raw, version, {
@@ -28,6 +30,7 @@ export function linesForClient(
     hstsSeconds,
   });
   if (chunked) headers.push('Transfer-Encoding', 'chunked');
+  if (date !== null) headers.push('Date', date);
   return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
 }
 
@@ -36,10 +39,13 @@ export function knownLines(
   head: ResponseHead,
   heads: ResponseHeadCache,
   hstsSeconds: number,
+  date: string | null,
 ): string {
-  if (heads.passed === '' || heads.passedHstsSeconds !== hstsSeconds) {
-    heads.passed = flat(linesForClient(head, false, hstsSeconds));
+  const same = heads.passedHstsSeconds === hstsSeconds && heads.passedDate === date;
+  if (heads.passed === '' || !same) {
+    heads.passed = flat(linesForClient(head, false, hstsSeconds, date));
     heads.passedHstsSeconds = hstsSeconds;
+    heads.passedDate = date;
   }
   return heads.passed;
 }

@@ -31,6 +31,8 @@ export interface AnsweredClient {
 export interface Recipient {
   /** What came is no answer, and nothing of it was passed on. */
   malformed(loss: 'malformed' | 'oversized'): void;
+  /** What Date says where the target did not. */
+  date(): string;
   /** An interim answer came: the target is at work, and the wait for its answer begins anew. */
   interim(): void;
   /** The client has part of an answer, and the rest will not come. */
@@ -231,9 +233,11 @@ export class ResponseRelay {
     this.#chunks = framing === 'untilClose';
     this.close = this.#recipient.mustClose();
     const hsts = this.#hstsSeconds;
-    const known = this.close ? null : heads;
+    const date = head.dated ? null : this.#recipient.date();
     const text =
-      known === null ? linesForClient(head, this.close, hsts) : knownLines(head, known, hsts);
+      this.close || heads === null
+        ? linesForClient(head, this.close, hsts, date)
+        : knownLines(head, heads, hsts, date);
     if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
       return this.#messageEnded(text, at === length);
     }

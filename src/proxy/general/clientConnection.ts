@@ -119,6 +119,11 @@ export class ClientConnection {
     return this.socket.destroyed || this.socket.writableEnded;
   }
 
+  /** The client shut its side, and nothing that it sent waits: the answer under way is the last. */
+  get asksNoMore(): boolean {
+    return this.socket.readableEnded && this.#ahead.length === 0;
+  }
+
   /** Has Node end the connection that way too, after the answer now written. */
   lingerAfterAnswer(): void {
     (this.socket as Duplex & { destroySoon?: () => void }).destroySoon = () => this.linger();

@@ -153,7 +153,11 @@ export class ProxiedRequest implements Underway, SentRequest {
     // Behind a request that was refused nothing is believed, be it refused at once or in its turn.
     const drop = this.unread || typeof this.#vetted === 'string';
     const close =
-      drop || this.tunnelHead !== null || !res.shouldKeepAlive || this.around.plane.closing;
+      drop ||
+      this.tunnelHead !== null ||
+      !res.shouldKeepAlive ||
+      this.connection.asksNoMore ||
+      this.around.plane.closing;
     const accept = typeof this.#vetted === 'string' ? req.headers.accept : this.#vetted.accept;
     const answer = answerOf({
       id: exchange.id,

@@ -10,12 +10,18 @@ import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { afterStall } from '../failurePolicy.ts';
 import { responseHeaders } from '../headers.ts';
+import type { HttpDate } from '../httpDate.ts';
 import { trailerPairs } from '../trailers.ts';
 
 /** The request that is answered, as the relay of its answer sees it. */
 export interface AnsweredRequest {
-  readonly around: { readonly plane: { readonly closing: boolean } };
-  readonly connection: { readonly socket: Duplex; readonly proto: 'http' | 'https' };
+  readonly around: { readonly plane: { readonly closing: boolean; readonly httpDate: HttpDate } };
+  readonly connection: {
+    readonly socket: Duplex;
+    readonly proto: 'http' | 'https';
+    /** It shut its side, and nothing that it sent waits. */
+    readonly asksNoMore: boolean;
+  };
   readonly service: { readonly policy: Pick<Policy, 'hstsSeconds'> };
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
@@ -168,6 +174,7 @@ export class ResponseRelay {
     const close =
       call.tunnelHead !== null ||
       call.around.plane.closing ||
+      call.connection.asksNoMore ||
       !res.shouldKeepAlive ||
       (!measured && version === '1.0');
     const headers = responseHeaders(
@@ -181,7 +188,8 @@ export class ResponseRelay {
       },
     );
     if (!close) call.keepAlive(headers);
-    // What the target says of the date stands, and so does its silence.
+    // RFC 9110 section 6.6.1; as the express lane says it.
+    if (answer.headers.date === undefined) headers.push('Date', call.around.plane.httpDate.text);
     res.sendDate = false;
     try {
       res.writeHead(status, (answer.statusMessage ?? '').replace(unclean, ''), headers);

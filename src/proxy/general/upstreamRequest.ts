@@ -7,7 +7,6 @@
  */
 import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import type { Cut, Lease } from '../balancing/lease.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
@@ -27,7 +26,7 @@ export interface SentRequest extends AnsweredRequest, TunneledRequest, UploadedR
   readonly around: LaneContext;
   /** Header lines to pass on, names and values in turn. */
   readonly raw: readonly string[];
-  readonly connection: { readonly socket: Duplex; readonly proto: 'http' | 'https' };
+  readonly connection: AnsweredRequest['connection'];
   readonly service: Service;
   /** A 100 Continue is owed before the body comes. */
   owesContinue: boolean;

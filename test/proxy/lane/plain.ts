@@ -181,6 +181,43 @@ export function plainSuite(name: string, makeLane: MakeLane): void {
     expect(old.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200']);
   });
 
+  test(`${name}: an answer without a Date gets the time it came, also where its head repeats; one with a Date keeps it`, async () => {
+    const origin = await startRawOrigin((socket, soFar) => {
+      const date = soFar.includes('/dated') ? 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n' : '';
+      socket.write(`HTTP/1.1 200 OK\r\n${date}Content-Length: 0\r\n\r\n`);
+    });
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+    const agent = keepAlive(1);
+    const dateOf = async (path: string): Promise<string> =>
+      (await ask(proxy.port, { path, agent })).headers.date ?? 'none';
+
+    const first = await dateOf('/');
+    const sinceMs = Date.parse(first);
+    let later = first;
+    while (later === first && Date.now() < sinceMs + 5_000) later = await dateOf('/');
+
+    expect(Math.abs(Date.now() - sinceMs)).toBeLessThan(10_000);
+    expect(new Date(sinceMs).toUTCString()).toBe(first);
+    expect(Date.parse(later)).toBeGreaterThan(sinceMs);
+    expect(await dateOf('/dated')).toBe('Thu, 01 Jan 1970 00:00:00 GMT');
+  });
+
+  test(`${name}: an answer with 5,000 fields passes, each of them`, async () => {
+    const fields = Array.from({ length: 5_000 }, (_, at) => `X-${at}: y`);
+    const origin = await startRawOrigin((socket) => {
+      socket.end(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n${fields.join('\r\n')}\r\n\r\nok`);
+    });
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+
+    const got = await exchangeRaw(
+      proxy.port,
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+    );
+
+    expect(got).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*ok$/);
+    expect(got.split('\r\n').filter((line) => /^X-\d+: y$/.test(line))).toEqual(fields);
+  });
+
   test(`${name}: HTTP/1.0 is answered in its own terms`, async () => {
     const origin = await startOrigin((req, res) => {
       res.write(`${req.headers['x-forwarded-host'] ?? 'no host'} `);

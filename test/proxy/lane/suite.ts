@@ -6,6 +6,7 @@
  */
 import type { MakeLane } from '../../support/proxy.ts';
 import { clientSuite } from './clients.ts';
+import { closeSuite } from './closes.ts';
 import { failureSuite } from './failures.ts';
 import { flipSuite } from './flips.ts';
 import { plainSuite } from './plain.ts';
@@ -17,6 +18,7 @@ export function laneSuite(name: string, makeLane: MakeLane): void {
   refusalSuite(name, makeLane);
   failureSuite(name, makeLane);
   clientSuite(name, makeLane);
+  closeSuite(name, makeLane);
   tunnelSuite(name, makeLane);
   flipSuite(name, makeLane);
 }
