@@ -36,7 +36,8 @@ const flipsAtOnce = 32;
 export class Services {
   readonly #dependencies: Dependencies;
   readonly #deployers = new Map<string, Deployer>();
-  readonly #leaving = new Set<Deployer>();
+  /** Those that have left the config, until nothing of them runs, with that moment. */
+  readonly #leaving = new Map<Deployer, Promise<void>>();
   readonly #platforms: Platforms;
   readonly #poller: Poller;
   readonly #context: ControlContext;
@@ -57,7 +58,7 @@ export class Services {
           if (deployer.config.run.kind === kind) deployer.platformBack();
         }
       },
-      unrecorded: (service, poolId) => this.#deployers.get(service)?.lost(poolId) === true,
+      unrecorded: (service, poolId) => this.#lost(service, poolId),
     });
     this.#poller = new Poller(dependencies.plane, dependencies.clock, dependencies.log, (stats) => {
       this.#context.publisher.seen(versionOf(stats));
@@ -139,19 +140,20 @@ export class Services {
     this.#config = config;
     const named = new Map(config.services.map((service) => [service.name, service]));
     const old = new Map(before.services.map((service) => [service.name, service]));
-    const removed = [...this.#deployers.keys()].filter((name) => !named.has(name));
-    const added = config.services.filter(({ name }) => !this.#deployers.has(name));
+    const added = config.services.filter(({ name }) => !old.has(name));
+    const removed = [...old.keys()].filter((name) => !named.has(name));
     const changed: string[] = [];
     for (const service of config.services) {
-      const deployer = this.#deployers.get(service.name);
-      if (deployer === undefined) continue;
-      if (JSON.stringify(old.get(service.name)) !== JSON.stringify(service)) {
+      const was = old.get(service.name);
+      if (was === undefined) this.#putBack(service);
+      else if (JSON.stringify(was) !== JSON.stringify(service)) {
         changed.push(service.name);
-        deployer.configure(service);
+        this.#deployers.get(service.name)?.configure(service);
       }
     }
+    const fresh = added.filter(({ name }) => !this.#deployers.has(name));
     for (const name of removed) this.#remove(name);
-    await this.#restore(added, []);
+    await this.#restore(fresh, []);
     this.#context.publisher.touch();
     return {
       added: added.map(({ name }) => name),
@@ -175,7 +177,7 @@ export class Services {
   /** Ends all work and stops nothing: pools run on, workers serve on. */
   close(): void {
     this.#closed = true;
-    for (const deployer of [...this.#deployers.values(), ...this.#leaving]) deployer.close();
+    for (const deployer of [...this.#deployers.values(), ...this.#leaving.keys()]) deployer.close();
     this.#platforms.close();
     this.#poller.close();
     const { prober, publisher, ledger } = this.#context;
@@ -230,12 +232,33 @@ export class Services {
   #remove(name: string): void {
     const deployer = this.#deployers.get(name);
     if (deployer === undefined) return;
-    this.#leaving.add(deployer);
     const gone = (): void => {
-      if (this.#deployers.get(name) === deployer) this.#deployers.delete(name);
+      this.#deployers.delete(name);
       this.#context.publisher.touch();
     };
-    void deployer.leave(gone).finally(() => this.#leaving.delete(deployer));
+    const left = deployer.leave(gone).finally(() => {
+      // It may have been put back, and taken out again.
+      if (this.#leaving.get(deployer) === left) this.#leaving.delete(deployer);
+    });
+    this.#leaving.set(deployer, left);
+  }
+
+  /**
+   * A service that was taken out while its flip was under way, and is not gone yet, stays. One that
+   * is gone begins anew, beside the pools that drain.
+   */
+  #putBack(service: ServiceConfig): void {
+    const deployer = this.#deployers.get(service.name);
+    if (deployer === undefined) return;
+    this.#leaving.delete(deployer);
+    deployer.configure(service);
+    deployer.stay();
+  }
+
+  /** Whether a pool is on no record, and nobody is emptying it. */
+  #lost(service: string, poolId: string): boolean {
+    if (this.#deployers.get(service)?.lost(poolId) !== true) return false;
+    return [...this.#leaving.keys()].every((one) => one.name !== service || one.lost(poolId));
   }
 
   /**

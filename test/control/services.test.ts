@@ -95,3 +95,78 @@ test('what takes a restart to become true is said', async () => {
   expect(done.needsRestart).toHaveLength(2);
   expect(done.needsRestart.join(' ')).toContain('`workers`');
 });
+
+/** v2 is about to take the traffic: the disk is being told, and takes its time. */
+async function decidedToFlip() {
+  const world = new World({ saveMs: () => 500 });
+  const control = await world.live();
+  const deploying = control.deploy('shop', order('v2'), me);
+  while (control.service('shop').deployment?.phase !== 'ready') await world.clock.passAsync(10);
+  await deploying;
+  return { world, control };
+}
+
+const without = (world: World) => ({ ...world.config, services: [] });
+
+test('a service that is put back while its last flip is under way stays, and is served', async () => {
+  const { world, control } = await decidedToFlip();
+
+  const removed = await world.services.reload(without(world));
+  const hosts = ['other.example'];
+  const back = await world.services.reload({
+    ...world.config,
+    services: [serviceConfig('shop', { hosts })],
+  });
+  await world.clock.passAsync(60_000);
+
+  expect([removed.removed, back.added]).toEqual([['shop'], ['shop']]);
+  expect(control.service('shop')).toMatchObject({ generation: 2, hosts });
+  expect(world.cluster.worker(1).request('shop')).toBe('claimed');
+  expect(world.platform.stopped).toEqual([]);
+});
+
+test('one that is taken out, put back and taken out again during a flip is gone', async () => {
+  const { world, control } = await decidedToFlip();
+
+  await world.services.reload(without(world));
+  await world.services.reload(world.config);
+  await world.services.reload(without(world));
+  await world.clock.passAsync(60_000);
+
+  expect(control.services()).toEqual([]);
+  expect([...world.platform.pools.keys()]).toEqual([]);
+});
+
+test('a service that is put back while its old pool drains leaves that pool to its requests', async () => {
+  const world = new World({ workers: 1 });
+  const control = await world.live();
+  const worker = world.cluster.worker(1);
+  worker.request('shop');
+  await world.services.reload(without(world));
+  await world.clock.passAsync(100);
+
+  await world.services.reload(world.config);
+  // Longer than two looks at what runs on the platform.
+  await world.clock.passAsync(20_000);
+  expect(world.platform.stopped).toEqual([]);
+  expect(control.service('shop').pools.green?.role).toBe('live');
+  worker.finish('shop', 'blue', 'http', 'finished');
+  await world.clock.passAsync(20_000);
+
+  expect(world.platform.stopped).toEqual(['shop.blue.1']);
+  expect([...world.platform.pools.keys()]).toEqual(['shop.green.2']);
+});
+
+test('a service that is taken out while its deployment is on its way to the disk is gone', async () => {
+  const world = new World({ saveMs: () => 50, services: [serviceConfig('shop', { first: null })] });
+  const control = await world.live();
+  const asked = control.deploy('shop', order('v1'), me);
+  await world.clock.passAsync(10);
+
+  await world.services.reload(without(world));
+  await world.clock.passAsync(60_000);
+
+  expect(await asked).toMatchObject({ id: 'shop-1' });
+  expect(control.services()).toEqual([]);
+  expect(await control.deployment('shop-1')).toMatchObject({ phase: 'aborted' });
+});

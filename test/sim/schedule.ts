@@ -4,11 +4,12 @@
  * The rule this file keeps: a broken promise throws at the moment it is broken, with what led to
  * it; and nothing here knows how the control core works, only what it promised.
  */
+import type { ServiceConfig } from '../../src/config/config.ts';
 import type { PointsmanEvent, ServiceStatus } from '../../src/control/model/api.ts';
 import type { Deployment, Receipt, State } from '../../src/control/model/state.ts';
 import { Fault } from '../../src/errors.ts';
 import { type Color, colors } from '../../src/wire.ts';
-import type { Claim } from '../support/fakeDataPlane.ts';
+import type { Claim, FakeWorker } from '../support/fakeDataPlane.ts';
 import { memoryStore } from '../support/memoryStore.ts';
 import { seeded } from '../support/random.ts';
 import { me, order, serviceConfig, World } from '../support/services.ts';
@@ -32,6 +33,12 @@ export class Schedule {
   #broken: Error | null = null;
   #quiet = false;
   #booting = false;
+  /** Whether the config names the service, and the reloads that are to make it so. */
+  #configured = true;
+  #reloading: Promise<unknown> = Promise.resolve();
+  /** A service that was taken out has nothing live when it comes back, up to this generation. */
+  #emptyUpTo = 0;
+  readonly #config: ServiceConfig;
   #refuseSaves = 0;
   #poolOf = new Map<string, string>();
   /** Passes in a row of each port, as the probes went. */
@@ -54,6 +61,7 @@ export class Schedule {
       warm: { forMs: warmMs, replicas: small, freeze },
       policy: { ...base.policy, drainMs: 5_000 },
     };
+    this.#config = config;
     const slowOrders = random() < 0.7;
     const slowDisk = random() < 0.5;
     const slowStart = random() < 0.5;
@@ -108,6 +116,7 @@ export class Schedule {
       this.#check();
     }
     this.#quiet = true;
+    if (!this.#configured) this.#reconfigure(true);
     for (let tries = 0; !this.#world.running && tries < 20; tries++) await this.#boot();
     await this.#calm();
     this.#checkQuiet();
@@ -131,8 +140,14 @@ export class Schedule {
     if (!this.#booting) {
       this.#say('boot');
       this.#booting = true;
-      const booting = this.#world.boot();
-      booting.catch((thrown: unknown) => this.#break(`boot failed: ${String(thrown)}`));
+      const world = this.#world;
+      const { config } = world;
+      // A reload that is asked for meanwhile comes after it.
+      this.#reloading = world.boot().then(() => {
+        if (!world.running || world.config === config) return undefined;
+        return world.services.reload(world.config);
+      });
+      this.#reloading.catch((thrown: unknown) => this.#break(`boot failed: ${String(thrown)}`));
     }
     await this.#pass(1 + Math.floor(this.#random() * 4_000));
   }
@@ -149,7 +164,8 @@ export class Schedule {
 
   async #step(): Promise<void> {
     const roll = this.#random();
-    if (roll < 0.44) this.#operate();
+    if (roll < 0.41) this.#operate();
+    else if (roll < 0.44) this.#reconfigure(!this.#configured);
     else if (roll < 0.5) this.#sicken();
     else if (roll < 0.56) this.#workerFault();
     else if (roll < 0.63) await this.#crash();
@@ -159,9 +175,48 @@ export class Schedule {
     await this.#pass(Math.floor(this.#random() * (quick ? 60 : 9_000)));
   }
 
+  /** The service as it is shown; null: no controller runs, or it is in the config no more. */
+  #status(): ServiceStatus | null {
+    if (!this.#world.running) return null;
+    return this.#world.control.services().find(({ name }) => name === service) ?? null;
+  }
+
+  /** Takes the service out of the config, or puts it back; often both, one after the other. */
+  #reconfigure(configured: boolean): void {
+    this.#configured = configured;
+    const world = this.#world;
+    world.config = { ...world.config, services: configured ? [this.#config] : [] };
+    this.#say(configured ? 'put back' : 'taken out');
+    if (configured) this.#count(`put back ${this.#whereabouts()}`);
+    else this.#takingOut();
+    if (!world.running) return;
+    const { services, config } = world;
+    this.#reloading = this.#reloading.then(() => services.reload(config));
+    this.#reloading.catch((thrown: unknown) => this.#break(`a reload threw ${String(thrown)}`));
+    if (configured || this.#random() < 0.4) return;
+    world.clock.after(Math.floor(this.#random() * 200), () => {
+      if (!this.#configured) this.#reconfigure(true);
+    });
+  }
+
+  /** How far a service that was taken out has gone. */
+  #whereabouts(): string {
+    if (this.#status() !== null) return 'before it was gone';
+    const workers = [...this.#world.cluster.workers.values()];
+    return workers.some(({ leaving }) => leaving.size > 0) ? 'while it drained' : 'after all';
+  }
+
+  #takingOut(): void {
+    const status = this.#status();
+    const phase = status?.deployment?.phase ?? 'gone';
+    this.#count(`taken out while ${phase}`);
+    const known = status?.generation ?? this.#world.store.stored?.services[service]?.generation;
+    this.#emptyUpTo = Math.max(this.#emptyUpTo, this.#newest, (known ?? 0) + 1);
+  }
+
   #operate(): void {
-    if (!this.#world.running) return;
-    const status = this.#world.control.service(service);
+    const status = this.#status();
+    if (status === null) return;
     const before = status.deployment;
     const roll = this.#random() < 0.5 ? this.#sensible(status) : this.#random();
     const if_ = this.#random() < 0.5 ? status.generation : null;
@@ -178,7 +233,7 @@ export class Schedule {
         () => {
           const busy =
             before !== null && ['starting', 'probing', 'ready', 'flipping'].includes(before.phase);
-          if (busy && this.#world.control.service(service).deployment?.id === before.id) {
+          if (busy && this.#status()?.deployment?.id === before.id) {
             this.#break(`${name} was accepted while ${before.id} was ${before.phase}`);
           }
         },
@@ -221,6 +276,7 @@ export class Schedule {
       if (roll < 0.45) this.#workerFault();
       else if (roll < 0.6) this.#sicken();
       else if (roll < 0.7) this.#refuseSaves = 1 + Math.floor(this.#random() * 3);
+      else if (roll < 0.78) this.#reconfigure(!this.#configured);
       else this.#die(roll > 0.88);
     });
   }
@@ -307,7 +363,8 @@ export class Schedule {
   #load(): void {
     for (const worker of this.#world.cluster.workers.values()) {
       const was = worker.request(service);
-      if (was === 'empty' && this.#newest > 0)
+      const generation = worker.services.get(service)?.entry.generation ?? 0;
+      if (was === 'empty' && this.#newest > 0 && generation > this.#emptyUpTo)
         this.#break('a request met a service without a live pool');
       if (this.#random() < 0.1) worker.upgrade(service);
       for (const color of colors) {
@@ -347,6 +404,7 @@ export class Schedule {
       const shown = worker.services.get(service);
       const live = shown?.pools[shown.entry.live];
       if (worker.hung) continue;
+      this.#leavingInside(worker, poolId);
       if (live?.entry.id === poolId) {
         this.#break(`${poolId} is stopped while worker ${worker.slot} serves it`);
       }
@@ -358,11 +416,27 @@ export class Schedule {
     }
   }
 
+  /** What was inside a service when it was taken out may end, up to the drain limit. */
+  #leavingInside(worker: FakeWorker, poolId: string): void {
+    for (const { pools } of worker.leaving) {
+      const pool = colors.map((color) => pools[color]).find((one) => one?.entry.id === poolId);
+      if (!pool || pool.inside.http === 0 || worker.wokenMs > this.#world.clock.now() - 10_000)
+        continue;
+      this.#break(
+        `${poolId} is stopped while ${pool.inside.http} are inside worker ${worker.slot}`,
+      );
+    }
+  }
+
   #committing(generation: number): void {
     this.#count('committed');
-    if (!this.#world.running) return;
-    const status = this.#world.control.service(service);
-    if (status.generation >= generation || status.deployment?.phase !== 'flipping') return;
+    const status = this.#status();
+    if (
+      status === null ||
+      status.generation >= generation ||
+      status.deployment?.phase !== 'flipping'
+    )
+      return;
     const pool = status.pools[status.deployment.to.color];
     const size = 2;
     if (pool === null || pool.healthy < size || pool.targets.length < size) {
@@ -393,8 +467,8 @@ export class Schedule {
   #remember(deployment: Deployment): void {
     if (deployment.direction === 'rollback') return;
     const { id, phase } = deployment;
-    if (this.#world.running && (phase === 'probing' || phase === 'ready' || phase === 'flipping')) {
-      const pool = this.#world.control.service(service).pools[deployment.to.color];
+    if (phase === 'probing' || phase === 'ready' || phase === 'flipping') {
+      const pool = this.#status()?.pools[deployment.to.color] ?? null;
       if (pool !== null && pool.role !== 'live') this.#poolOf.set(id, pool.id);
     }
     if (phase === 'failed' || phase === 'aborted') {
@@ -422,7 +496,11 @@ export class Schedule {
     if (this.#broken !== null) throw this.#broken;
     if (this.#random() > 0.2) return;
     const stored = this.#world.store.stored?.services[service];
-    if (stored !== undefined && stored.generation > 0 && stored.pools[stored.live] === null) {
+    if (
+      stored !== undefined &&
+      stored.generation > this.#emptyUpTo &&
+      stored.pools[stored.live] === null
+    ) {
       throw this.#failure('the state has a live color without a pool');
     }
   }
@@ -484,10 +562,14 @@ export class Schedule {
       throw this.#failure(`runs: ${runs.join()}; on record: ${kept.join()}`);
     }
     const status = control.service(service);
-    if (status.problem !== null && record.generation > 0) {
+    const first = status.problem?.startsWith('The first release') === true;
+    if (status.problem !== null && record.generation > 0 && !first) {
       throw this.#failure(`a problem outlived its cause: ${status.problem}`);
     }
     const live = status.pools[status.live];
+    // What was put back has nothing live where the disk refused its first release, and says so.
+    if (live === null && phase === 'live' && !first)
+      throw this.#failure('nothing is live after a deployment');
     if (live !== null && live.healthy !== live.targets.length) {
       throw this.#failure('the live pool is not healthy, though everything is well');
     }

@@ -82,10 +82,14 @@ export class FakeWorker {
   readonly pid: number;
   readonly slot: number;
   hung = false;
+  /** When it answered again, having been hung. */
+  wokenMs = Number.NEGATIVE_INFINITY;
   dead = false;
   version = 0;
   readonly inbox: Letter[] = [];
   readonly services = new Map<string, FakeService>();
+  /** Services that the table names no more: what is inside may end, up to their drain limit. */
+  readonly leaving = new Set<FakeService>();
   readonly #cluster: FakeCluster;
 
   constructor(slot: number, cluster: FakeCluster) {
@@ -114,7 +118,11 @@ export class FakeWorker {
     if (table.version <= this.version) return;
     this.version = table.version;
     const named = new Set(table.services.map(({ name }) => name));
-    for (const name of [...this.services.keys()]) if (!named.has(name)) this.services.delete(name);
+    for (const [name, service] of this.services) {
+      if (named.has(name)) continue;
+      this.services.delete(name);
+      this.#leave(service);
+    }
     for (const entry of table.services) {
       const service = this.services.get(entry.name);
       if (service === undefined) this.#open(entry);
@@ -184,8 +192,10 @@ export class FakeWorker {
 
   /** A request or tunnel inside some pool ends. */
   finish(name: string, color: Color, kind: keyof Inside, how: 'finished' | 'clientAborted'): void {
-    const pool = this.services.get(name)?.pools[color];
-    if (pool === undefined || pool === null || pool.inside[kind] === 0) return;
+    const pool = this.#named(name)
+      .map((service) => service.pools[color])
+      .find((one) => one !== null && one.inside[kind] > 0);
+    if (!pool) return;
     pool.inside[kind]--;
     if (pool.tally !== null) pool.tally[how]++;
   }
@@ -211,7 +221,7 @@ export class FakeWorker {
       lanes: { express: 0, general: 0 },
       handovers: {},
       handshakes: {},
-      services: [...this.services.values()].map((service) => ({
+      services: [...this.services.values(), ...this.leaving].map((service) => ({
         name: service.entry.name,
         generation: service.entry.generation,
         live: service.entry.live,
@@ -245,6 +255,20 @@ export class FakeWorker {
         counts: [],
       })),
     };
+  }
+
+  #named(name: string): readonly FakeService[] {
+    return [...this.services.values(), ...this.leaving].filter(({ entry }) => entry.name === name);
+  }
+
+  #leave(service: FakeService): void {
+    this.leaving.add(service);
+    const { drainMs } = service.entry.policy;
+    for (const color of colors) {
+      const pool = service.pools[color];
+      if (pool !== null) this.#drain(pool, drainMs);
+    }
+    this.#cluster.clock.after(drainMs, () => this.leaving.delete(service));
   }
 
   #open(entry: ServiceEntry): void {
@@ -364,6 +388,7 @@ export class FakeCluster {
   wake(slot: number): void {
     const worker = this.workers.get(slot);
     if (worker === undefined) return;
+    if (worker.hung) worker.wokenMs = this.clock.now();
     worker.hung = false;
     worker.drainInbox();
   }

@@ -21,8 +21,8 @@ export class Attempt {
   readonly mode: FlipMode;
   /** The filling it made; null until it has the slot. */
   poolId: string | null = null;
-  /** The start of its pool, settled or not, so that a stop can wait for it. */
-  started: Promise<unknown> | null = null;
+  /** Resolves when it is on record, or the disk has refused it. */
+  reserved: Promise<unknown> = Promise.resolve();
   /** From the decision to flip until the flip is done or undone. */
   flipping = false;
   readonly lines: string[] = [];

@@ -24,6 +24,7 @@ import { deployFirst } from './firstRelease.ts';
 import { leaveMs, Pools } from './pools.ts';
 import { ServiceRecord } from './record.ts';
 import {
+  refuseBeginning,
   refuseFlip,
   refuseLateAbort,
   refuseSecond,
@@ -43,7 +44,8 @@ export class Deployer {
   readonly #pools: Pools;
   readonly #standby: Standby;
   readonly #rollout: Rollout;
-  #leaving = false;
+  /** The leave that is in force; null: the service is in the config. */
+  #leave: symbol | null = null;
   /** The first release is about to be deployed, and may be on no record yet. */
   #beginning = false;
 
@@ -111,17 +113,16 @@ export class Deployer {
     this.#refuseLeaving();
     refuseStale(this.state, this.name, call.generation);
     this.#refuseSecond();
-    const { run, deploy } = this.config;
-    const release = releaseOf(this.name, run, this.state, order);
+    const release = releaseOf(this.name, this.config.run, this.state, order);
     await this.#refuseAway(order.dryRun);
     // The look at the platform took time: what was true before it may not be true now.
     this.#refuseSecond();
     refuseStale(this.state, this.name, call.generation);
+    this.#refuseLeaving();
     const origin = this.#record.origin(call);
     const planned = begin(this.state, origin, release.name);
     if (order.dryRun && planned.deployment !== null) return planned.deployment;
-
-    const mode = order.flip ?? deploy.flip;
+    const mode = order.flip ?? this.config.deploy.flip;
     const attempt = new Attempt(nextDeployment(this.state, this.name), release, mode);
     await this.#rollout.reserve(attempt, (state) => begin(state, origin, release.name));
     void this.#rollout.run(attempt);
@@ -132,7 +133,7 @@ export class Deployer {
   async deployFirst(): Promise<void> {
     this.#beginning = true;
     const deploy = async (order: DeployOrder, call: Call): Promise<void> => {
-      if (this.#leaving) return;
+      if (this.#leave !== null) return;
       await this.deploy(order, call);
       await this.#rollout.settled();
     };
@@ -164,8 +165,7 @@ export class Deployer {
     }
     const pool = standbyPool(this.state);
     if (pool === null) throw new Error('A rollback without a pool was not refused.');
-    const id = nextDeployment(this.state, this.name);
-    const attempt = new Attempt(id, pool.release, 'auto');
+    const attempt = new Attempt(nextDeployment(this.state, this.name), pool.release, 'auto');
     attempt.poolId = pool.id;
     attempt.flipping = true;
     const origin = this.#record.origin(call);
@@ -193,18 +193,12 @@ export class Deployer {
   /** See `Control.retire`. */
   async retire(call: Call): Promise<ServiceStatus> {
     refuseStale(this.state, this.name, call.generation);
-    const pool = standbyPool(this.state);
-    const refuse = (why: string): Fault => new Fault('RETIRE_REFUSED', `${this.name}: ${why}.`);
     const { attempt } = this.#rollout;
     if (attempt !== null) {
-      throw refuse(`deployment ${attempt.id} runs; abort it, or wait for its end`);
+      const text = `${this.name}: deployment ${attempt.id} runs; abort it, or wait for its end.`;
+      throw new Fault('RETIRE_REFUSED', text);
     }
-    if (pool === null || this.#pools.get(pool.id) === undefined)
-      throw refuse('the standby is empty');
-    if (this.#standby.draining === pool.id) {
-      throw refuse('requests of before the flip are still inside the standby; wait for its drain');
-    }
-    await this.#standby.retire(pool.id, `retired by ${call.by}`);
+    await this.#standby.retire(this.#standby.retirable(), `retired by ${call.by}`);
     return this.status();
   }
 
@@ -253,15 +247,22 @@ export class Deployer {
     }
   }
 
-  /** The service has left the config: its requests may end, then all of it is stopped. */
+  /**
+   * The service has left the config: its requests may end, then all of it is stopped. `gone` is
+   * called where there is no way back: it is in no table from then on.
+   */
   async leave(gone: () => void): Promise<void> {
-    this.#leaving = true;
+    const leave = Symbol(this.name);
+    this.#leave = leave;
+    // What is on its way to the record can be ended on it only once it is there.
+    await this.#rollout.attempt?.reserved;
     const { attempt } = this.#rollout;
-    if (attempt !== null && !attempt.flipping) {
+    if (this.#leave === leave && attempt !== null && !attempt.flipping) {
       const fault = new Fault('ABORTED', 'The service has left the config.');
       this.#rollout.end(attempt, 'aborted', fault);
     }
     await this.#rollout.settled();
+    if (this.#leave !== leave) return;
     gone();
     this.#standby.close();
     const durable = this.#record.note(removed);
@@ -269,9 +270,15 @@ export class Deployer {
     await Promise.all(this.#pools.all().map(({ id }) => this.#pools.empty(id, durable, limitMs)));
   }
 
+  /** The service is in the config again before it was gone. */
+  stay(): void {
+    this.#leave = null;
+    void this.#rollout.settled().then(() => this.deployFirst());
+  }
+
   /** Forgets everything and stops nothing: the process ends. */
   close(): void {
-    this.#leaving = true;
+    this.#leave = Symbol('closed');
     this.#rollout.close();
     this.#standby.close();
     this.#pools.close();
@@ -297,17 +304,11 @@ export class Deployer {
 
   #refuseSecond(): void {
     refuseSecond(this.state);
-    const { attempt } = this.#rollout;
-    if (attempt === null) return;
-    throw new Fault(
-      'DEPLOYMENT_IN_PROGRESS',
-      `Deployment ${attempt.id} of ${this.name} is beginning. Wait for its end, or abort it.`,
-      { deployment: attempt.id },
-    );
+    refuseBeginning(this.name, this.#rollout.attempt?.id ?? null);
   }
 
   #refuseLeaving(): void {
-    if (!this.#leaving) return;
+    if (this.#leave === null) return;
     throw new Fault('SERVICE_UNKNOWN', `${this.name} is leaving the config.`);
   }
 

@@ -46,6 +46,13 @@ export function refuseSecond(state: ServiceState): void {
   );
 }
 
+/** @throws Fault DEPLOYMENT_IN_PROGRESS naming one that is on its way to the record. */
+export function refuseBeginning(service: string, deployment: string | null): void {
+  if (deployment === null) return;
+  const text = `Deployment ${deployment} of ${service} is beginning. Wait for its end, or abort it.`;
+  throw new Fault('DEPLOYMENT_IN_PROGRESS', text, { deployment });
+}
+
 /** @throws Fault ABORT_TOO_LATE where the deployment has ended or decided to flip. */
 export function refuseLateAbort(deployment: Deployment): void {
   if (inProgress(deployment) && deployment.phase !== 'flipping') return;

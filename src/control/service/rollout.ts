@@ -74,8 +74,10 @@ export class Rollout {
    */
   async reserve(attempt: Attempt, change: (state: ServiceState) => ServiceState): Promise<void> {
     this.#attempt = attempt;
+    const saved = this.#record.save(change);
+    attempt.reserved = saved.catch(() => undefined);
     try {
-      await this.#record.save(change);
+      await saved;
     } catch (thrown) {
       this.#attempt = null;
       attempt.finish();

@@ -118,6 +118,15 @@ export class Standby {
     void this.#scaleDown(poolId);
   }
 
+  /** @returns the pool that may be retired now. @throws Fault RETIRE_REFUSED where there is none. */
+  retirable(): string {
+    const pool = this.#standby();
+    const refuse = (why: string) => new Fault('RETIRE_REFUSED', `${this.#record.name}: ${why}.`);
+    if (pool === undefined) throw refuse('the standby is empty');
+    if (this.draining !== pool.id) return pool.id;
+    throw refuse('requests of before the flip are still inside the standby; wait for its drain');
+  }
+
   /** @throws Fault RETIRE_REFUSED, STATE_NOT_WRITABLE; then the pool stays. */
   async retire(poolId: string, why: string): Promise<void> {
     const record = this.#record;

@@ -28,8 +28,10 @@ function indexOf(worker: WorkerStats): Index {
   const known = indexes.get(worker);
   if (known !== undefined) return known;
   const pools = worker.services.flatMap((service) => service.pools);
+  // A service that was put back stands twice: as it is in the table, and after that as it leaves.
+  const services = [...worker.services].reverse();
   const index = {
-    services: new Map(worker.services.map((service) => [service.name, service])),
+    services: new Map(services.map((service) => [service.name, service])),
     pools: new Map(pools.map((pool) => [pool.id, pool])),
   };
   indexes.set(worker, index);
