@@ -36,6 +36,8 @@ export class Schedule {
   /** Whether the config names the service, and the reloads that are to make it so. */
   #configured = true;
   #reloading: Promise<unknown> = Promise.resolve();
+  /** Those of them that put it back: what a dead controller decided is carried out, gate or not. */
+  #restoring: Promise<unknown> | null = null;
   /** A service that was taken out has nothing live when it comes back, up to this generation. */
   #emptyUpTo = 0;
   readonly #config: ServiceConfig;
@@ -148,6 +150,7 @@ export class Schedule {
         return world.services.reload(world.config);
       });
       this.#reloading.catch((thrown: unknown) => this.#break(`boot failed: ${String(thrown)}`));
+      this.#restores(this.#reloading);
     }
     await this.#pass(1 + Math.floor(this.#random() * 4_000));
   }
@@ -193,10 +196,19 @@ export class Schedule {
     const { services, config } = world;
     this.#reloading = this.#reloading.then(() => services.reload(config));
     this.#reloading.catch((thrown: unknown) => this.#break(`a reload threw ${String(thrown)}`));
+    if (configured) this.#restores(this.#reloading);
     if (configured || this.#random() < 0.4) return;
     world.clock.after(Math.floor(this.#random() * 200), () => {
       if (!this.#configured) this.#reconfigure(true);
     });
+  }
+
+  #restores(reload: Promise<unknown>): void {
+    this.#restoring = reload;
+    const over = (): void => {
+      if (this.#restoring === reload) this.#restoring = null;
+    };
+    reload.then(over, over);
   }
 
   /** How far a service that was taken out has gone. */
@@ -431,12 +443,8 @@ export class Schedule {
   #committing(generation: number): void {
     this.#count('committed');
     const status = this.#status();
-    if (
-      status === null ||
-      status.generation >= generation ||
-      status.deployment?.phase !== 'flipping'
-    )
-      return;
+    if (status === null || this.#restoring !== null || status.generation >= generation) return;
+    if (status.deployment?.phase !== 'flipping') return;
     const pool = status.pools[status.deployment.to.color];
     const size = 2;
     if (pool === null || pool.healthy < size || pool.targets.length < size) {
