@@ -8,15 +8,16 @@
  * calls wait for each other.
  *
  * A file that cannot be trusted is never overwritten unseen: the first save after a recovery keeps
- * it as `state.damaged.json`.
+ * it as `state.damaged.json`. What stands in the way and is no file is put aside (`regular.ts`).
  */
-import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../errors.ts';
 import { type Deployment, type State, stateFormat } from '../model/state.ts';
-import { checksumOf, decode, encode, type Texts, textsOf } from './format.ts';
+import { bytesMax, checksumOf, decode, encode, type Texts, textsOf } from './format.ts';
 import { HistoryFile, historyBytesMax, syncFolder } from './history.ts';
 import { takeLock } from './lock.ts';
+import { makeWay, NotRegular, openRegular } from './regular.ts';
 import type { History, Loaded, Store } from './store.ts';
 
 /** A store that holds its directory until it is closed or the process ends. */
@@ -144,6 +145,9 @@ class StateFiles {
   }
 
   async #write(text: Buffer): Promise<void> {
+    // What is written can be read again.
+    if (text.length > bytesMax) throw new Error(`the state has ${text.length} bytes`);
+    await makeWay(this.#temporary);
     const file = await open(this.#temporary, 'w', 0o600);
     try {
       await file.writeFile(text);
@@ -179,6 +183,7 @@ class StateFiles {
  */
 async function alsoKnownAs(file: string, also: string): Promise<boolean> {
   const aside = `${also}.new`;
+  for (const path of [file, also, aside]) await makeWay(path);
   await rm(aside, { force: true });
   try {
     await link(file, aside);
@@ -210,8 +215,14 @@ type Read = ReturnType<typeof decode> | { readonly kind: 'missing' };
 /** @throws Fault STATE_UNREADABLE where the system, not the content, is in the way. */
 async function readState(file: string): Promise<Read> {
   try {
-    return decode(await readFile(file));
+    const opened = await openRegular(file, bytesMax);
+    try {
+      return decode(await opened.readFile());
+    } finally {
+      await opened.close();
+    }
   } catch (caught) {
+    if (caught instanceof NotRegular) return { kind: 'damaged', at: 0, why: caught.message };
     const { code } = caught as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { kind: 'missing' };
     if (code === 'EIO') return { kind: 'damaged', at: 0, why: 'the disk cannot read it (EIO)' };
@@ -234,10 +245,12 @@ function unreadable(where: string, advice: string): Fault {
   return new Fault('STATE_UNREADABLE', `${where} ${advice}`);
 }
 
-/** What a crash left half written. */
+/** What a crash left half written. What is in the way and cannot go is the next save's to refuse. */
 async function sweep(dir: string): Promise<void> {
   for (const name of await readdir(dir)) {
-    if (/^state(\.\w+)?\.json\.new$/.test(name)) await rm(join(dir, name), { force: true });
+    if (!/^state(\.\w+)?\.json\.new$/.test(name)) continue;
+    await makeWay(join(dir, name)).catch(() => {});
+    await rm(join(dir, name), { force: true }).catch(() => {});
   }
 }
 

@@ -16,6 +16,11 @@ export type Decoded =
   | { readonly kind: 'damaged'; readonly at: number; readonly why: string }
   | { readonly kind: 'newer'; readonly at: number; readonly why: string };
 
+/** No state was ever larger: some 50 releases of each of a thousand services are half of it. */
+export const bytesMax = 64 * 1024 * 1024;
+/** No state was ever nested deeper. A parser that goes down a million steps is gone for long. */
+const depthMax = 64;
+
 /** Payloads from one format to the next, by the format they come from. */
 const migrations: Readonly<Record<number, (payload: unknown) => unknown>> = {
   0: pausedAndReleases,
@@ -46,6 +51,8 @@ export function decode(bytes: Uint8Array): Decoded {
   } catch {
     return damaged(utf8FaultAt(bytes), 'these bytes are no UTF-8');
   }
+  const deep = tooDeepAt(bytes);
+  if (deep !== null) return damaged(deep, `it is nested deeper than ${depthMax}`);
   let file: unknown;
   try {
     file = JSON.parse(text);
@@ -129,6 +136,24 @@ function utf8FaultAt(bytes: Uint8Array): number {
     }
   }
   return good;
+}
+
+/** The first byte that opens more than a state ever does; null: none. */
+function tooDeepAt(bytes: Uint8Array): number | null {
+  const [quote, backslash] = [0x22, 0x5c];
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (inString) {
+      if (byte === backslash) at++;
+      else if (byte === quote) inString = false;
+    } else if (byte === quote) inString = true;
+    else if (byte === 0x5b || byte === 0x7b) {
+      if (++depth > depthMax) return at;
+    } else if (byte === 0x5d || byte === 0x7d) depth--;
+  }
+  return null;
 }
 
 function damaged(at: number, why: string): Decoded {

@@ -10,6 +10,7 @@
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Deployment } from '../model/state.ts';
+import { makeWay, NotRegular, openRegular } from './regular.ts';
 import type { History } from './store.ts';
 
 /** One file holds so much, at some 1 KiB a deployment a few thousand; two files are kept. */
@@ -36,6 +37,7 @@ export class HistoryFile {
    */
   async append(deployment: Deployment): Promise<void> {
     const line = Buffer.from(`${JSON.stringify(deployment)}\n`);
+    for (const path of this.#files) await makeWay(path);
     const rotated = await this.#rotate(line.length);
     const file = await open(this.#files[0], 'a+', 0o600);
     try {
@@ -141,10 +143,12 @@ async function readAt(file: FileHandle, position: number, length: number): Promi
   return buffer.subarray(0, bytesRead);
 }
 
+/** @returns null where there is none, or something that is no file. */
 async function openToRead(path: string): Promise<FileHandle | null> {
   try {
-    return await open(path, 'r');
+    return await openRegular(path, Number.POSITIVE_INFINITY);
   } catch (caught) {
+    if (caught instanceof NotRegular) return null;
     if ((caught as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw caught;
   }

@@ -1,15 +1,18 @@
 /**
  * State on a disk: damage, migrations, locks. What kills the writer stands in `fileCrash.test.ts`.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmod,
   chown,
   link,
+  mkdir,
   mkdtemp,
   readdir,
   readFile,
   rm,
+  symlink,
   truncate,
   writeFile,
 } from 'node:fs/promises';
@@ -302,6 +305,79 @@ test('what a crash left half written is swept when the directory is taken again'
   await reopen();
 
   expect((await readdir(dir)).filter((name) => name.endsWith('.new'))).toEqual([]);
+  expect((await store.load())?.state).toEqual(stateWith('blue'));
+});
+
+/** What can stand where a file should, and what is said of it. */
+const noFiles: readonly (readonly [string, (at: string) => Promise<unknown>, string])[] = [
+  ['a folder', (at) => mkdir(join(at, 'inside'), { recursive: true }), 'it is a folder'],
+  ['a link to itself', (at) => symlink(at, at), 'it is a link that leads to itself'],
+  ['a pipe', async (at) => execFileSync('mkfifo', [at]), 'it is a pipe'],
+  ['100 MB of `[`', (at) => writeFile(at, Buffer.alloc(100_000_000, '[')), '100000000 bytes'],
+  ['a million `[`', (at) => writeFile(at, Buffer.alloc(1_000_000, '[')), 'nested deeper than'],
+];
+
+test.each(noFiles)(
+  '%s where the state should be gives the last good copy at once, and stays',
+  async (_, put, why) => {
+    const first = await store.save(stateWith('blue'), '');
+    await store.save(stateWith('green'), first);
+    await rm(path('state.json'));
+    await put(path('state.json'));
+
+    const begun = performance.now();
+    const loaded = await (await reopen()).load();
+    expect(performance.now() - begun).toBeLessThan(2_000);
+    expect(loaded?.state).toEqual(stateWith('blue'));
+    expect(loaded?.recovered).toContain(why);
+
+    const next = await store.save(stateWith('green'), loaded?.revision ?? '');
+    expect((await (await reopen()).load())?.revision).toBe(next);
+    const kept = (await readdir(dir)).filter((name) => /damaged|aside/.test(name));
+    expect(kept).toHaveLength(1);
+  },
+);
+
+test.each(noFiles)(
+  '%s where a new state or the one before is to be written is put aside',
+  async (_, put) => {
+    let revision = await store.save(stateWith('blue'), '');
+    for (const name of ['state.json.new', 'state.previous.json.new', 'state.previous.json']) {
+      await rm(path(name), { force: true });
+      await put(path(name));
+      revision = await store.save(stateWith('green'), revision);
+      await rm(path(name), { force: true, recursive: true });
+      await put(path(name));
+      await reopen();
+      revision = await store.save(stateWith('blue'), revision);
+    }
+
+    expect(decode(await readFile(path('state.json')))).toMatchObject({ revision });
+    expect(decode(await readFile(path('state.previous.json')))).toMatchObject({ kind: 'good' });
+  },
+);
+
+test.each(noFiles.slice(0, 3))(
+  '%s where the history should be is put aside, and keeps nobody waiting',
+  async (_, put) => {
+    await put(path('history.jsonl'));
+
+    expect(await store.history({ limit: 10 })).toEqual({ deployments: [], unreadable: 0 });
+    await store.append(deploymentOf('shop', 1));
+
+    expect((await store.history({ limit: 10 })).deployments).toEqual([deploymentOf('shop', 1)]);
+  },
+);
+
+test('a state that is larger than what would be read again is refused, and the old one stays', async () => {
+  const first = await store.save(stateWith('blue'), '');
+  const text = 'x'.repeat(70 * 1024 * 1024);
+  const large = {
+    services: { shop: { ...serviceWith('blue'), paused: text as unknown as boolean } },
+  };
+
+  await expect(store.save(large, first)).rejects.toMatchObject({ code: 'STATE_NOT_WRITABLE' });
+
   expect((await store.load())?.state).toEqual(stateWith('blue'));
 });
 
