@@ -193,12 +193,8 @@ export class Deployer {
   /** See `Control.retire`. */
   async retire(call: Call): Promise<ServiceStatus> {
     refuseStale(this.state, this.name, call.generation);
-    const { attempt } = this.#rollout;
-    if (attempt !== null) {
-      const text = `${this.name}: deployment ${attempt.id} runs; abort it, or wait for its end.`;
-      throw new Fault('RETIRE_REFUSED', text);
-    }
-    await this.#standby.retire(this.#standby.retirable(), `retired by ${call.by}`);
+    const pool = this.#standby.retirable(this.#rollout.attempt);
+    await this.#standby.retire(pool, `retired by ${call.by}`);
     return this.status();
   }
 

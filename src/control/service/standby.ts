@@ -118,10 +118,15 @@ export class Standby {
     void this.#scaleDown(poolId);
   }
 
-  /** @returns the pool that may be retired now. @throws Fault RETIRE_REFUSED where there is none. */
-  retirable(): string {
+  /**
+   * @param by the deployment that has the service to itself now; null: none.
+   * @returns the pool that may be retired now.
+   * @throws Fault RETIRE_REFUSED where there is none.
+   */
+  retirable(by: { readonly id: string } | null): string {
     const pool = this.#standby();
     const refuse = (why: string) => new Fault('RETIRE_REFUSED', `${this.#record.name}: ${why}.`);
+    if (by !== null) throw refuse(`deployment ${by.id} runs; abort it, or wait for its end`);
     if (pool === undefined) throw refuse('the standby is empty');
     if (this.draining !== pool.id) return pool.id;
     throw refuse('requests of before the flip are still inside the standby; wait for its drain');
