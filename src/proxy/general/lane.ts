@@ -103,14 +103,40 @@ export function createGeneralLane(
   return { server, deadlines };
 }
 
+/** What Node's parser says of what it could not read. */
+interface ParseError extends NodeJS.ErrnoException {
+  readonly reason?: string;
+  /** The read in which it gave up, and where. */
+  readonly rawPacket?: Buffer;
+  readonly bytesParsed?: number;
+}
+
 /** What a failure of a connection is answered with; null: nobody is there to answer. */
-function faultOf(error: NodeJS.ErrnoException & { readonly reason?: string }): FaultCode | null {
+function faultOf(error: ParseError): FaultCode | null {
   if (error.code === 'HPE_HEADER_OVERFLOW') return 'HEADER_TOO_LARGE';
   // Its other reasons are of versions that are none, and of what stands behind one.
   if (error.reason === 'Invalid HTTP version') return 'VERSION_UNKNOWN';
+  // The preface of HTTP/2.
+  if (error.code === 'HPE_PAUSED_H2_UPGRADE') return 'VERSION_UNKNOWN';
+  if (isMethod(error)) return 'METHOD_UNKNOWN';
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT';
   return error.code?.startsWith('HPE_') ? 'REQUEST_INVALID' : null;
 }
+
+/**
+ * RFC 9110 section 15.6.2: 501 for a method that is not known. Of one, the parser has said no to a
+ * letter of it, wherever the reads were split; or it knows it, but from RTSP.
+ */
+function isMethod({ code, reason, rawPacket, bytesParsed = 0 }: ParseError): boolean {
+  if (reason === 'Invalid method for HTTP/x.x request') return true;
+  return (
+    code === 'HPE_INVALID_METHOD' &&
+    methodLetter.test(rawPacket?.toString('latin1', bytesParsed, bytesParsed + 1) ?? '')
+  );
+}
+
+/** Methods are in capitals; what else comes here is no HTTP, or what is left of a wrong body. */
+const methodLetter = /[A-Z-]/;
 
 /** Carries a request whose connection Node has let go of: a tunnel, or a refusal. */
 function detach(
