@@ -17,8 +17,7 @@ import type { Log } from '../log.ts';
 import type { WorkerStats } from '../wire.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
 import { Certificates } from './certificates/certificates.ts';
-import { FileCertificates } from './certificates/files.ts';
-import type { CertificateTaker } from './certificates/source.ts';
+import { sourcesOf } from './certificates/sources.ts';
 import { dockerDriver } from './drivers/docker/dockerDriver.ts';
 import { ProcessDriver } from './drivers/process/processDriver.ts';
 import { staticDriver } from './drivers/static.ts';
@@ -33,7 +32,7 @@ import { EventRing } from './telemetry/events.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { Sampler } from './telemetry/samples.ts';
 import { Totals } from './telemetry/totals.ts';
-import type { DataPlane } from './workers/dataPlane.ts';
+import type { CertificateTaker, DataPlane } from './workers/dataPlane.ts';
 
 export interface ControllerOptions {
   readonly config: Config;
@@ -79,12 +78,13 @@ export class Controller {
     this.#store = store;
     this.#startedMs = options.clock.now();
     this.#events = new EventRing(options.clock, options.log);
-    const { clock, log, plane } = options;
+    const { clock, log, plane, config, onBug } = options;
+    const { stateDir } = config;
     this.#certificates = new Certificates({
       clock,
       log,
       taker: plane,
-      sources: (changed) => [new FileCertificates({ clock, log, changed })],
+      sources: sourcesOf({ clock, log, random: Math.random, stateDir, version, onBug }),
     });
     this.#metrics = new Metrics({
       version,
@@ -127,7 +127,7 @@ export class Controller {
       await controller.#certificates.start(config);
       controller.#services = await Services.start(controller.#dependencies(), config);
     } catch (thrown) {
-      controller.#certificates.close();
+      await controller.#certificates.close();
       await controller.#admin?.close();
       await controller.#store.close();
       throw thrown;
@@ -194,7 +194,7 @@ export class Controller {
    */
   async close(): Promise<void> {
     this.#stopping = true;
-    this.#certificates.close();
+    await this.#certificates.close();
     this.#services?.close();
     await this.#admin?.close();
     const processes = this.#processes;

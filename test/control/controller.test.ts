@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { CertificateTaker } from '../../src/control/certificates/source.ts';
 import { Controller } from '../../src/control/controller.ts';
-import type { DataPlane } from '../../src/control/workers/dataPlane.ts';
+import type { CertificateTaker, DataPlane } from '../../src/control/workers/dataPlane.ts';
 import { ask } from '../support/admin.ts';
 import { FakeCluster } from '../support/fakeDataPlane.ts';
 

@@ -8,8 +8,7 @@
  * can be checked.
  */
 import type { Clock } from '../../src/clock.ts';
-import type { CertificateTaker } from '../../src/control/certificates/source.ts';
-import type { DataPlane } from '../../src/control/workers/dataPlane.ts';
+import type { CertificateTaker, DataPlane } from '../../src/control/workers/dataPlane.ts';
 import { Fault } from '../../src/errors.ts';
 import {
   type Color,

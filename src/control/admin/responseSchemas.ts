@@ -153,6 +153,30 @@ export const ServiceStatus = named(
   }),
 );
 
+const CertificateStatus = named(
+  'CertificateStatus',
+  closed(
+    {
+      name: text,
+      source: oneOf(['file', 'acme', 'temporary']),
+      service: nullable(text),
+      names: Type.Array(text),
+      serial: nullable(text),
+      issuer: nullable(text),
+      notAfter: nullable(time),
+      lastError: nullable(text),
+      lastErrorAt: nullable(time),
+      nextTryAt: nullable(time),
+    },
+    {
+      description:
+        'A certificate, of a file or an authority. `temporary`: self-signed, until the authority has given a real one.',
+    },
+  ),
+);
+
+export const CertificateList = closed({ certificates: Type.Array(ref(CertificateStatus)) });
+
 export const ServiceList = closed({ services: Type.Array(ref(ServiceStatus)) });
 
 const colorSample = nullable(

@@ -23,6 +23,7 @@ import {
   ServiceParams,
 } from './requestSchemas.ts';
 import {
+  CertificateList,
   DeploymentList,
   Health,
   Reloaded,
@@ -91,6 +92,16 @@ export const routes: readonly Route[] = [
     responses: { 200: refs.service },
     faults: ['SERVICE_UNKNOWN'],
     handle: async (control, ask) => ofService(control.service(nameOf(ask))),
+  },
+  {
+    method: 'GET',
+    path: '/v1/certificates',
+    id: 'listCertificates',
+    summary: 'Every certificate that is served or wanted: until when, and what is wrong with it.',
+    ...none,
+    responses: { 200: CertificateList },
+    faults: [],
+    handle: async (control) => ok({ certificates: control.certificates() }),
   },
   {
     method: 'GET',

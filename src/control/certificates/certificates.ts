@@ -11,8 +11,10 @@ import type { Config } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { CertificateSet, ChallengeAnswers, ClientAuthority } from '../../wireTls.ts';
+import type { CertificateStatus } from '../model/certificates.ts';
+import type { CertificateTaker } from '../workers/dataPlane.ts';
 import { readText } from './pair.ts';
-import type { CertificateSource, CertificateStatus, CertificateTaker, Changed } from './source.ts';
+import type { CertificateSource, Changed } from './source.ts';
 
 /** Keys of session tickets are kept for so long: whoever takes one can read what it sealed. */
 const ticketKeysMs = 12 * 3_600_000;
@@ -32,13 +34,17 @@ export class Certificates {
   #ticketKeys = randomBytes(48).toString('base64');
   #sent = '';
   #sending: Promise<void> = Promise.resolve();
-  /** Sources that are being read for the first time say nothing before all have been. */
-  #started = false;
+  /** Resolves when all sources have been read: what one has by itself is not sent before. */
+  readonly #begun: Promise<void>;
+  #begin: () => void = () => {};
   #closed = false;
 
   constructor(options: CertificatesOptions) {
     this.#options = options;
-    this.#sources = options.sources(() => (this.#started ? this.publish() : Promise.resolve()));
+    this.#begun = new Promise((resolve) => {
+      this.#begin = resolve;
+    });
+    this.#sources = options.sources(() => this.#changed());
   }
 
   /** @returns when every worker has the first set; with no TLS in the config it is empty. */
@@ -54,7 +60,7 @@ export class Certificates {
     this.#authorities = await this.#readAuthorities(config);
     // Sessions of clients that were let in by another authority are not to be resumed.
     if (JSON.stringify(before) !== JSON.stringify(this.#authorities)) this.#newTickets();
-    this.#started = true;
+    this.#begin();
     await this.publish();
   }
 
@@ -68,9 +74,15 @@ export class Certificates {
     return this.#sending;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
-    for (const source of this.#sources) source.close();
+    this.#begin();
+    await Promise.all(this.#sources.map((source) => source.close()));
+  }
+
+  async #changed(): Promise<void> {
+    await this.#begun;
+    await this.publish();
   }
 
   async #send(): Promise<void> {

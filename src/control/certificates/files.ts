@@ -11,14 +11,9 @@ import type { Clock } from '../../clock.ts';
 import type { CertificateFiles, Config } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import type { CertificateStatus } from '../model/certificates.ts';
 import { invalid, isOpenToAll, type Pair, type PairFiles, readPair, stampOf } from './pair.ts';
-import {
-  type CertificateSource,
-  type CertificateStatus,
-  type Changed,
-  noChallenges,
-  type Offer,
-} from './source.ts';
+import { type CertificateSource, type Changed, noChallenges, type Offer } from './source.ts';
 
 const lookEveryMs = 500;
 /** In one folder; more are left out, and said so. */
@@ -100,8 +95,9 @@ export class FileCertificates implements CertificateSource {
     if (!this.#ticking) this.#tick();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
+    await this.#looking;
   }
 
   #tick(): void {
@@ -126,7 +122,8 @@ export class FileCertificates implements CertificateSource {
     this.#watched = watched;
     await Promise.all([...watched.values()].map((one) => this.#lookAt(one, sure)));
     if (this.#closed || this.#ids() === before) return;
-    await this.#options.changed();
+    // The workers are not waited for: while all sources are read they wait for this one.
+    void this.#options.changed();
   }
 
   async #lookAt(one: Watched, sure: boolean): Promise<void> {

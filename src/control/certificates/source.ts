@@ -5,7 +5,8 @@
  * workers itself. Whatever it has is right: a pair whose key is another's never leaves its source.
  */
 import type { Config } from '../../config/config.ts';
-import type { CertificateEntry, CertificateSet, ChallengeAnswers } from '../../wireTls.ts';
+import type { CertificateEntry, ChallengeAnswers } from '../../wireTls.ts';
+import type { CertificateStatus } from '../model/certificates.ts';
 
 export interface CertificateSource {
   /** What is to be served now, in order of preference. */
@@ -14,7 +15,8 @@ export interface CertificateSource {
   status(): readonly CertificateStatus[];
   /** Makes what `config` wants true, now and from now on; what fails is in `status`. Never rejects. */
   reload(config: Config): Promise<void>;
-  close(): void;
+  /** @returns when nothing of it goes on. */
+  close(): Promise<void>;
 }
 
 export interface Offer {
@@ -30,36 +32,3 @@ export interface Offer {
 export type Changed = () => Promise<void>;
 
 export const noChallenges: ChallengeAnswers = { http01: {}, tlsAlpn01: {} };
-
-/** How a certificate stands. Nothing in it is secret. */
-export interface CertificateStatus {
-  /** The file it stands in, or what it is called where an authority gives it. */
-  readonly name: string;
-  /** `temporary`: self-signed, until the authority has given a real one. */
-  readonly source: 'file' | 'acme' | 'temporary';
-  /** The service it is for; null: for whoever has a name in it. */
-  readonly service: string | null;
-  readonly names: readonly string[];
-  /** Of the one that is served; null: there is none. */
-  readonly serial: string | null;
-  readonly issuer: string | null;
-  /** ISO */
-  readonly notAfter: string | null;
-  /** Why a newer one was not taken, or not given; null: nothing is wrong. */
-  readonly lastError: string | null;
-  /** ISO */
-  readonly lastErrorAt: string | null;
-  /** When it is asked for again, ISO; null for files, which are looked at all the time. */
-  readonly nextTryAt: string | null;
-}
-
-/** The workers as far as TLS goes. What is handed over holds keys. */
-export interface CertificateTaker {
-  /**
-   * Every worker speaks TLS with this from now on; connections that stand keep what they have. A
-   * worker that starts later is given the last set before it listens.
-   *
-   * @returns when every worker has answered, or has ended.
-   */
-  certify(set: CertificateSet): Promise<void>;
-}

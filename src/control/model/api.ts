@@ -5,10 +5,9 @@
  * The rule this file keeps: plain immutable values in and out, ready for JSON; every refusal is a
  * `Fault` that changed nothing.
  */
-
 import type { Address, FlipMode } from '../../config/config.ts';
 import type { Color, Inside } from '../../wire.ts';
-import type { CertificateStatus } from '../certificates/source.ts';
+import type { CertificateStatus } from './certificates.ts';
 import type { SampleFeed } from './samples.ts';
 import type { Deployment, Direction, Receipt } from './state.ts';
 

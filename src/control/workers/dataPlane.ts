@@ -7,6 +7,7 @@
  * worker carries them out as they were given: one may be given before the last was answered.
  */
 import type { Committed, Fence, Table, WorkerStats } from '../../wire.ts';
+import type { CertificateSet } from '../../wireTls.ts';
 
 export interface DataPlane {
   /**
@@ -34,4 +35,15 @@ export interface DataPlane {
   commit(fence: Fence, go: boolean): Promise<readonly Committed[]>;
   /** What every worker that answers in time says of itself. */
   stats(): Promise<readonly WorkerStats[]>;
+}
+
+/** The workers as far as TLS goes. What is handed over holds keys. */
+export interface CertificateTaker {
+  /**
+   * Every worker speaks TLS with this from now on; connections that stand keep what they have. A
+   * worker that starts later is given the last set before it listens.
+   *
+   * @returns when every worker has answered, or has ended.
+   */
+  certify(set: CertificateSet): Promise<void>;
 }

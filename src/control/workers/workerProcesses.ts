@@ -19,8 +19,7 @@ import type {
   WorkerStats,
 } from '../../wire.ts';
 import type { CertificateSet } from '../../wireTls.ts';
-import type { CertificateTaker } from '../certificates/source.ts';
-import type { DataPlane } from './dataPlane.ts';
+import type { CertificateTaker, DataPlane } from './dataPlane.ts';
 
 /** By when a worker must have taken a table, or committed: beyond that it is ended and replaced. */
 const obeyMs = 5_000;

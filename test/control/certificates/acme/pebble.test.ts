@@ -106,5 +106,5 @@ pebbleTest('a real authority whose own certificate nobody trusts is said to be t
 
   await acme.want([shop]);
 
-  expect((await next()).status.lastError).toContain('set tls.acme.roots');
+  expect((await next()).status.lastError).toContain('set tls.acme.caFile');
 });

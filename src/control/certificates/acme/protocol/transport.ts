@@ -5,7 +5,6 @@
  * addresses after the first come from the authority, so each is looked at: HTTPS, or this machine.
  * Redirects are not followed: the RFC knows none, and a signature is for one address.
  */
-import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { rootCertificates } from 'node:tls';
@@ -56,16 +55,6 @@ export function openTransport(clock: Clock, version: string, roots: string | nul
       agent.destroy();
     },
   };
-}
-
-/** @throws Fault CONFIG_UNREADABLE naming the file. */
-export async function readRoots(file: string | null): Promise<string | null> {
-  if (file === null) return null;
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new Fault('CONFIG_UNREADABLE', `tls.acme.roots: ${file} cannot be read.`, { cause });
-  }
 }
 
 interface Carrier {
@@ -174,7 +163,7 @@ function whyOf(caught: unknown): string {
   if (code === 'ECONNREFUSED') return 'nothing listens there';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'its name does not resolve';
   if (code?.includes('SELF_SIGNED') || code?.includes('UNABLE_TO_')) {
-    return 'its own certificate is not trusted here; for an authority of your own set tls.acme.roots';
+    return 'its own certificate is not trusted here; for an authority of your own set tls.acme.caFile';
   }
   return reasonOf(caught);
 }
