@@ -14,6 +14,7 @@ import { LocalDataPlane } from './proxy/localDataPlane.ts';
 import { Plane } from './proxy/plane.ts';
 import { createEntrances } from './proxy/serving/entrances.ts';
 import { Listener } from './proxy/serving/listener.ts';
+import type { SupervisorOptions } from './supervisor.ts';
 
 /**
  * Descriptors for files and operators, and the share of the others for clients: the rest goes to
@@ -23,10 +24,15 @@ const descriptorsKept = 64;
 const clientShare = 0.6;
 
 /**
+ * @param up is told where it listens, once it does.
  * @returns the exit code, when it was told to end.
  * @throws Fault of the start: config, state, ports
  */
-export async function runAlone(config: Config, configFile: string): Promise<number> {
+export async function runAlone(
+  config: Config,
+  configFile: string,
+  up: SupervisorOptions['up'],
+): Promise<number> {
   const log = openLog('pointsman');
   const plane = new Plane({ clock: systemClock, worker: 0, sink: log });
   const listener = new Listener(plane, createEntrances(plane), null);
@@ -48,6 +54,12 @@ export async function runAlone(config: Config, configFile: string): Promise<numb
   });
   // Not before it has a table and certificates: until then the kernel keeps whoever comes.
   for (const [at, one] of held.entries()) await listener.listen(one, at >= listen.length);
+  const bound = held.map(({ address }) => address);
+  up({
+    plain: bound.slice(0, listen.length),
+    secure: bound.slice(listen.length),
+    admin: controller.adminAddress,
+  });
   process.on('SIGHUP', () => {
     controller.reload().catch((thrown: unknown) => {
       if (!(thrown instanceof Fault)) throw thrown;

@@ -15,6 +15,7 @@ import { readFileSync } from 'node:fs';
 import net, { isIPv4 } from 'node:net';
 import type { Address } from './config/config.ts';
 import { Fault } from './errors.ts';
+import { portOwnerText } from './portOwner.ts';
 
 /**
  * Connections the kernel keeps for us while nobody accepts; it takes the smaller of this and
@@ -92,7 +93,8 @@ export async function holdListener(wanted: Address, ipv6Only = false): Promise<H
   for (;;) {
     const held = tryToHold(wanted, address, family, ipv6Only);
     if (held !== null) return held;
-    if (performance.now() > untilMs) throw refused(wanted, 'another process listens on it');
+    if (performance.now() > untilMs)
+      throw refused(wanted, `${portOwnerText(wanted)} listens on it`);
     await new Promise((resolve) => setTimeout(resolve, letGoLookMs));
   }
 }

@@ -4,7 +4,11 @@
  * The rule this file keeps: what the config or the port refuses is refused here, before anything
  * starts.
  */
+import { writeSync } from 'node:fs';
+import { formatAddress } from './config/address.ts';
+import type { Address, Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
+import { preflight } from './control/preflight.ts';
 
 /**
  * @returns the exit code, when all has ended.
@@ -12,9 +16,11 @@ import { loadConfig } from './config/load.ts';
  */
 export async function run(configFile: string): Promise<number> {
   const config = await loadConfig(configFile);
+  await preflight(config);
+  const up = (listening: Listening): void => say(upText(config, listening));
   if (config.workers === 0) {
     const { runAlone } = await import('./alone.ts');
-    return runAlone(config, configFile);
+    return runAlone(config, configFile, up);
   }
   const { supervise } = await import('./supervisor.ts');
   return supervise({
@@ -25,5 +31,41 @@ export async function run(configFile: string): Promise<number> {
     admin: config.admin.listen,
     workers: config.workers,
     shutdownMs: config.shutdownMs,
+    up,
   });
+}
+
+/** Where it listens, with the ports that the system gave out. */
+export interface Listening {
+  readonly plain: readonly Address[];
+  readonly secure: readonly Address[];
+  readonly admin: Address;
+}
+
+/** One line that says where everything is. */
+export function upText(config: Config, { plain, secure, admin }: Listening): string {
+  const clients = [
+    ...plain.map((address) => `http://${formatAddress(address)}`),
+    ...secure.map((address) => `https://${formatAddress(address)}`),
+  ];
+  const page = `${config.admin.tls === null ? 'http' : 'https'}://${formatAddress(admin)}/`;
+  const { workers, services } = config;
+  const processes = workers === 0 ? 'one process' : counted(workers, 'worker');
+  return (
+    `Pointsman is up: clients at ${clients.join(', ')}; page at ${page}; ${processes}; ` +
+    counted(services.length, 'service')
+  );
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** On stderr, since stdout is the log's. That nobody reads it is no reason to end. */
+function say(line: string): void {
+  try {
+    writeSync(2, `${line}\n`);
+  } catch {
+    // Closed, or full: the log and the page say the same.
+  }
 }

@@ -32,6 +32,12 @@ export interface SupervisorOptions {
   /** 1 to 64 */
   readonly workers: number;
   readonly shutdownMs: number;
+  /** Told once, when the first controller answers and every worker accepts. */
+  readonly up: (listening: {
+    readonly plain: readonly Address[];
+    readonly secure: readonly Address[];
+    readonly admin: Address;
+  }) => void;
 }
 
 /** A child that ends sooner than this after its start is started again with a growing delay. */
@@ -76,6 +82,7 @@ class Supervisor {
   readonly #stranded: [Socket, boolean][] = [];
   #stopping = false;
   #wasReady = false;
+  #wasUp = false;
   #ended: (code: number) => void = () => {};
 
   constructor(
@@ -137,6 +144,16 @@ class Supervisor {
     }
   }
 
+  #tellUp(): void {
+    const all = this.#wasReady && this.#workers.every(({ listening }) => listening);
+    if (!all || this.#wasUp) return;
+    this.#wasUp = true;
+    const { listen, up } = this.#options;
+    const bound = this.#traffic.map(({ address }) => address);
+    const [admin = this.#options.admin] = this.#admin.map(({ address }) => address);
+    up({ plain: bound.slice(0, listen.length), secure: bound.slice(listen.length), admin });
+  }
+
   #exited(child: Child, was: ChildProcess, code: number | null, signal: string | null): void {
     const why = signal === null ? `exit code ${code}` : `signal ${signal}`;
     const worker = { worker: child.slot, pid: was.pid ?? 0 };
@@ -171,6 +188,7 @@ class Supervisor {
   #fromController(message: FromController): void {
     if (message.kind === 'ready') {
       this.#wasReady = true;
+      this.#tellUp();
       return;
     }
     if (message.kind === 'end') {
@@ -190,6 +208,7 @@ class Supervisor {
       this.#place(socket as Socket | undefined, said.secure, said.to);
     } else {
       from.listening = true;
+      this.#tellUp();
       for (const [waiting, secure] of this.#stranded.splice(0)) {
         this.#place(waiting, secure, from.slot);
       }

@@ -1,8 +1,9 @@
 /**
  * `npm start`: the proxy in front of the demo service, and what to try next once it is ready.
  *
- * The rule this file keeps: it only starts what everybody starts (`pointsman run -c …`), waits for
- * its `/readyz`, and passes signals and the exit code on.
+ * The rule this file keeps: it only starts what everybody starts (`pointsman run -c …`), waits until
+ * that says it is up, and passes signals and the exit code on. It asks nobody before: whoever answers
+ * on the port may be another one.
  */
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -12,18 +13,28 @@ const here = dirname(fileURLToPath(import.meta.url));
 const main = join(here, '..', '..', 'dist', 'main.js');
 const admin = 'http://127.0.0.1:9400';
 const lookEveryMs = 100;
+const saidMax = 1000;
 
 // A group of its own: Ctrl-C goes to all of a terminal's group, and asked twice, by the terminal and
 // by us, the proxy would end at once and let nothing finish.
 const proxy = spawn(process.execPath, [main, 'run', '-c', join(here, 'pointsman.yaml')], {
-  stdio: 'inherit',
+  stdio: ['inherit', 'inherit', 'pipe'],
   detached: true,
+});
+const up = new Promise((resolve) => {
+  let said = '';
+  proxy.stderr.on('data', (text) => {
+    process.stderr.write(text);
+    said = (said + text).slice(-saidMax);
+    if (said.includes('Pointsman is up')) resolve();
+  });
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => proxy.kill(signal));
 // The terminal is gone; to the proxy SIGHUP would say that its config has changed.
 process.on('SIGHUP', () => proxy.kill('SIGTERM'));
 proxy.on('exit', (code) => process.exit(code ?? 1));
 
+await up;
 while (!(await ready())) await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
 process.stdout.write(await hints());
 

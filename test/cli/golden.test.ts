@@ -241,7 +241,9 @@ test('a rollback to a warm pool that sleeps wakes it first; wake alone stops the
 test('check of a configuration that is right', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'pointsman-check-'));
   const file = join(dir, 'pointsman.yaml');
-  await writeFile(file, `state: ${dir}\nservices:\n  shop:\n    run: { static: {} }\n`);
+  // Where nobody listens, whatever else runs here.
+  const ports = 'listen: 127.0.0.1:1\nadmin: { listen: 127.0.0.1:2 }\n';
+  await writeFile(file, `${ports}state: ${dir}\nservices:\n  shop:\n    run: { static: {} }\n`);
 
   const ran = await runCli(['check', '-c', file]);
   const json = await runCli(['check', '-c', file, '--json']);

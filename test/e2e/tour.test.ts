@@ -28,6 +28,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 interface Tour {
   readonly url: string;
   readonly output: string;
+  /** The same once more, beside the first; it is expected to end. */
+  again(): Promise<Ran>;
   /** Runs `pointsman …`. */
   run(...args: string[]): Promise<Ran>;
   /** Who answers at the front door. */
@@ -77,6 +79,7 @@ async function start(): Promise<Tour> {
     get output() {
       return output;
     },
+    again: () => ran([join(demo, 'start.mjs')]),
     run: (...args) => command(args, `http://127.0.0.1:${adminPort}`),
     who: async () => (await fetch(`http://127.0.0.1:${port}/`)).text(),
     async end() {
@@ -89,8 +92,13 @@ async function start(): Promise<Tour> {
 }
 
 function command(args: readonly string[], admin: string): Promise<Ran> {
-  const started = spawn(process.execPath, [mainFile, ...args], {
-    env: { ...process.env, POINTSMAN_ADMIN: admin, USER: 'ada', NO_COLOR: '1' },
+  return ran([mainFile, ...args], { POINTSMAN_ADMIN: admin, USER: 'ada', NO_COLOR: '1' });
+}
+
+/** Runs node until it ends. */
+function ran(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const started = spawn(process.execPath, args, {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -155,6 +163,27 @@ test('the tour: status, deploy, rollback, a broken release, history, events', as
 
   expect(await tour.end()).toBe(0);
 }, 90_000);
+
+test('a second start says which address is taken and by whom, and nothing of the first one', async () => {
+  const tour = await start();
+  const { host } = new URL(tour.url);
+  expect(tour.output).toMatch(
+    new RegExp(
+      `Pointsman is up: clients at ${tour.url}; page at \\S+; \\d+ workers?; 1 service\\n`,
+    ),
+  );
+
+  const second = await tour.again();
+
+  expect(second.code).toBe(1);
+  expect(second.stdout).toBe('');
+  expect(second.stderr).toMatch(
+    new RegExp(`Cannot listen on ${host}: process \\d+ \\(.*main\\.js run`),
+  );
+  expect(second.stderr.trim().split('\n')).toHaveLength(1);
+  expect(await tour.who()).toMatch(/^Hello from v1 /);
+  expect(await tour.end()).toBe(0);
+}, 60_000);
 
 for (const [page, steps] of [
   ['docs/quick-start.md', 9],

@@ -26,6 +26,7 @@ export const standing: Readonly<Record<string, string>> = {
   'src/processIdentity.ts': 'ground',
   'src/ipc.ts': 'frame',
   'src/listener.ts': 'frame',
+  'src/portOwner.ts': 'frame',
   'src/scoreboard.ts': 'frame',
   'src/supervisor.ts': 'top',
   'src/alone.ts': 'top',

@@ -12,6 +12,7 @@ import { formatAddress, isLoopback } from '../../config/address.ts';
 import type { Address } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import { portOwnerText } from '../../portOwner.ts';
 import type { Control } from '../model/api.ts';
 import { type App, buildApp } from './app.ts';
 import { Authenticator, readToken } from './authenticator.ts';
@@ -144,7 +145,7 @@ async function listenOn(app: App, listen: Address, fd: number | null): Promise<A
     if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') {
       throw new Fault(
         'PORT_IN_USE',
-        `admin.listen: something else listens on ${where}. Stop it (see: ss -ltnp), or choose ` +
+        `admin.listen: ${portOwnerText(listen)} listens on ${where}. Stop it, or choose ` +
           'another port in the configuration.',
         { cause, address: where },
       );

@@ -1,0 +1,33 @@
+/**
+ * What a start needs beside a config that is right: the files that it names.
+ *
+ * The rule this file keeps: `run` and `check` ask here alike, before anything is started, so that what
+ * `check` lets pass `run` does not refuse. Every mistake is told at once.
+ */
+import type { Config } from '../config/config.ts';
+import { Fault } from '../errors.ts';
+import { readToken } from './admin/authenticator.ts';
+
+/**
+ * @param warn is told what is doubtful and no reason to refuse.
+ * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE; of several mistakes the first one's code, with a
+ *   line each.
+ */
+export async function preflight(
+  { admin }: Config,
+  warn: (message: string) => void = () => {},
+): Promise<void> {
+  const faults: Fault[] = [];
+  for (const key of ['tokenFile', 'readTokenFile'] as const) {
+    const file = admin[key];
+    if (file === null) continue;
+    await readToken(file, warn, key).catch((thrown: unknown) => {
+      if (!(thrown instanceof Fault)) throw thrown;
+      faults.push(thrown);
+    });
+  }
+  const [first] = faults;
+  if (first === undefined) return;
+  if (faults.length === 1) throw first;
+  throw new Fault(first.code, faults.map(({ message }) => message).join('\n'));
+}
