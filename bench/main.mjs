@@ -14,6 +14,7 @@ import { kinds, onPath, versionOf } from './contenders.mjs';
 import { deployBench } from './deploy.mjs';
 import { flipBench } from './flip.mjs';
 import { latencyBench, loadBench } from './loads.mjs';
+import { refusalBench } from './refusals.mjs';
 import { memoryBench, scaleBench, scrapeBench, socketsBench } from './scale.mjs';
 
 const { values, positionals } = parseArgs({
@@ -40,6 +41,7 @@ const parts = {
   memory: memoryBench,
   sockets: socketsBench,
   scrape: scrapeBench,
+  refusals: refusalBench,
 };
 const wanted = positionals.length > 0 ? positionals : ['loads', 'flip', 'memory'];
 const unknown = wanted.filter((part) => !(part in parts));
@@ -53,7 +55,7 @@ if (unknown.length > 0) {
 console.log(machine());
 let errors = 0;
 for (const part of wanted) errors += (await parts[part](options)) ?? 0;
-if (errors > 0) console.log(`${errors} requests failed: these figures are worth nothing`);
+if (errors > 0) console.log(`${errors} failed: what stands above is worth nothing`);
 process.exit(errors > 0 ? 1 : 0);
 
 function contenders(only) {

@@ -121,7 +121,7 @@ export class ClientConnection {
 
   /** The client shut its side, and nothing that it sent waits: the answer under way is the last. */
   get asksNoMore(): boolean {
-    return this.socket.readableEnded && this.#ahead.length === 0;
+    return this.socket.readableEnded && this.#ahead.length === 0 && this.#spoiled === null;
   }
 
   /** Has Node end the connection that way too, after the answer now written. */

@@ -103,6 +103,16 @@ export function closeSuite(name: string, makeLane: MakeLane): void {
     expect(heads.map((head) => /\r\nConnection: close\r\n/i.test(head))).toEqual([false, true]);
   });
 
+  test(`${name}: what was wrong behind a request is answered too where the client shut its side`, async () => {
+    const proxy = await startProxy(makeLane, oneService(await answering(100)));
+    const client = await rawClient(proxy.port);
+
+    client.socket.end(`${post('', 'Content-Length: 0')}{}`);
+    const got = await client.ended();
+
+    expect(got.match(/HTTP\/1\.1 [2-5]\d\d/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400']);
+  });
+
   test(`${name}: an answer of ours to a client that shut its side says that the connection closes`, async () => {
     const proxy = await startProxy(makeLane, oneService(await deadPort()));
     const client = await rawClient(proxy.port);
