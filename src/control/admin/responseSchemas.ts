@@ -245,6 +245,7 @@ export const namedShapes = [
   TargetStatus,
   PoolStatus,
   ServiceStatus,
+  CertificateStatus,
   Problem,
 ] as const;
 

@@ -22,6 +22,13 @@ const elsewhere: readonly FaultCode[] = [
   'START_FAILED',
   'GATE_TIMEOUT',
   'FLIP_FENCED',
+  // In the status of a certificate, and in the log.
+  'CERTIFICATE_INVALID',
+  'AUTHORITY_UNREACHABLE',
+  'AUTHORITY_REFUSED',
+  'AUTHORITY_LIMITED',
+  'AUTHORITY_MALFORMED',
+  'CHALLENGE_FAILED',
   'INTERRUPTED',
   'ABORTED',
 ];
