@@ -232,6 +232,50 @@ export function tunnelSuite(name: string, makeLane: MakeLane): void {
     );
   });
 
+  test(`${name}: pings, pongs and the codes of Close pass both ways, over a flip too`, async () => {
+    const origin = await startWebSockets();
+    const green = pool('shop.green.2', [origin.port]);
+    const blue = pool('shop.blue.1', [origin.port]);
+    const proxy = await startProxy(makeLane, { services: [entry({ pools: { blue, green } })] });
+    const closed: string[] = [];
+    origin.sockets2.on('connection', (one) => {
+      one.on('close', (code, reason) => closed.push(`${code} ${reason}`));
+    });
+    const socket = await openWebSocket(proxy.port);
+    const other = await openWebSocket(proxy.port);
+    const [toSocket, toOther] = [...origin.sockets2.clients];
+    const pinged = async (
+      from: WebSocket,
+      to: WebSocket | undefined,
+      data: string,
+    ): Promise<string> => {
+      const heard = new Promise<string>((resolve) =>
+        to?.once('ping', (ping) => resolve(`${ping}`)),
+      );
+      const answered = new Promise<string>((resolve) =>
+        from.once('pong', (pong) => resolve(`${pong}`)),
+      );
+      from.ping(data);
+      return `${await heard} ${await answered}`;
+    };
+
+    const before = await pinged(socket, toSocket, 'up');
+    proxy.flip(flipped('green', 2, { blue, green }));
+    const behind = toSocket && (await pinged(toSocket, socket, 'down'));
+    const fromTarget = new Promise((resolve) =>
+      other.once('close', (code, reason) => resolve(`${code} ${reason}`)),
+    );
+    toOther?.close(4001, 'by the target');
+    socket.close(4000, 'by the client');
+
+    expect([before, behind]).toEqual(['up up', 'down down']);
+    expect(await fromTarget).toBe('4001 by the target');
+    await eventually(
+      () => closed,
+      (codes) => codes.includes('4000 by the client'),
+    );
+  });
+
   test(`${name}: the Close frame never lands inside another frame`, async () => {
     const origin = await startWebSockets();
     const green = pool('shop.green.2', [origin.port]);
