@@ -1,0 +1,89 @@
+/**
+ * What the Prometheus page says of services: what is live, whether there is a way back, and what
+ * waits.
+ *
+ * The rule this file keeps: each is read off the same status that the CLI and the page show.
+ */
+import { colors } from '../../wire.ts';
+import type { ServiceStatus } from '../model/api.ts';
+import { phases } from '../model/state.ts';
+import { gauge, type Line, labelText, type Series, type ServiceLabels } from './exposition.ts';
+
+/** @param services as they are at the scrape. */
+export function serviceSeries(
+  services: () => readonly ServiceStatus[],
+  of: ServiceLabels,
+): readonly Series[] {
+  const each = (
+    name: string,
+    help: string,
+    tell: (line: Line, one: ServiceStatus) => void,
+  ): Series =>
+    gauge(name, help, (line) => {
+      for (const one of services()) tell(line, one);
+    });
+  return [
+    each('live', '1 for the color that gets new requests', (line, one) => {
+      for (const color of colors) {
+        const live = one.generation > 0 && color === one.live;
+        line(of(one.name, color), Number(live));
+      }
+    }),
+    each('generation', 'Flips of the service so far', (line, { name, generation }) =>
+      line(of(name), generation),
+    ),
+    each('inflight', 'Requests inside a pool, by kind', (line, { name, pools }) => {
+      for (const color of colors) {
+        for (const [kind, value] of Object.entries(pools[color]?.inside ?? {})) {
+          line(`${of(name, color)},${labelText('kind', kind)}`, value);
+        }
+      }
+    }),
+    each('target_up', '1 where probes say that the target works', (line, { name, pools }) => {
+      for (const color of colors) {
+        for (const { id, healthy } of pools[color]?.targets ?? []) {
+          line(`${of(name, color)},${labelText('target', id)}`, Number(healthy));
+        }
+      }
+    }),
+    each(
+      'rollback_ready',
+      '1 where the warm pool could take the traffic now',
+      (line, { name, rollback }) => line(of(name), Number(rollback.ready)),
+    ),
+    each(
+      'rollback_asleep',
+      '1 where the warm pool is kept small or frozen, as the config wants it',
+      (line, { name, rollback }) => line(of(name), Number(rollback.asleep)),
+    ),
+    each(
+      'rollback_retired',
+      '1 where nothing is kept to go back to, because the warm pool was retired',
+      (line, service) => line(of(service.name), Number(retired(service))),
+    ),
+    each(
+      'deployment_phase',
+      '1 for the phase of the last deployment',
+      (line, { name, deployment }) => {
+        if (deployment === null) return;
+        for (const phase of phases) {
+          line(`${of(name)},phase="${phase}"`, Number(phase === deployment.phase));
+        }
+      },
+    ),
+    each('waiting_requests', 'Requests that wait for a place now', (line, { name, waiting }) =>
+      line(of(name), waiting),
+    ),
+    each('paused', '1 where new requests wait until somebody resumes', (line, { name, paused }) =>
+      line(of(name), Number(paused)),
+    ),
+  ];
+}
+
+/**
+ * The last deployment took the traffic from a pool that is no more: its time was over, or somebody
+ * retired it. (A deployment that failed leaves the standby empty too, and nobody wanted that.)
+ */
+function retired({ generation, rollback, deployment }: ServiceStatus): boolean {
+  return generation > 1 && rollback.to === null && deployment?.phase === 'live';
+}
