@@ -33,6 +33,7 @@ export function describeChange(before: Config, after: Config): Change {
     needsRestart: [
       ...untilRestart('listen', addresses(before.listen), addresses(after.listen)),
       ...untilRestart('tls.listen', addresses(before.tls?.listen), addresses(after.tls?.listen)),
+      ...untilRestart('admin.tls', spoken(before), spoken(after)),
       ...untilRestart('workers', String(before.workers), String(after.workers)),
       ...untilRestart('state', before.stateDir, after.stateDir),
       ...untilRestart(
@@ -46,6 +47,10 @@ export function describeChange(before: Config, after: Config): Change {
 
 function addresses(all: readonly Address[] = []): string {
   return all.length === 0 ? 'none' : all.map(formatAddress).join(' ');
+}
+
+function spoken({ admin }: Config): string {
+  return admin.tls === null ? 'off' : 'on';
 }
 
 function untilRestart(key: string, before: string, after: string): string[] {

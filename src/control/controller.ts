@@ -117,6 +117,7 @@ export class Controller {
         fd: options.adminFd,
         tokenFile: config.admin.tokenFile,
         readTokenFile: config.admin.readTokenFile,
+        tls: config.admin.tls,
         hosts: config.admin.hosts,
         pageDir: here('../../dist/dashboard'),
         onBug: options.onBug,

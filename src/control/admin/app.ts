@@ -33,6 +33,7 @@ import { faultOf, problemOf, problemType } from './problem.ts';
 import type { EventsQuery } from './requestSchemas.ts';
 import { namedShapes, Readiness } from './responseSchemas.ts';
 import { type Answer, type Route, routes } from './routes.ts';
+import { type SecureServer, serverOptions } from './secureServer.ts';
 import type { Caller, Sessions, SignInBody } from './session.ts';
 import { type Of, validatorCompiler } from './shape.ts';
 import { afterOf, type Streams } from './streams.ts';
@@ -55,6 +56,8 @@ export interface AppParts {
   names(): ReadonlySet<string>;
   /** Absolute path of the built page, or null. */
   readonly pageDir: string | null;
+  /** Left out: plain HTTP. */
+  readonly secure?: SecureServer | null;
   onBug(thrown: unknown): void;
 }
 
@@ -77,9 +80,7 @@ export async function buildApp(parts: AppParts): Promise<App> {
     bodyLimit: bodyBytesMax,
     trustProxy: false,
     forceCloseConnections: 'idle',
-    requestTimeout: 30_000,
-    keepAliveTimeout: 10_000,
-    http: { headersTimeout: 10_000, maxHeaderSize: 16_384 },
+    ...serverOptions(parts.secure ?? null),
     requestIdHeader: false,
     genReqId: () => randomUUID(),
     clientErrorHandler: answerNonsense,
@@ -204,7 +205,8 @@ function addSession(app: App, sessions: Sessions): void {
 
 function callerOf(req: FastifyRequest): Caller {
   const { method, headers, ip: address, socket } = req;
-  return { method, headers, address, port: socket.localPort ?? 0 };
+  const secure = 'encrypted' in socket;
+  return { method, headers, address, port: socket.localPort ?? 0, secure };
 }
 
 /** What monitoring asks of the process. */

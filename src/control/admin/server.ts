@@ -13,10 +13,12 @@ import type { Address } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { portOwnerText } from '../../portOwner.ts';
+import type { PairFiles } from '../certificates/pair.ts';
 import type { Control } from '../model/api.ts';
 import { type App, buildApp } from './app.ts';
 import { Authenticator, readToken } from './authenticator.ts';
 import { namesOf } from './origin.ts';
+import { SecureServer } from './secureServer.ts';
 import { Sessions } from './session.ts';
 import { Streams } from './streams.ts';
 
@@ -38,6 +40,8 @@ export interface AdminOptions {
    * none.
    */
   readonly readTokenFile?: string | null;
+  /** Files of the certificate that it speaks HTTPS with; null or left out: plain HTTP. */
+  readonly tls?: PairFiles | null;
   /** Names besides loopback ones and the listen address that a Host header may carry. */
   readonly hosts: readonly string[];
   /** Absolute path of the built page; one that is not there is as good as null. */
@@ -58,10 +62,10 @@ export interface Admin {
    * changed token ends the streams and sessions that the old one opened. What cannot be read
    * changes nothing.
    *
-   * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE
+   * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE, CERTIFICATE_INVALID
    */
   reload(
-    changed?: Partial<Pick<AdminOptions, 'tokenFile' | 'readTokenFile' | 'hosts'>>,
+    changed?: Partial<Pick<AdminOptions, 'tokenFile' | 'readTokenFile' | 'hosts' | 'tls'>>,
   ): Promise<void>;
   close(): Promise<void>;
 }
@@ -69,11 +73,11 @@ export interface Admin {
 /**
  * Listens, once it has a token where it needs one.
  *
- * @throws Fault PORT_IN_USE, CONFIG_INVALID, CONFIG_UNREADABLE
+ * @throws Fault PORT_IN_USE, CONFIG_INVALID, CONFIG_UNREADABLE, CERTIFICATE_INVALID
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const { control, listen, log, clock = systemClock } = options;
-  let { tokenFile, readTokenFile = null } = options;
+  let { tokenFile, readTokenFile = null, tls = null } = options;
   let names = namesOf(listen.host, options.hosts);
   const warn = (message: string): void => log.warn({}, message);
   const tokenOf = async (file: string | null): Promise<string | null> => {
@@ -99,6 +103,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       streams.end();
     };
   };
+  const secure = options.tls ? await SecureServer.open(options.tls) : null;
   const app = await buildApp({
     control,
     clock,
@@ -107,6 +112,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     streams,
     names: () => names,
     pageDir: pageIn(options.pageDir),
+    secure,
     onBug: options.onBug,
   });
   const address = await listenOn(app, listen, options.fd ?? null);
@@ -116,6 +122,11 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       const file = changed.tokenFile === undefined ? tokenFile : changed.tokenFile;
       const readFile = changed.readTokenFile === undefined ? readTokenFile : changed.readTokenFile;
       const putInForce = await readAgain(file, readFile);
+      // Whether it speaks TLS at all takes a restart.
+      const files = changed.tls ?? tls;
+      const replacePair = secure && files ? await secure.read(files) : null;
+      tls = files;
+      replacePair?.();
       tokenFile = file;
       readTokenFile = readFile;
       if (changed.hosts) names = namesOf(listen.host, changed.hosts);

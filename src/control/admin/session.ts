@@ -40,6 +40,8 @@ export interface Caller {
   readonly address: string;
   /** Of ours: two Pointsmen on one host would overwrite each other's cookies. */
   readonly port: number;
+  /** Over TLS. */
+  readonly secure: boolean;
 }
 
 interface Session {
@@ -111,7 +113,7 @@ export class Sessions {
     if (this.#sessions.size > sessionsMax && oldest !== undefined) this.#sessions.delete(oldest);
     return {
       state: { needed: true, role: identity.role, csrf },
-      cookie: cookieOf(caller.port, name, sessionMs / 1000),
+      cookie: cookieOf(caller, name, sessionMs / 1000),
     };
   }
 
@@ -123,7 +125,7 @@ export class Sessions {
     this.#forget(caller);
     return {
       state: { needed: true, role: null, csrf: null },
-      cookie: cookieOf(caller.port, '', 0),
+      cookie: cookieOf(caller, '', 0),
     };
   }
 
@@ -168,11 +170,10 @@ function nameOf(port: number): string {
   return `pointsman_${port}`;
 }
 
-/**
- * Not `Secure`: the admin port speaks plain HTTP, on loopback or behind something that does TLS.
- */
-function cookieOf(port: number, value: string, seconds: number): string {
-  return `${nameOf(port)}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
+/** `Secure` only where the admin port itself speaks TLS: plain, it is on loopback or behind one. */
+function cookieOf({ port, secure }: Caller, value: string, seconds: number): string {
+  const attributes = `Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`;
+  return `${nameOf(port)}=${value}; ${attributes}${secure ? '; Secure' : ''}`;
 }
 
 function cookieIn({ headers, port }: Caller): string | null {
