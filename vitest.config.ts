@@ -4,7 +4,8 @@ const inBrowsers = ['test/dashboard/page.test.ts', 'test/dashboard/real.test.ts'
 // POINTSMAN_TESTS=plain: what needs neither an engine nor a browser, as .ci/run does on other Nodes.
 const withEngines = ['test/control/drivers/docker*.test.ts', 'test/e2e/containers*.test.ts'];
 const plain = process.env.POINTSMAN_TESTS === 'plain';
-const common = { testTimeout: 20_000, hookTimeout: 30_000, pool: 'forks' } as const;
+// The patience of a test is no promise of the product: on a busy machine each of them takes ten times as long.
+const common = { testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' } as const;
 
 export default defineConfig({
   test: {
