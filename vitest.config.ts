@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { areNamed, long, longOnly } from './test/support/form.ts';
 
 const inBrowsers = ['test/dashboard/page.test.ts', 'test/dashboard/real.test.ts'];
 // POINTSMAN_TESTS=plain: what needs neither an engine nor a browser, as .ci/run does on other Nodes.
 const withEngines = ['test/control/drivers/docker*.test.ts', 'test/e2e/containers*.test.ts'];
 const plain = process.env.POINTSMAN_TESTS === 'plain';
+const leftOut = long || areNamed(process.argv.slice(2)) ? [] : Object.keys(longOnly);
 // The patience of a test is no promise of the product: on a busy machine each of them takes ten times as long.
 const common = { testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' } as const;
 
@@ -19,7 +21,7 @@ export default defineConfig({
           ...common,
           name: 'all',
           include: ['test/**/*.test.ts'],
-          exclude: [...inBrowsers, ...(plain ? withEngines : [])],
+          exclude: [...inBrowsers, ...leftOut, ...(plain ? withEngines : [])],
           sequence: { groupOrder: 0 },
         },
       },

@@ -26,6 +26,7 @@ const moments: readonly { phase: Phase; flip: 'auto' | 'manual'; slow: boolean }
   { phase: 'draining', flip: 'auto', slow: false },
 ];
 
+// The short form has the first story; the others take minutes.
 describeWithEngine('containers behind a Pointsman', (engine) => {
   let app = '';
   beforeAll(async () => {
@@ -91,7 +92,7 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     testMs,
   );
 
-  test(
+  test.skipIf(!long)(
     'kill -9 of a live container under load: only what may not be sent twice is lost, with a 502',
     async () => {
       await makeImage(engine(), app, 'shop:v1', 'v1');
@@ -120,7 +121,7 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     testMs,
   );
 
-  test(
+  test.skipIf(!long)(
     'the engine restarts in mid-deployment: refused with the reason meanwhile, nothing twice afterwards',
     async () => {
       await makeImage(engine(), app, 'shop:v1', 'v1');
@@ -155,7 +156,7 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     testMs,
   );
 
-  test.each(long ? moments : moments.filter(({ phase }) => /probing|draining/.test(phase)))(
+  test.skipIf(!long).each(moments)(
     'kill -9 of Pointsman while a deployment is $phase: nothing leaks, nothing twice, live untouched',
     async ({ phase, flip, slow }) => {
       await makeImage(engine(), app, 'shop:v1', 'v1');

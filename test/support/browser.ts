@@ -5,29 +5,21 @@
  * never silently; with CI set, it fails. Every page is watched: an error on the console, an
  * uncaught exception or a request to another host fails the test that owns it.
  */
-import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, expect, test } from 'vitest';
+import { chromiumPath, whyNoBrowser } from './chromium.ts';
 
 export type { Locator } from 'playwright-core';
-
-const candidates = [
-  process.env.CHROMIUM,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-];
-const executablePath = candidates.find((path) => path !== undefined && existsSync(path));
 
 let browser: Promise<Browser> | undefined;
 
 /** One browser for a test file, begun when it is first needed. */
 export function theBrowser(): Promise<Browser> {
-  if (executablePath === undefined) {
+  if (chromiumPath === undefined) {
     throw new Error('no Chromium: apt-get install chromium, or set CHROMIUM to its path');
   }
   browser ??= chromium.launch({
-    executablePath,
+    executablePath: chromiumPath,
     args: [
       '--headless',
       '--no-sandbox',
@@ -108,6 +100,7 @@ export async function openPage(url: string, looks: Looks = {}): Promise<Watched>
 
 /** A test that needs the browser. */
 export function browserTest(name: string, run: () => Promise<void>, timeoutMs = 40_000): void {
-  if (executablePath !== undefined || process.env.CI) test(name, run, timeoutMs);
-  else test.skip(`${name} (skipped: no Chromium here; apt-get install chromium)`, run);
+  const why = whyNoBrowser();
+  if (why === null || process.env.CI) test(name, run, timeoutMs);
+  else test.skip(`${name} (skipped: ${why})`, run);
 }

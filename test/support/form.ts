@@ -1,5 +1,24 @@
 /**
- * Tests that repeat a story have a short form, and a long one for `.ci/run`: `npm test` is to end
- * while one waits.
+ * The short form of the suite, which ends while one waits, and the long one (`CI=true`, `.ci/run`).
+ *
+ * The rule this file keeps: what the short form leaves out stands here by name with its reason, and
+ * is said when it starts. A file that is asked for by name is run in any case. It imports nothing,
+ * since the runner's own config reads it.
  */
+
+/** Tests that repeat a story repeat it more often in the long form. */
 export const long = Boolean(process.env.CI);
+
+/** Whole files of the long form alone, and what they are about. */
+export const longOnly: Readonly<Record<string, string>> = {
+  'test/control/drivers/docker.faults.test.ts': 'an engine that fails, stalls and comes back',
+  'test/control/drivers/docker.registry.test.ts': 'registries, digests and credentials',
+  'test/control/drivers/docker.remote.test.ts': 'engines by ssh and TLS',
+  'test/e2e/containersFaults.test.ts': 'containers and engines that die under load',
+  'test/e2e/package.test.ts': 'the package, installed from its tarball with the tour',
+};
+
+/** Whether the runner was asked for files by name, in the process that was started by hand. */
+export function areNamed(argv: readonly string[]): boolean {
+  return argv.some((word) => /(^|\/)test\/|\.test\.tsx?$/.test(word));
+}
