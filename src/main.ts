@@ -13,6 +13,8 @@ const role = process.env[childEnv.role];
 // What Pointsman starts (releases, an editor, itself) must not take itself for a part of it.
 delete process.env[childEnv.role];
 
+if (role !== undefined) (await import('./priority.ts')).raisePriority();
+
 if (role === 'worker') {
   const { runWorker } = await import('./proxy/serving/worker.ts');
   runWorker();

@@ -17,7 +17,7 @@ export function receiptText(receipt: Receipt, paint: Paint, columns: number): st
   const rows: [string, string][] = [
     ['committed', `${receipt.committedAt.replace('T', ' ').replace('Z', '')} UTC`],
     ['flip', `${duration(receipt.flipMs)} over ${plural(receipt.workers, 'worker')}`],
-    ['held', `${duration(receipt.holdMs)} at most`],
+    ['held', `${duration(receipt.holdMs)} at most${againText(receipt)}`],
     ['waited', waitedText(receipt)],
     ['in flight', `${insideText(receipt.inflight)} on the old pool`],
   ];
@@ -30,6 +30,10 @@ export function receiptText(receipt: Receipt, paint: Paint, columns: number): st
   }
   const lines = rows.map(([name, text]) => wrap(`  ${name.padEnd(11)}`, text, columns));
   return [paint.strong(head), ...lines].join('\n');
+}
+
+function againText({ attempts = 1 }: Receipt): string {
+  return attempts === 1 ? '' : `, in attempt ${attempts}: workers were too busy before`;
 }
 
 function waitedText(receipt: Receipt): string {

@@ -26,6 +26,7 @@ export function ReceiptView({ of }: { of: Deployment }) {
       <dd>
         {msWord(receipt.holdMs)} held over {receipt.workers} worker
         {receipt.workers === 1 ? '' : 's'}, {msWord(receipt.flipMs)} in all
+        {(receipt.attempts ?? 1) > 1 ? `, in attempt ${receipt.attempts}` : ''}
       </dd>
       <dt>Waited</dt>
       <dd>

@@ -374,6 +374,39 @@ function faults(name: string, make: Make, everywhere: Everywhere, served: Served
     expect(served(await everywhere(h))).toEqual(h.workers.map(() => 'v1'));
   });
 
+  run(
+    'a hold that a busy worker missed can be asked for again, and then all switch at once',
+    async (h, f, t) => {
+      await h.plane().stage(await t.at(1));
+      await h.plane().stage(await t.at(2));
+      await f.hang(2);
+      const holding = h
+        .plane()
+        .hold(fence(2), 250)
+        .catch((fault: unknown) => fault);
+      await h.pass(300);
+      expect(await holding).toMatchObject({ code: 'HOLD_TIMEOUT' });
+      const released = h.plane().commit(fence(2), false);
+      await f.wake(2);
+      await released;
+      const between = served(await everywhere(h));
+
+      await h.plane().stage(await t.at(2));
+      const held = await h.plane().hold(fence(2), 500);
+      const sent = await Promise.all(h.workers.map((worker) => h.send(worker)));
+      await h.settle();
+      const whileHeld = sent.map((one) => one.served());
+      const committed = await h.plane().commit(fence(2), true);
+      await h.settle();
+
+      expect(between).toEqual(h.workers.map(() => 'v1'));
+      expect(held).toBe(h.workers.length);
+      expect(whileHeld).toEqual(h.workers.map(() => null));
+      expect(committed).toHaveLength(h.workers.length);
+      expect(sent.map((one) => one.served())).toEqual(h.workers.map(() => 'v2'));
+    },
+  );
+
   run('a worker that dies between hold and commit is left out of it', async (h, f, t) => {
     await h.plane().stage(await t.at(1));
     await h.plane().stage(await t.at(2));

@@ -34,6 +34,7 @@ test(`${count} schedules from seed ${first} keep every promise`, { timeout: 600_
     'retire accepted',
     'pause accepted',
     'resume accepted',
+    'flip tried again',
     'phase failed',
     'phase live',
     'save refused',

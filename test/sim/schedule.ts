@@ -491,6 +491,7 @@ export class Schedule {
   }
 
   #receipt(receipt: Receipt): void {
+    if ((receipt.attempts ?? 1) > 1) this.#count('flip tried again');
     const { drained } = receipt;
     if (drained === null) return;
     const all = drained.inflight.http + drained.inflight.sse + drained.inflight.upgrade;

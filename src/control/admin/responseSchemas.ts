@@ -41,6 +41,7 @@ const Receipt = named(
       holdMs: Type.Number(),
       flipMs: Type.Number(),
       workers: count,
+      attempts: Type.Optional(count),
       waited: count,
       waitedMsMax: Type.Number(),
       inflight: inside,
@@ -48,7 +49,8 @@ const Receipt = named(
     },
     {
       description:
-        'What a flip reports about itself. `drained` is null until the old pool is empty.',
+        'What a flip reports about itself. `attempts` is how often the workers were asked to ' +
+        'hold; `drained` is null until the old pool is empty.',
     },
   ),
 );

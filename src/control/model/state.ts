@@ -138,6 +138,8 @@ export interface Receipt {
   /** From the first order to the last answer, as the controller saw it. */
   readonly flipMs: number;
   readonly workers: number;
+  /** How often the workers were asked to hold; older versions did not say. */
+  readonly attempts?: number;
   readonly waited: number;
   readonly waitedMsMax: number;
   readonly inflight: Inside;

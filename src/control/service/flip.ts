@@ -17,10 +17,13 @@ import type { DataPlane } from '../workers/dataPlane.ts';
 import { type Publisher, within } from '../workers/publisher.ts';
 
 /**
- * By when every worker must hold: longer than any pause of a live process, shorter than a client's
- * patience.
+ * By when every worker must hold, each time the flip is tried: first longer than any pause of a
+ * process that gets its share of the CPU, last what clients may be made to wait at most, with the
+ * commit well below a second.
  */
-export const holdMsMax = 250;
+export const holdsMs = [250, 500, 900] as const;
+/** What is finished after a restart is tried by itself, again and again. */
+const forwardHoldMs = holdsMs[0];
 /** So long the receipt waits for the counts of a worker. */
 const commitMsMax = 5_000;
 
@@ -34,6 +37,8 @@ export interface Barrier {
 
 export interface Flip {
   readonly fence: Fence;
+  /** By when every worker must hold. */
+  readonly holdMs: number;
   /** From now on the table shows the service at the new generation. */
   readonly begun: () => void;
   /** From now on the table shows it at the old one again. */
@@ -46,6 +51,8 @@ export interface Flipped {
   readonly committedAt: string;
   readonly flipMs: number;
   readonly workers: number;
+  /** How often the workers were asked to hold. */
+  readonly attempts: number;
   readonly committed: readonly Committed[];
 }
 
@@ -62,7 +69,7 @@ export async function flipOver(barrier: Barrier, flip: Flip): Promise<Flipped> {
     flip.begun();
     // Both in one breath: a worker that is asked to hold has the table by then, and the flip is
     // shorter by a trip to all of them.
-    workers = await publisher.publishAnd(() => plane.hold(flip.fence, holdMsMax));
+    workers = await publisher.publishAnd(() => plane.hold(flip.fence, flip.holdMs));
     const refusal = flip.refusal();
     if (refusal !== null) throw refusal;
   } catch (thrown) {
@@ -75,7 +82,7 @@ export async function flipOver(barrier: Barrier, flip: Flip): Promise<Flipped> {
     log.error({ ...flip.fence }, `Workers did not answer a commit: ${reasonOf(thrown)}`);
     return [];
   });
-  return { committedAt, flipMs: clock.now() - begun, workers, committed };
+  return { committedAt, flipMs: clock.now() - begun, workers, attempts: 1, committed };
 }
 
 /**
@@ -93,9 +100,11 @@ export async function flipForward(
   const { clock, log } = barrier;
   const begun = clock.now();
   let workers = 0;
+  let attempts = 0;
   const committed: Committed[] = [];
   for (let left = tries; left > 0; left--) {
     const last = left === 1;
+    attempts++;
     try {
       await barrier.publisher.publish();
       workers = Math.max(workers, await held(barrier, fence));
@@ -103,7 +112,7 @@ export async function flipForward(
       log.warn({ ...fence }, `A flip is being finished: ${reasonOf(thrown)}`);
       // Those that hold go on holding; that is better than to serve two releases at once.
       if (!last) {
-        await pause(clock, holdMsMax);
+        await pause(clock, forwardHoldMs);
         continue;
       }
     }
@@ -113,16 +122,16 @@ export async function flipForward(
     });
     committed.push(...done);
     if (await arrived()) break;
-    if (!last) await pause(clock, holdMsMax);
+    if (!last) await pause(clock, forwardHoldMs);
   }
   const committedAt = clock.date().toISOString();
-  return { committedAt, flipMs: clock.now() - begun, workers, committed };
+  return { committedAt, flipMs: clock.now() - begun, workers, attempts, committed };
 }
 
 /** Fenced: a worker serves that generation already; those that do not have held since before. */
 async function held(barrier: Barrier, fence: Fence): Promise<number> {
   try {
-    return await barrier.plane.hold(fence, holdMsMax);
+    return await barrier.plane.hold(fence, forwardHoldMs);
   } catch (thrown) {
     if (thrown instanceof Fault && thrown.code === 'FLIP_FENCED') return 0;
     throw thrown;
@@ -162,6 +171,7 @@ export function receiptOf(
     holdMs: most((one) => one.heldMs),
     flipMs: flipped.flipMs,
     workers: Math.max(flipped.workers, committed.length),
+    attempts: flipped.attempts,
     waited: committed.reduce((sum, one) => sum + one.waited, 0),
     waitedMsMax: most((one) => one.waitedMsMax),
     inflight: committed.reduce((sum, one) => addInside(sum, one.inflight), nobody),

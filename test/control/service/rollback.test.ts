@@ -258,24 +258,90 @@ test('a warm pool with a tunnel inside does not shrink', async () => {
   expect(world.platform.ports('shop.blue.1')).toHaveLength(1);
 });
 
-test('a worker that does not hold in time aborts the flip, is named, and traffic stays', async () => {
+test('a worker too busy to hold is asked again, with more time, and nobody waits meanwhile', async () => {
   const world = await flipped();
   world.cluster.hang(2);
-  const asked = refusal(world.control.rollback('shop', 'v1', me));
+  const rolling = world.control.rollback('shop', 'v1', me);
   await world.clock.passAsync(0);
   expect(world.cluster.worker(1).request('shop')).toBe('waits');
-  await world.clock.passAsync(300);
+  await world.clock.passAsync(1_000);
+  expect(world.claimsOf().map(({ release }) => release)).toEqual(['v2']);
+  expect(world.cluster.worker(1).request('shop')).toBe('claimed');
   world.cluster.wake(2);
   await world.clock.passAsync(1_000);
 
+  const { receipt } = await rolling;
+  world.request();
+  expect(receipt).toMatchObject({ generation: 3, attempts: 2, workers: 2 });
+  expect(receipt?.holdMs).toBeLessThan(100);
+  expect(world.claimsOf().map(({ release }) => release)).toEqual(['v2', 'v2', 'v1', 'v1']);
+  const lines = world.events.flatMap((event) => (event.type === 'progress' ? event.line : []));
+  expect(lines.join()).toContain('worker 2');
+});
+
+/** Worker 2 answers nothing until each hold of generation 3 has timed out. */
+function alwaysLate(): { readonly world: World; readonly holds: number[] } {
+  const holds: number[] = [];
+  const world: World = new World({
+    dependencies: (dependencies) => {
+      const { plane, clock } = dependencies;
+      const hold: typeof plane.hold = (fence, limitMs) => {
+        if (fence.generation === 3) {
+          holds.push(limitMs);
+          world.cluster.hang(2);
+          clock.after(limitMs + 50, () => world.cluster.wake(2));
+        }
+        return plane.hold(fence, limitMs);
+      };
+      const { stage, commit, stats } = plane;
+      const rest = {
+        stage: stage.bind(plane),
+        commit: commit.bind(plane),
+        stats: stats.bind(plane),
+      };
+      return { ...dependencies, plane: { ...plane, ...rest, hold } };
+    },
+  });
+  return { world, holds };
+}
+
+test('a worker that never holds in time aborts the flip, is named, and traffic stays', async () => {
+  const { world, holds } = alwaysLate();
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(10_000);
+
+  const asked = refusal(control.rollback('shop', 'v1', me));
+  await world.clock.passAsync(10);
+  expect(world.cluster.worker(1).request('shop')).toBe('waits');
+  await world.clock.passAsync(5_000);
+
   const fault = await asked;
-  expect(fault.code).toBe('HOLD_TIMEOUT');
+  expect(holds).toEqual([250, 500, 900]);
+  expect(fault).toMatchObject({ code: 'HOLD_TIMEOUT', detail: { attempts: 3 } });
   expect(fault.message).toContain('worker 2');
+  expect(fault.message).toContain('tried 3 times');
   world.request();
   expect(world.claimsOf().map(({ release }) => release)).toEqual(['v2', 'v2', 'v2']);
-  expect(world.control.service('shop')).toMatchObject({
+  expect(control.service('shop')).toMatchObject({
     generation: 2,
     deployment: { phase: 'failed', error: { code: 'HOLD_TIMEOUT' } },
   });
   expect(world.store.stored?.services.shop?.intent).toBeNull();
+});
+
+test('a standby that is lost between two attempts is not gone back to, and holds nobody more', async () => {
+  const { world, holds } = alwaysLate();
+  const control = await world.live();
+  await control.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(10_000);
+
+  const asked = refusal(control.rollback('shop', 'v1', me));
+  await world.clock.passAsync(100);
+  world.platform.become('shop.blue.1', 0, 'down');
+  await world.clock.passAsync(5_000);
+
+  expect((await asked).code).toBe('ROLLBACK_NOT_READY');
+  expect(holds).toEqual([250]);
+  expect(control.service('shop').generation).toBe(2);
 });

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../../clock.ts';
 import type { ProcessRun } from '../../../config/config.ts';
 import { Fault, reasonOf } from '../../../errors.ts';
+import { asGiven } from '../../../priority.ts';
 import { identityNow, identityOf } from '../../../processIdentity.ts';
 import type { RunningTarget } from '../driver.ts';
 import { endProcesses } from './ending.ts';
@@ -218,7 +219,8 @@ export class Replica {
     try {
       // Detached: a group and a session of its own, so that nothing that ends us ends it.
       const stdio = ['ignore', log, log] as const;
-      const child = spawn(program, args, { cwd, env, detached: true, stdio: [...stdio] });
+      const options = { cwd, env, detached: true, stdio: [...stdio] };
+      const child = asGiven(() => spawn(program, args, options));
       child.unref();
       if (child.pid === undefined) throw (await once(child, 'error'))[0];
       const life = this.#begin(child.pid, identityNow(child.pid) ?? 'ended at once', false);
