@@ -2,7 +2,8 @@
  * Going back is wanted most when the machine is busiest: rollbacks beside processes that take all
  * the CPU there is.
  *
- * The rule this file keeps: a client's wait is what it saw, less what its own process stood still.
+ * The rule this file keeps: what a flip costs a client is what it waited, less what clients wait on
+ * the same machine without any flip, and less what their own process stood still.
  */
 import { spawn } from 'node:child_process';
 import { availableParallelism, getPriority } from 'node:os';
@@ -28,6 +29,8 @@ test(`${rollbacks} rollbacks on a busy machine: all committed, no error, nobody 
     workers: 2,
     run: { static: {} },
     first: { release: 'alder', targets: [addresses.alder ?? ''] },
+    // As a service has it that says nothing: a probe may take 2 s.
+    service: { health: { rise: 1 } },
   });
   const { json } = await pointsman.deploy('birch', { targets: [addresses.birch ?? ''] });
   expect(await pointsman.flipped(json.id)).toMatchObject({ error: null });
@@ -35,23 +38,25 @@ test(`${rollbacks} rollbacks on a busy machine: all committed, no error, nobody 
   burnCpu();
   const own = monitorEventLoopDelay({ resolution: 1 });
   own.enable();
+  await load.answered('birch', 1_000);
+  const waits = () => load.exchanges.map(({ start, head }) => head - start);
+  const without = Math.max(...waits());
 
-  const answers: unknown[] = [];
   for (let at = 0; at < rollbacks; at++) {
     const to = at % 2 === 0 ? 'alder' : 'birch';
     const { status, json: done, text } = await pointsman.rollback(to);
-    answers.push(status === 200 ? done?.receipt?.generation : text);
-    if (status === 200) expect(done?.receipt?.waitedMsMax).toBeLessThan(waitMsMax);
+    expect({ status, text }).toMatchObject({ status: 200 });
+    expect(done?.receipt?.generation).toBe(at + 3);
+    expect(done?.receipt?.waitedMsMax).toBeLessThan(waitMsMax);
     await load.answered(to, 5);
   }
   await load.stop();
   own.disable();
 
-  expect(answers).toEqual(Array.from({ length: rollbacks }, (_, at) => at + 3));
   expect(load.errors).toEqual([]);
   expect(load.closed).toEqual([]);
-  const longest = Math.max(...load.exchanges.map(({ start, head }) => head - start));
-  expect(longest - own.max / 1e6).toBeLessThan(waitMsMax);
+  const still = own.max / 1e6;
+  expect(Math.max(...waits()) - without - still).toBeLessThan(waitMsMax);
 }, 300_000);
 
 test('workers and controller come before others, where the system lets them', async () => {
@@ -68,4 +73,4 @@ test('workers and controller come before others, where the system lets them', as
   expect([controller ?? 0, ...workers].map((pid) => getPriority(pid))).toEqual(
     Array(3).fill(wanted),
   );
-});
+}, 120_000);

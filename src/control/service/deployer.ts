@@ -69,7 +69,7 @@ export class Deployer {
 
   /** Whether a flip of the service is under way, or being finished after a restart. */
   get flipping(): boolean {
-    return this.#record.tableOverride !== null;
+    return this.#record.tableOverride !== null || this.#rollout.attempt?.flipping === true;
   }
 
   /** Whether the first release is on its way: the service serves nothing before it is live. */

@@ -14,9 +14,10 @@ import { type Flipped, flipOver, holdsMs, receiptOf } from './flip.ts';
 import type { ServiceRecord } from './record.ts';
 
 /**
- * @param refusal asked before another attempt, and in the turn of the commit: why the new pool may not
- *   have the traffic.
- * @throws Fault HOLD_TIMEOUT after the last attempt, or what `refusal` said; then nothing has moved.
+ * @param refusal asked before another attempt, and in the turn of the commit: why the new pool may
+ *   not have the traffic.
+ * @throws Fault HOLD_TIMEOUT after the last attempt, or what `refusal` said; then nothing has
+ *   moved.
  */
 export async function switchOver(
   record: ServiceRecord,
