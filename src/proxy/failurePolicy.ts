@@ -27,6 +27,8 @@ export type BodyState = 'none' | 'unread' | 'read';
 export interface Tried {
   readonly method: string;
   readonly retries: number;
+  /** What the last of them was for; null: there was none. */
+  readonly retryReason: RetryReason | null;
   /** What the client got; 0: nothing yet. */
   readonly status: number;
 }
@@ -37,9 +39,12 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 /**
  * Once, and only where the request cannot run twice: nothing of it was sent (the connection was
  * never made), or it has no body, its method is idempotent, and nothing of an answer came back.
+ * A stale connection is nobody's failure, so the one retry is still to be had behind it: where a
+ * container was killed its kept connections break first, and new ones fail next.
  */
 export function mayRetry(loss: Loss, tried: Tried, body: BodyState): loss is RetryReason {
-  if (tried.retries > 0 || tried.status !== 0) return false;
+  if (tried.status !== 0 || tried.retries > 1) return false;
+  if (tried.retries === 1 && (tried.retryReason !== 'stale' || loss === 'stale')) return false;
   if (loss === 'connect') return body !== 'read';
   if (loss !== 'stale' && loss !== 'reset') return false;
   return body === 'none' && idempotent.has(tried.method);

@@ -24,7 +24,7 @@ const losses: readonly Loss[] = [
   'silent',
 ];
 const bodies: readonly BodyState[] = ['none', 'unread', 'read'];
-const fresh = { method: 'GET', retries: 0, status: 0 };
+const fresh = { method: 'GET', retries: 0, retryReason: null, status: 0 };
 
 /** The losses, each with the states of a body, that are tried again. */
 function retried(method: string): readonly string[] {
@@ -44,10 +44,20 @@ test('a request is tried again only where it cannot run twice', () => {
 });
 
 test('a request is tried again once, and never behind something that its client got', () => {
-  const again = losses.filter((loss) => mayRetry(loss, { ...fresh, retries: 1 }, 'none'));
+  const tried = { ...fresh, retries: 1, retryReason: 'connect' as const };
+  const again = losses.filter((loss) => mayRetry(loss, tried, 'none'));
   const answered = losses.filter((loss) => mayRetry(loss, { ...fresh, status: 200 }, 'none'));
 
   expect([again, answered]).toEqual([[], []]);
+});
+
+test('a stale connection costs a request nothing: what fails behind it is tried again, once', () => {
+  const once = { ...fresh, retries: 1, retryReason: 'stale' as const };
+  const twice = { ...fresh, retries: 2, retryReason: 'reset' as const };
+  const again = (tried: typeof once | typeof twice) =>
+    losses.filter((loss) => mayRetry(loss, tried, 'none'));
+
+  expect([again(once), again(twice)]).toEqual([['connect', 'reset'], []]);
 });
 
 test('a stale connection is nobody’s failure: its target is neither blamed nor avoided', () => {

@@ -327,6 +327,28 @@ export function failureSuite(name: string, makeLane: MakeLane): void {
     expect(proxy.plane.stats().services[0]?.counts[0]?.retries).toEqual({ stale: 1 });
   });
 
+  test(`${name}: a container is killed and its published port still takes connections: no GET is lost`, async () => {
+    let killed = false;
+    const dying = await startRawOrigin((socket) => {
+      if (killed) socket.destroy();
+      else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    });
+    const well = await startRawOrigin((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    });
+    const proxy = await startProxy(makeLane, withOneDown(well.port, dying.port, true));
+    const ask4 = () => Promise.all([1, 2, 3, 4].map(() => ask(proxy.port, { path: '/it' })));
+
+    await ask4();
+    killed = true;
+    const answers = await ask4();
+
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    const retries = proxy.plane.stats().services[0]?.counts[0]?.retries;
+    expect(retries?.stale).toBeGreaterThan(0);
+    expect(retries?.reset).toBeGreaterThan(0);
+  });
+
   test(`${name}: a kept connection that breaks says nothing against its target, the only one that is up`, async () => {
     const origin = await startRawOrigin((socket, soFar) => {
       const requests = soFar.match(/GET \/\w*/g) ?? [];
@@ -409,11 +431,11 @@ export function failureSuite(name: string, makeLane: MakeLane): void {
 }
 
 /** A service of two targets: probes say that `up` works, and `down` does not. */
-function withOneDown(up: number, down: number): ReturnType<typeof oneService> {
+function withOneDown(up: number, down: number, healthy = false): ReturnType<typeof oneService> {
   const setup = oneService(up);
   const targets = [
     { id: 'up', host: '127.0.0.1', port: up, healthy: true },
-    { id: 'down', host: '127.0.0.1', port: down, healthy: false },
+    { id: 'down', host: '127.0.0.1', port: down, healthy },
   ];
   return {
     ...setup,
