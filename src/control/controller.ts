@@ -91,6 +91,7 @@ export class Controller {
       totals: this.#totals,
       stats: () => this.#stats(),
       services: () => this.#services?.all().map((deployer) => deployer.status()) ?? [],
+      certificates: () => this.#certificates.status(),
       stateWritable: () => (this.#services?.problems().length ?? 0) === 0,
       configLoaded: () => this.#configLoaded,
     });

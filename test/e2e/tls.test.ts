@@ -5,11 +5,18 @@
  * openssl and curl as well as by Node.
  */
 import { execFile } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { Authority } from '../support/certificates.ts';
-import { freePort, type Pointsman, preparePointsman, startReleases } from '../support/whole.ts';
+import {
+  freePort,
+  type Pointsman,
+  preparePointsman,
+  startReleases,
+  until,
+} from '../support/whole.ts';
 
 const run = promisify(execFile);
 
@@ -107,4 +114,31 @@ test('Strict-Transport-Security is said over HTTPS alone, and only where the con
 
   expect(await curl([...header, ...https, `https://shop.example:${port}/`])).toBe('max-age=86400');
   expect(await curl([...header, ...plain])).toBe('');
+});
+
+/** The serial number that openssl is shown. */
+async function serialShown(port: number): Promise<string> {
+  const call = `openssl s_client -connect 127.0.0.1:${port} -servername shop.example </dev/null 2>/dev/null`;
+  const { stdout } = await run('sh', ['-c', `${call} | openssl x509 -noout -serial`]);
+  return stdout.trim().replace('serial=', '');
+}
+
+test('a pair that does not fit raises a metric and is not served; the one that fits is, within seconds', async () => {
+  const { pointsman, ca, port } = await startHttps();
+  const before = await serialShown(port);
+  const next = ca.sign(join(pointsman.dir, 'next'));
+  const file = (name: string) => join(pointsman.dir, name);
+  const metric = async (wanted: string) => {
+    const { text } = await pointsman.call('GET', '/metrics');
+    const line = `pointsman_certificate_error{certificate="${file('exact.pem')}",source="file"} `;
+    return text.includes(line + wanted);
+  };
+
+  copyFileSync(next.cert, file('exact.pem'));
+  await until('the metric says so', () => metric('1'));
+  expect(await serialShown(port)).toBe(before);
+  copyFileSync(next.key, file('exact.key'));
+  await until('the new one is served', async () => (await serialShown(port)) === next.serial);
+
+  expect(await metric('0')).toBe(true);
 });

@@ -123,6 +123,7 @@ async function pageOf(): Promise<string> {
     totals,
     stats: async () => [worker],
     services: () => [fakeService('shop')],
+    certificates: () => [],
     stateWritable: () => true,
     configLoaded: () => true,
   });

@@ -9,6 +9,7 @@ export async function metricsTable(): Promise<string> {
     totals,
     stats: async () => [],
     services: () => [],
+    certificates: () => [],
     stateWritable: () => true,
     configLoaded: () => true,
   });

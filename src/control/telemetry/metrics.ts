@@ -9,7 +9,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { WorkerStats } from '../../wire.ts';
 import type { ServiceStatus } from '../model/api.ts';
+import type { CertificateStatus } from '../model/certificates.ts';
 import type { Direction, Receipt } from '../model/state.ts';
+import { certificateSeries } from './certificateSeries.ts';
 import { type Series, seriesText, serviceLabels } from './exposition.ts';
 import { type ControllerHealth, processSeries } from './processSeries.ts';
 import { requestSeries } from './requestSeries.ts';
@@ -23,6 +25,7 @@ export interface MetricsSource extends ControllerHealth {
   /** Fresh numbers of all workers; they are in `totals` by the time it resolves. */
   stats(): Promise<readonly WorkerStats[]>;
   services(): readonly ServiceStatus[];
+  certificates(): readonly CertificateStatus[];
 }
 
 export class Metrics {
@@ -68,6 +71,7 @@ export class Metrics {
     this.#series = [
       ...requestSeries(source.totals, services, of),
       ...serviceSeries(services, of),
+      ...certificateSeries(source.totals, () => source.certificates()),
       ...processSeries(() => this.#workers, source),
     ];
   }

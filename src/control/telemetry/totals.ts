@@ -30,6 +30,8 @@ export interface GlobalTotals {
   readonly logLinesDropped: number;
   readonly lanes: Readonly<Record<string, number>>;
   readonly handovers: Readonly<Record<string, number>>;
+  /** By how they ended. */
+  readonly handshakes: Readonly<Record<string, number>>;
 }
 
 export class Totals {
@@ -65,8 +67,8 @@ export class Totals {
   }
 
   globals(): GlobalTotals {
-    const { held, unrouted, logLinesDropped, lanes, handovers } = this.#sum();
-    return { held, unrouted, logLinesDropped, lanes, handovers };
+    const { held, unrouted, logLinesDropped, lanes, handovers, handshakes } = this.#sum();
+    return { held, unrouted, logLinesDropped, lanes, handovers, handshakes };
   }
 
   /** Made once for all that a scrape reads: with a thousand services it is long. */
@@ -85,6 +87,7 @@ interface Sum {
   readonly unrouted: Record<string, number>;
   readonly lanes: Record<string, number>;
   readonly handovers: Record<string, number>;
+  readonly handshakes: Record<string, number>;
   logLinesDropped: number;
 }
 
@@ -95,6 +98,7 @@ function emptySum(): Sum {
     unrouted: {},
     lanes: {},
     handovers: {},
+    handshakes: {},
     logLinesDropped: 0,
   };
 }
@@ -104,6 +108,7 @@ function add(sum: Sum, worker: WorkerStats): void {
   addAll(sum.unrouted, worker.unrouted);
   addAll(sum.lanes, worker.lanes);
   addAll(sum.handovers, worker.handovers);
+  addAll(sum.handshakes, worker.handshakes);
   for (const service of worker.services) {
     sum.held[service.name] = (sum.held[service.name] ?? 0) + service.held;
     for (const counts of service.counts) addColor(sum, service.name, counts);

@@ -11,6 +11,7 @@ async function gauge(world: World, name: string): Promise<number> {
     totals: new Totals(),
     stats: async () => world.services.stats(),
     services: () => world.control.services(),
+    certificates: () => [],
     stateWritable: () => true,
     configLoaded: () => true,
   });
