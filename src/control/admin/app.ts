@@ -7,6 +7,7 @@
  * (there is no CORS).
  */
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import fastifyStatic from '@fastify/static';
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
@@ -18,7 +19,7 @@ import type { Control } from '../model/api.ts';
 import type { Identity } from './authenticator.ts';
 import { browserHeaders, plainPage } from './browser.ts';
 import { callOf, idempotencyKeyOf } from './call.ts';
-import { answerNonsense, linger } from './connections.ts';
+import { answerNonsense, linger, Strangers } from './connections.ts';
 import { Idempotency } from './idempotency.ts';
 import {
   complete,
@@ -118,6 +119,8 @@ function addParsers(app: App): void {
 }
 
 function addChecks(app: App, parts: AppParts): void {
+  const strangers = new Strangers();
+  app.server.on('connection', (socket: Socket) => strangers.admit(socket));
   app.addHook('onRequest', async (req, reply) => {
     reply.headers({ 'x-request-id': req.id, ...browserHeaders(req.url) });
     checkHost(req.raw.rawHeaders, parts.names(), req.socket.localAddress);
@@ -125,6 +128,7 @@ function addChecks(app: App, parts: AppParts): void {
     const { url = '', config } = req.routeOptions;
     if (openPaths.includes(url) || config?.open) return;
     req.identity = parts.sessions.identify(callerOf(req));
+    strangers.know(req.socket);
   });
   // A call whose body may be left out altogether is held against its shape all the same.
   app.addHook('preValidation', async (req) => {
@@ -170,7 +174,7 @@ function addEvents(app: App, parts: AppParts): void {
   app.get('/v1/events', { schema: documentedEvents, exposeHeadRoute: false }, (req, reply) => {
     const query = req.query as Of<typeof EventsQuery>;
     const after = afterOf(req.headers, query);
-    parts.streams.admit();
+    parts.streams.admit(req.identity?.role ?? 'reader');
     reply.hijack();
     reply.raw.writeHead(200, {
       ...(reply.getHeaders() as Record<string, string>),

@@ -1,10 +1,10 @@
 /**
  * Who a caller is: the holder of the operator's token, of the reader's, or nobody.
  *
- * The rule this file keeps: tokens are compared in constant time, and guessing is slow. What counts
- * as a guess is a token that this address has not tried before, so a scraper that holds an old
- * token cannot lock the operator of the same machine out, while a guesser is stopped after
- * `guessesMax`.
+ * The rule this file keeps: tokens are compared in constant time, and before anything is counted:
+ * no number of wrong ones keeps a right one out, since behind a NAT or a proxy a stranger has the
+ * operator's address. What is throttled is the wrong ones: an address that has tried `guessesMax`
+ * different ones is told to wait. What keeps a token from being guessed is its length.
  *
  * A cookie is another way to an `Identity`; see session.ts.
  */
@@ -90,11 +90,11 @@ export class Authenticator {
   check(token: string, address: string): Identity {
     const digest = digestOf(token);
     if (!this.#digest) return { name: 'anybody', role: 'operator' };
-    this.#refuseGuesser(address, digest);
     if (timingSafeEqual(digest, this.#digest)) return { name: 'operator', role: 'operator' };
     if (this.#readDigest && timingSafeEqual(digest, this.#readDigest)) {
       return { name: 'reader', role: 'reader' };
     }
+    this.#refuseGuesser(address, digest);
     this.#remember(address, digest);
     throw new Fault('UNAUTHORIZED', 'This is not the token of admin.tokenFile.');
   }

@@ -1,8 +1,8 @@
 /**
- * The ends of connections to the admin port.
+ * Connections to the admin port: which are kept, and how they end.
  *
- * The rule this file keeps: whoever is refused gets to see why, and nobody is waited for longer
- * than a moment.
+ * The rule this file keeps: whoever is refused gets to see why, nobody is waited for longer than a
+ * moment, and strangers take places from strangers alone.
  */
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -12,6 +12,39 @@ import { problemOf, problemType } from './problem.ts';
 
 /** How long a refused body is read and thrown away, so that its sender gets to see the answer. */
 const lingerMs = 2_000;
+
+/** Connections that have not shown who they are, at once. */
+export const strangersMax = 128;
+
+/**
+ * The connections that nobody has been known on yet. Where there are too many, the oldest ends: a
+ * newcomer shows its token at once, while what takes places up for nothing is old. Unbounded, they
+ * would take the descriptors that the controller probes and writes its state with.
+ */
+export class Strangers {
+  /** By the peer's end, which a connection has in common with what TLS makes of it. */
+  readonly #sockets = new Map<string, Socket>();
+
+  admit(socket: Socket): void {
+    const peer = peerOf(socket);
+    this.#sockets.set(peer, socket);
+    socket.once('close', () => {
+      if (this.#sockets.get(peer) === socket) this.#sockets.delete(peer);
+    });
+    if (this.#sockets.size <= strangersMax) return;
+    const [oldest] = this.#sockets.values();
+    oldest?.destroy();
+  }
+
+  /** Whose connection it is was shown: it is ended for nobody any more. */
+  know(socket: Socket): void {
+    this.#sockets.delete(peerOf(socket));
+  }
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
 
 /**
  * Closing at once would reset a connection whose client still writes, and the reset may overtake

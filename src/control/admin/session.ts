@@ -4,8 +4,8 @@
  * The rules this file keeps: the cookie holds a random name of the session and nothing else, no
  * script can read it, and no other site can make a browser send it. What changes something must
  * carry the session's CSRF token besides. Sessions live in this process alone, for `sessionMs`, at
- * most `sessionsMax` of them; a changed token or a restart ends all. A reader may look and never
- * act, however it came in.
+ * most `sessionsMax` of each role, so that readers never sign an operator out; a changed token or a
+ * restart ends all. A reader may look and never act, however it came in.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
@@ -16,7 +16,7 @@ import { closed, nullable, oneOf, Type } from './shape.ts';
 
 /** A working day and a half; then one signs in again. */
 export const sessionMs = 12 * 3_600_000;
-/** The oldest is forgotten. */
+/** Of one role; the oldest of it is forgotten. */
 export const sessionsMax = 1000;
 
 export const SignInBody = closed({
@@ -109,8 +109,7 @@ export class Sessions {
     const name = randomBytes(32).toString('base64url');
     const csrf = randomBytes(32).toString('base64url');
     this.#sessions.set(digestOf(name), { identity, csrf, endsMs: this.#clock.now() + sessionMs });
-    const oldest = this.#sessions.keys().next().value;
-    if (this.#sessions.size > sessionsMax && oldest !== undefined) this.#sessions.delete(oldest);
+    this.#forgetOldest(identity.role);
     return {
       state: { needed: true, role: identity.role, csrf },
       cookie: cookieOf(caller, name, sessionMs / 1000),
@@ -141,6 +140,12 @@ export class Sessions {
     if (!session || this.#clock.now() < session.endsMs) return session;
     this.#forget(caller);
     return undefined;
+  }
+
+  #forgetOldest(role: Identity['role']): void {
+    const same = [...this.#sessions].filter(([, { identity }]) => identity.role === role);
+    const [oldest] = same[0] ?? [];
+    if (same.length > sessionsMax && oldest !== undefined) this.#sessions.delete(oldest);
   }
 
   #forget(caller: Caller): void {

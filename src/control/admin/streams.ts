@@ -10,10 +10,13 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../clock.ts';
 import { Fault } from '../../errors.ts';
 import type { Control, PointsmanEvent } from '../model/api.ts';
+import type { Identity } from './authenticator.ts';
 import type { Headers } from './call.ts';
 
-/** Readers at once; a dashboard has one a tab. */
-export const readersMax = 128;
+/** Streams at once; a dashboard has one a tab. */
+export const streamsMax = 128;
+/** Those that holders of the reader's token may have of them; the rest is for operators. */
+export const readersMax = 96;
 /** Events that may wait for a reader, beside those replayed when it came. */
 const waitingMax = 1000;
 /** For how long a reader may take nothing while something waits. */
@@ -63,9 +66,10 @@ export class Streams {
   }
 
   /** @throws Fault RATE_LIMITED */
-  admit(): void {
-    if (this.#readers.size < readersMax) return;
-    throw new Fault('RATE_LIMITED', `${readersMax} readers follow the events already. Close one.`);
+  admit(role: Identity['role']): void {
+    const max = role === 'operator' ? streamsMax : readersMax;
+    if (this.#readers.size < max) return;
+    throw new Fault('RATE_LIMITED', `${max} streams follow the events already. Close one.`);
   }
 
   /** Sends the head and then events until either side ends it. */

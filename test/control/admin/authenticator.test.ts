@@ -69,20 +69,34 @@ test('tokens are compared by timingSafeEqual over digests of one length, and in 
   expect(source).not.toMatch(/token === (this|guess)|headers\.authorization ===/);
 });
 
+test('no number of wrong tokens keeps the right ones out, by header or by signing in', async () => {
+  const readTokenFile = join(dir, 'read-token');
+  await writeFile(readTokenFile, 'look-but-do-not-touch', { mode: 0o600 });
+  served = await serveAdmin({ tokenFile, readTokenFile });
+  for (let i = 0; i < 2 * guessesMax; i++)
+    await served.call('GET', '/v1/services', bearer(`guess-${i}`));
+
+  const operator = await served.call('GET', '/v1/services', bearer(token));
+  const reader = await served.call('GET', '/v1/services', bearer('look-but-do-not-touch'));
+  const signedIn = await served.call('POST', '/v1/session', { body: { token } });
+
+  expect([operator.status, reader.status, signedIn.status]).toEqual([200, 200, 200]);
+});
+
 test('a guesser is stopped, and may go on when the window has passed', async () => {
   const clock = fakeClock();
   served = await serveAdmin({ tokenFile, clock });
   for (let i = 0; i < guessesMax; i++)
     await served.call('GET', '/v1/services', bearer(`guess-${i}`));
 
-  const stopped = await served.call('GET', '/v1/services', bearer(token));
+  const stopped = await served.call('GET', '/v1/services', bearer('one-guess-more'));
   clock.pass(guessWindowMs);
-  const again = await served.call('GET', '/v1/services', bearer(token));
+  const again = await served.call('GET', '/v1/services', bearer('one-guess-more'));
 
   expect(stopped.status).toBe(429);
   expect(stopped.json.code).toBe('RATE_LIMITED');
   expect(stopped.headers['retry-after']).toBe('60');
-  expect(again.status).toBe(200);
+  expect(again.status).toBe(401);
 });
 
 test('a scraper with an old token, or none, does not lock the operator out', async () => {

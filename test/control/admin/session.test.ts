@@ -211,3 +211,11 @@ test('live figures come with the events of who asks for them, and with nobody el
   await expect.poll(() => samples.watched).toBe(0);
   await live.close();
 });
+
+test('readers that sign in again and again sign no operator out', async () => {
+  const { cookie } = await signIn(token);
+
+  for (let i = 0; i <= sessionsMax; i++) await signIn(readToken);
+
+  expect((await served.call('GET', '/v1/services', { headers: { cookie } })).status).toBe(200);
+});

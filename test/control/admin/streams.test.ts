@@ -1,6 +1,14 @@
 /** Events as a stream: nothing missed, nothing kept for those who do not read. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { heartbeatMs, readersMax, stalledMs } from '../../../src/control/admin/streams.ts';
+import {
+  heartbeatMs,
+  readersMax,
+  stalledMs,
+  streamsMax,
+} from '../../../src/control/admin/streams.ts';
 import { dial, type Served, serveAdmin, type Wire } from '../../support/admin.ts';
 import { type FakeClock, fakeClock } from '../../support/clock.ts';
 import { fakeControl, fakeEvents } from '../../support/fakeControl.ts';
@@ -178,11 +186,38 @@ test('a reader that leaves is forgotten', async () => {
 
 test('there is a bound on readers', async () => {
   const wires: Wire[] = [];
-  for (let i = 0; i < readersMax; i++) wires.push(follow());
+  for (let i = 0; i < streamsMax; i++) wires.push(follow());
   await Promise.all(wires.map((wire) => wire.until(': open')));
 
   const answer = await served.call('GET', '/v1/events');
 
   expect([answer.status, answer.json.code]).toEqual([429, 'RATE_LIMITED']);
   for (const wire of wires) wire.socket.destroy();
+});
+
+test('readers take no more streams than leave some to operators', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'pointsman-streams-'));
+  const [tokenFile, readTokenFile] = [join(dir, 'token'), join(dir, 'read-token')];
+  await writeFile(tokenFile, 'of-the-operator-alone', { mode: 0o600 });
+  await writeFile(readTokenFile, 'of-whoever-may-look', { mode: 0o600 });
+  const guarded = await serveAdmin({ clock, tokenFile, readTokenFile });
+  const follow = async (token: string): Promise<Wire> => {
+    const wire = dial(guarded.port);
+    wire.socket.write(
+      `GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+    );
+    await wire.until(/: open|RATE_LIMITED/);
+    return wire;
+  };
+  const readers: Wire[] = [];
+  for (let i = 0; i < readersMax; i++) readers.push(await follow('of-whoever-may-look'));
+
+  const oneMore = await follow('of-whoever-may-look');
+  const operator = await follow('of-the-operator-alone');
+
+  expect(oneMore.received).toMatch(/^HTTP\/1\.1 429 /);
+  expect(operator.received).toMatch(/^HTTP\/1\.1 200 /);
+  for (const wire of [...readers, oneMore, operator]) wire.socket.destroy();
+  await guarded.close();
+  await rm(dir, { recursive: true });
 });
