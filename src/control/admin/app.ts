@@ -123,7 +123,7 @@ function addChecks(app: App, parts: AppParts): void {
   app.server.on('connection', (socket: Socket) => strangers.admit(socket));
   app.addHook('onRequest', async (req, reply) => {
     reply.headers({ 'x-request-id': req.id, ...browserHeaders(req.url) });
-    checkHost(req.raw.rawHeaders, parts.names(), req.socket.localAddress);
+    checkHost(req.raw.url ?? '', req.raw.rawHeaders, parts.names(), req.socket.localAddress);
     checkOrigin(req.method, req.headers);
     const { url = '', config } = req.routeOptions;
     if (openPaths.includes(url) || config?.open) return;

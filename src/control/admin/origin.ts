@@ -22,20 +22,28 @@ export function namesOf(listenHost: string, hosts: readonly string[]): ReadonlyS
 }
 
 /**
+ * @param target of the request line: what stands in one of absolute form comes before the Host (RFC
+ *   9112, 3.2.2), so it must be a name of ours as well.
  * @param rawHeaders as Node gives them, since it hides a second Host.
  * @param localAddress of the connection: what the client dialled is a name we have. A page cannot
  *   forge it, since a Host that is an address was not looked up in any DNS.
  * @throws Fault HOST_FORBIDDEN
  */
 export function checkHost(
+  target: string,
   rawHeaders: readonly string[],
   names: ReadonlySet<string>,
   localAddress: string | undefined,
 ): void {
   const given = rawHeaders.filter((_, i) => rawHeaders[i - 1]?.toLowerCase() === 'host' && i % 2);
-  const host = given.length === 1 ? hostnameOf(given[0] ?? '') : null;
-  if (host !== null && names.has(host)) return;
-  if (host !== null && localAddress && host === bare(localAddress.replace(/^::ffff:/, ''))) return;
+  const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(target)?.[1];
+  if (absolute !== undefined) given.push(absolute);
+  const dialled = bare(String(localAddress).replace(/^::ffff:/, ''));
+  const ours = given.every((one) => {
+    const host = hostnameOf(one);
+    return host !== null && (names.has(host) || host === dialled);
+  });
+  if (ours && given.length === (absolute === undefined ? 1 : 2)) return;
   throw new Fault(
     'HOST_FORBIDDEN',
     `The admin API does not answer for the Host ${JSON.stringify(given.join(', ').slice(0, 200))}. ` +

@@ -9,7 +9,13 @@ import https from 'node:https';
 import { type PairFiles, readPair } from '../certificates/pair.ts';
 
 const timeouts = { requestTimeout: 30_000, keepAliveTimeout: 10_000 };
-const headLimits = { headersTimeout: 10_000, maxHeaderSize: 16_384 };
+/** How often Node looks for what is late; its own 30 s would let half a head live for 40. */
+const lookEveryMs = 1_000;
+const headLimits = {
+  headersTimeout: 10_000,
+  maxHeaderSize: 16_384,
+  connectionsCheckingInterval: lookEveryMs,
+};
 const handshakeTimeout = 10_000;
 
 /** What fastify is told of the server beneath it. @param secure null: plain HTTP. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { strangersMax } from '../../../src/control/admin/connections.ts';
+import { serverOptions } from '../../../src/control/admin/secureServer.ts';
 import { dial, serveAdmin } from '../../support/admin.ts';
 
 const token = 'correct-horse-battery-staple';
@@ -30,4 +31,11 @@ test('strangers that take up connections push each other out, and nobody who sho
   for (const { socket } of [known, ...strangers]) socket.destroy();
   await served.close();
   await rm(dir, { recursive: true });
+});
+
+test('half heads and half bodies are looked for every second, so that their limits hold', () => {
+  expect(serverOptions(null)).toMatchObject({
+    requestTimeout: 30_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000 },
+  });
 });

@@ -49,6 +49,19 @@ test.each([
   expect(served.control.calls).toEqual([]);
 });
 
+test('DNS rebinding: a foreign host in absolute form is refused, whatever the Host says', async () => {
+  const statusOf = async (target: string): Promise<string> => {
+    const wire = dial(served.port);
+    wire.socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+    await wire.closed;
+    return wire.received.slice(9, 12);
+  };
+
+  expect(await statusOf('http://evil.example/v1/services')).toBe('403');
+  expect(await statusOf('http://user@localhost/v1/services')).toBe('403');
+  expect(await statusOf('http://localhost:9400/v1/services')).toBe('200');
+});
+
 test('X-Forwarded-Host gives no name', async () => {
   const headers = { host: 'evil.example', 'x-forwarded-host': 'localhost' };
 
