@@ -562,7 +562,9 @@ export class Schedule {
           `worker ${worker.slot} is at ${text}, the state says ${record.generation} ${record.live}`,
         );
       }
-      if (staged !== null || holding || (waiting > 0 && record.generation > 0)) {
+      // Before a first release requests wait for it; so they do after one was taken out, put back and refused.
+      const serves = record.pools[record.live] !== null;
+      if (staged !== null || holding || (waiting > 0 && serves)) {
         throw this.#failure(`worker ${worker.slot} rests at ${text}`);
       }
     }
