@@ -119,7 +119,7 @@ function addParsers(app: App): void {
 }
 
 function addChecks(app: App, parts: AppParts): void {
-  const strangers = new Strangers();
+  const strangers = new Strangers(parts.clock);
   app.server.on('connection', (socket: Socket) => strangers.admit(socket));
   app.addHook('onRequest', async (req, reply) => {
     reply.headers({ 'x-request-id': req.id, ...browserHeaders(req.url) });

@@ -13,32 +13,64 @@ import { problemOf, problemType } from './problem.ts';
 /** How long a refused body is read and thrown away, so that its sender gets to see the answer. */
 const lingerMs = 2_000;
 
-/** Connections that have not shown who they are, at once. */
+/** Connections that have not shown who they are, at rest. */
 export const strangersMax = 128;
 
+/** How many there may be before they have had a chance to: a thousand calls at once are nobody's attack. */
+const newcomersMax = 2_048;
+
+/** How long a connection has to show whose it is, where there are too many. */
+export const graceMs = 1_000;
+
 /**
- * The connections that nobody has been known on yet. Where there are too many, the oldest ends: a
- * newcomer shows its token at once, while what takes places up for nothing is old. Unbounded, they
- * would take the descriptors that the controller probes and writes its state with.
+ * The connections that nobody has been known on yet. Where there are too many, the oldest end, but
+ * not before they had `graceMs` to show a token: what takes places up for nothing is older.
+ * Unbounded, they would take the descriptors that the controller probes and writes its state with.
  */
 export class Strangers {
   /** By the peer's end, which a connection has in common with what TLS makes of it. */
-  readonly #sockets = new Map<string, Socket>();
+  readonly #sockets = new Map<string, { readonly socket: Socket; readonly nth: number }>();
+  readonly #clock: Clock;
+  #admitted = 0;
+  #looking = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   admit(socket: Socket): void {
     const peer = peerOf(socket);
-    this.#sockets.set(peer, socket);
+    this.#admitted += 1;
+    this.#sockets.set(peer, { socket, nth: this.#admitted });
     socket.once('close', () => {
-      if (this.#sockets.get(peer) === socket) this.#sockets.delete(peer);
+      if (this.#sockets.get(peer)?.socket === socket) this.#sockets.delete(peer);
     });
-    if (this.#sockets.size <= strangersMax) return;
-    const [oldest] = this.#sockets.values();
-    oldest?.destroy();
+    if (this.#sockets.size > newcomersMax) {
+      const [oldest] = this.#sockets.values();
+      oldest?.socket.destroy();
+    } else if (this.#sockets.size > strangersMax && !this.#looking) this.#lookLater();
   }
 
   /** Whose connection it is was shown: it is ended for nobody any more. */
   know(socket: Socket): void {
     this.#sockets.delete(peerOf(socket));
+  }
+
+  #lookLater(): void {
+    const newest = this.#admitted;
+    this.#looking = true;
+    // A controller that was busy has read nothing of them yet when its timers run: one turn more.
+    this.#clock.after(graceMs, () => setImmediate(() => this.#endOldest(newest)));
+  }
+
+  #endOldest(newest: number): void {
+    this.#looking = false;
+    for (const [peer, { socket, nth }] of this.#sockets) {
+      if (this.#sockets.size <= strangersMax || nth > newest) break;
+      this.#sockets.delete(peer);
+      socket.destroy();
+    }
+    if (this.#sockets.size > strangersMax) this.#lookLater();
   }
 }
 

@@ -33,6 +33,21 @@ test('strangers that take up connections push each other out, and nobody who sho
   await rm(dir, { recursive: true });
 });
 
+test('five hundred calls that come at once, each on a connection of its own, are all answered', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'pointsman-burst-'));
+  const tokenFile = join(dir, 'token');
+  await writeFile(tokenFile, token, { mode: 0o600 });
+  const served = await serveAdmin({ tokenFile });
+  const headers = { authorization: `Bearer ${token}`, connection: 'close' };
+  const calls = Array.from({ length: 500 }, () => served.call('GET', '/v1/services', { headers }));
+
+  const answers = await Promise.all(calls);
+
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  await served.close();
+  await rm(dir, { recursive: true });
+});
+
 test('half heads and half bodies are looked for every second, so that their limits hold', () => {
   expect(serverOptions(null)).toMatchObject({
     requestTimeout: 30_000,
