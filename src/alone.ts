@@ -8,7 +8,7 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { Controller } from './control/controller.ts';
 import { Fault } from './errors.ts';
-import { descriptorsMax, holdListeners } from './listener.ts';
+import { descriptorsMax, type GivenListener, holdListeners } from './listener.ts';
 import { openLog } from './log.ts';
 import { LocalDataPlane } from './proxy/localDataPlane.ts';
 import { Plane } from './proxy/plane.ts';
@@ -24,6 +24,7 @@ const descriptorsKept = 64;
 const clientShare = 0.6;
 
 /**
+ * @param given sockets that are bound already.
  * @param up is told where it listens, once it does.
  * @returns the exit code, when it was told to end.
  * @throws Fault of the start: config, state, ports
@@ -31,6 +32,7 @@ const clientShare = 0.6;
 export async function runAlone(
   config: Config,
   configFile: string,
+  given: readonly GivenListener[],
   up: SupervisorOptions['up'],
 ): Promise<number> {
   const log = openLog('pointsman');
@@ -38,15 +40,16 @@ export async function runAlone(
   const listener = new Listener(plane, createEntrances(plane), null);
   // Whoever cannot connect must not keep the operator out as well.
   listener.limit(Math.floor((descriptorsMax() - descriptorsKept) * clientShare));
-  const { listen, tls } = config;
-  const held = await holdListeners([...listen, ...(tls?.listen ?? [])]);
+  const { listen, tls, admin } = config;
+  const all = await holdListeners([...listen, ...(tls?.listen ?? []), admin.listen], given);
+  const held = all.slice(0, -1);
   const controller = await Controller.start({
     config,
     configFile,
     plane: new LocalDataPlane(plane),
     clock: systemClock,
     log,
-    adminFd: null,
+    adminSocket: all.at(-1)?.handle ?? null,
     onBug: (thrown) => {
       log.error({ stack: thrown instanceof Error ? thrown.stack : null }, `bug: ${thrown}`);
       void log.written().then(() => process.exit(1));

@@ -8,11 +8,13 @@
  * Why not `node:cluster`: its primary closes a shared handle together with the last worker that
  * uses it, and the connections that wait in its queue are reset (seen with one worker). Why an
  * undocumented call: a documented `listen()` always accepts as well. It is the call that Node's own
- * cluster binds with (checked on 20, 24 and 26), and it is called here only.
+ * cluster binds with (checked on 20, 24 and 26), and it is called here only; it also takes a
+ * socket that was bound by somebody else.
  */
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import net, { isIPv4 } from 'node:net';
+import { formatAddress } from './config/address.ts';
 import type { Address } from './config/config.ts';
 import { Fault } from './errors.ts';
 import { portOwnerText } from './portOwner.ts';
@@ -34,23 +36,38 @@ export interface HeldListener {
   readonly fd: number;
   /** For `server.listen(handle)` in this process. */
   readonly handle: object;
+  /** As the config has it: its port may be 0. */
+  readonly wanted: Address;
   readonly address: Address;
   close(): void;
 }
 
+/** A listening socket that somebody else bound, and this process was started with. */
+export interface GivenListener {
+  readonly fd: number;
+  /** What its giver wanted when it bound it; null: it does not say. */
+  readonly wanted: Address | null;
+}
+
 interface ServerHandle {
   readonly fd: number;
-  getsockname(out: { address?: string; port?: number }): number;
+  /** Only where it is a TCP socket. */
+  getsockname?(out: { address?: string; port?: number }): number;
   close(): void;
 }
 
 type CreateServerHandle = (
-  host: string,
-  port: number,
-  family: 4 | 6,
-  fd: undefined,
+  host: string | undefined,
+  port: number | undefined,
+  family: 4 | 6 | undefined,
+  /** One that is bound already. */
+  fd: number | undefined,
   flags: number,
 ) => ServerHandle | number;
+
+const { _createServerHandle: createServerHandle } = net as unknown as {
+  readonly _createServerHandle: CreateServerHandle;
+};
 
 /** UV_TCP_IPV6ONLY of libuv. */
 const ipv6OnlyFlag = 1;
@@ -60,23 +77,94 @@ export const letGoMs = 2_000;
 export const letGoLookMs = 50;
 
 /**
- * Binds each, or none. An IPv6 address for everybody is for IPv6 alone where IPv4 has a socket of
- * its own at the same port; else it takes both.
+ * Takes each from those that were given, or binds it: all, or none. An IPv6 address for everybody
+ * is for IPv6 alone where IPv4 has a socket of its own at the same port; else it takes both. Of the
+ * given ones, those that nobody wants are closed.
  *
- * @throws as `holdListener`
+ * @throws as `holdListener`; Fault CONFIG_INVALID where a service manager gave one that nobody
+ *   wants.
  */
-export async function holdListeners(wanted: readonly Address[]): Promise<HeldListener[]> {
+export async function holdListeners(
+  wanted: readonly Address[],
+  given: readonly GivenListener[] = [],
+): Promise<HeldListener[]> {
+  const adopted = given.map(adopt);
   const held: HeldListener[] = [];
   try {
     for (const one of wanted) {
+      const there = await takeFrom(adopted, one);
+      if (there !== null) {
+        held.push(there);
+        continue;
+      }
       const beside = wanted.some(({ host, port }) => port === one.port && isIPv4(host));
       held.push(await holdListener(one, one.host === '::' && one.port !== 0 && beside));
     }
+    refuseUnwanted(adopted);
     return held;
   } catch (thrown) {
     for (const one of held) one.close();
     throw thrown;
+  } finally {
+    for (const { handle } of adopted) handle?.close();
   }
+}
+
+interface Adopted extends GivenListener {
+  /** null: it is no socket that takes TCP connections. */
+  readonly handle: ServerHandle | null;
+  readonly bound: Address;
+}
+
+function adopt(given: GivenListener): Adopted {
+  const none = { ...given, handle: null, bound: { host: '', port: 0 } };
+  try {
+    const handle = createServerHandle(undefined, undefined, undefined, given.fd, 0);
+    if (typeof handle === 'number') return none;
+    const { address, port } = boundTo(handle);
+    if (address === undefined || port === undefined) return none;
+    return { ...given, handle, bound: { host: address, port } };
+  } catch {
+    return none;
+  }
+}
+
+/** Takes the socket for an address out of those that are there; null: there is none. */
+async function takeFrom(adopted: Adopted[], wanted: Address): Promise<HeldListener | null> {
+  let at = adopted.findIndex((one) => isSame(one.wanted, wanted));
+  if (at < 0 && adopted.length > 0) {
+    const { address } = await resolve(wanted);
+    at = adopted.findIndex(({ bound }) => serves(bound, address, wanted.port));
+  }
+  const [one] = at < 0 ? [] : adopted.splice(at, 1);
+  if (!one?.handle) return null;
+  const { handle, bound } = one;
+  const address = { host: wanted.host, port: bound.port };
+  return { fd: handle.fd, handle, wanted, address, close: () => handle.close() };
+}
+
+function isSame(one: Address | null, other: Address): boolean {
+  return one?.host === other.host && one.port === other.port;
+}
+
+/** What a service manager holds, and nobody here accepts from, would let clients wait for ever. */
+function refuseUnwanted(adopted: readonly Adopted[]): void {
+  const wrong = adopted
+    .filter(({ wanted }) => wanted === null)
+    .map(({ fd, handle, bound }) =>
+      handle === null
+        ? `descriptor ${fd} is no TCP socket`
+        : `${formatAddress(bound)} is in none of listen, tls.listen and admin.listen`,
+    );
+  if (wrong.length === 0) return;
+  const next = 'Name the address in the config, or take it out of the .socket unit.';
+  throw new Fault('CONFIG_INVALID', `Sockets of LISTEN_FDS: ${wrong.join('; ')}. ${next}`);
+}
+
+/** Whether a socket takes what comes to an address: it has it, or has the port for everybody. */
+function serves(bound: Address, host: string, port: number): boolean {
+  const everybody = bound.host === '::' || (bound.host === '0.0.0.0' && isIPv4(host));
+  return bound.port === port && (everybody || bound.host === host);
 }
 
 /**
@@ -106,24 +194,32 @@ function tryToHold(
   family: number,
   ipv6Only: boolean,
 ): HeldListener | null {
-  const create = (net as unknown as { _createServerHandle: CreateServerHandle })
-    ._createServerHandle;
   const flags = ipv6Only ? ipv6OnlyFlag : 0;
-  const handle = create(host, wanted.port, family === 6 ? 6 : 4, undefined, flags);
+  const handle = createServerHandle(host, wanted.port, family === 6 ? 6 : 4, undefined, flags);
   if (typeof handle === 'number') throw refused(wanted, `the system says error ${-handle}`);
-  const bound: { address?: string; port?: number } = {};
+  const bound = boundTo(handle);
   // A port that is taken shows only as a socket that is bound to no port, or to another one.
-  const failed = handle.getsockname(bound) !== 0 || bound.port === undefined || bound.port === 0;
-  if (failed || (wanted.port !== 0 && bound.port !== wanted.port)) {
+  if (
+    bound.port === undefined ||
+    bound.port === 0 ||
+    (wanted.port !== 0 && bound.port !== wanted.port)
+  ) {
     handle.close();
     return null;
   }
   return {
     fd: handle.fd,
     handle,
+    wanted,
     address: { host: wanted.host, port: bound.port ?? wanted.port },
     close: () => handle.close(),
   };
+}
+
+/** Empty where it is no socket, or a bad one. */
+function boundTo(handle: ServerHandle): { address?: string; port?: number } {
+  const bound: { address?: string; port?: number } = {};
+  return handle.getsockname?.(bound) === 0 ? bound : {};
 }
 
 /**

@@ -9,18 +9,20 @@ import { formatAddress } from './config/address.ts';
 import type { Address, Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
 import { preflight } from './control/preflight.ts';
+import { activatedSockets } from './socketActivation.ts';
 
 /**
  * @returns the exit code, when all has ended.
  * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE, PORT_IN_USE
  */
 export async function run(configFile: string): Promise<number> {
+  const given = activatedSockets(process.env, process.pid);
   const config = await loadConfig(configFile);
   await preflight(config);
   const up = (listening: Listening): void => say(upText(config, listening));
   if (config.workers === 0) {
     const { runAlone } = await import('./alone.ts');
-    return runAlone(config, configFile, up);
+    return runAlone(config, configFile, given, up);
   }
   const { supervise } = await import('./supervisor.ts');
   return supervise({
@@ -29,6 +31,7 @@ export async function run(configFile: string): Promise<number> {
     listen: config.listen,
     tlsListen: config.tls?.listen ?? [],
     admin: config.admin.listen,
+    given,
     workers: config.workers,
     shutdownMs: config.shutdownMs,
     up,

@@ -17,7 +17,7 @@ import {
   type ToController,
   type ToWorker,
 } from './ipc.ts';
-import { type HeldListener, holdListeners } from './listener.ts';
+import { type GivenListener, type HeldListener, holdListeners } from './listener.ts';
 import { openLog, type Sink } from './log.ts';
 import { leaveBoard, openScoreboard } from './scoreboard.ts';
 
@@ -29,6 +29,8 @@ export interface SupervisorOptions {
   readonly listen: readonly Address[];
   readonly tlsListen: readonly Address[];
   readonly admin: Address;
+  /** Sockets that are bound already. */
+  readonly given: readonly GivenListener[];
   /** 1 to 64 */
   readonly workers: number;
   readonly shutdownMs: number;
@@ -55,8 +57,8 @@ const workerFlags = ['--min-semi-space-size=8'];
 
 /** @returns the exit code, once everything has ended. @throws Fault PORT_IN_USE */
 export async function supervise(options: SupervisorOptions): Promise<number> {
-  const { listen, tlsListen, admin } = options;
-  const held = await holdListeners([...listen, ...tlsListen, admin]);
+  const { listen, tlsListen, admin, given } = options;
+  const held = await holdListeners([...listen, ...tlsListen, admin], given);
   return new Supervisor(options, held.slice(0, -1), held.slice(-1)).run();
 }
 

@@ -41,9 +41,10 @@ export interface ControllerOptions {
   readonly clock: Clock;
   readonly log: Log;
   /**
-   * An inherited socket that the admin API listens on; null: it binds `config.admin.listen` itself.
+   * A bound socket that the admin API listens on, as its descriptor or its handle; null: it binds
+   * `config.admin.listen` itself.
    */
-  readonly adminFd: number | null;
+  readonly adminSocket: object | null;
   /** What to do about an exception that nobody foresaw. */
   readonly onBug: (thrown: unknown) => void;
 }
@@ -115,7 +116,7 @@ export class Controller {
       controller.#admin = await startAdmin({
         control: controller.#control(),
         listen: config.admin.listen,
-        fd: options.adminFd,
+        socket: options.adminSocket,
         tokenFile: config.admin.tokenFile,
         readTokenFile: config.admin.readTokenFile,
         tls: config.admin.tls,

@@ -52,7 +52,7 @@ export async function runController(): Promise<void> {
         plane: workers,
         clock: systemClock,
         log,
-        adminFd: inherited.listeners,
+        adminSocket: { fd: inherited.listeners },
         onBug: (thrown) => {
           log.error({ stack: thrown instanceof Error ? thrown.stack : null }, `bug: ${thrown}`);
           end(1);

@@ -57,7 +57,7 @@ async function start(standBetween: (plane: Workers) => Workers = (plane) => plan
     plane: standBetween(cluster.connect()),
     clock: systemClock,
     log: { info: quiet, warn: quiet, error: quiet } as never,
-    adminFd: null,
+    adminSocket: null,
     onBug: (thrown) => {
       throw thrown;
     },

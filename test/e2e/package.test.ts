@@ -129,6 +129,7 @@ test('the package holds what is used and read, and nothing that only a checkout 
     'deploy/pointsman.yaml',
     'deploy/pointsman.schema.json',
     'deploy/pointsman.service',
+    'deploy/pointsman.socket',
     'deploy/demo/app.mjs',
     'deploy/demo/pointsman.yaml',
     'docs/quick-start.md',

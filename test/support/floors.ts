@@ -27,6 +27,7 @@ export const standing: Readonly<Record<string, string>> = {
   'src/processIdentity.ts': 'ground',
   'src/ipc.ts': 'frame',
   'src/listener.ts': 'frame',
+  'src/socketActivation.ts': 'frame',
   'src/portOwner.ts': 'frame',
   'src/scoreboard.ts': 'frame',
   'src/supervisor.ts': 'top',

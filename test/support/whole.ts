@@ -49,6 +49,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** false: nobody reads its output. */
   readonly read?: boolean;
+  /** Descriptors that it begins with, from 3 on. */
+  readonly fds?: readonly number[];
 }
 
 /** Which processes one Pointsman consists of; `null` where one is missing just now. */
@@ -147,7 +149,7 @@ export class Pointsman {
   }
 
   /** Starts it; does not wait. */
-  launch({ before = [], env = {}, read = true }: StartOptions = {}): void {
+  launch({ before = [], env = {}, read = true, fds = [] }: StartOptions = {}): void {
     const [command = '', ...args] = [
       ...before,
       process.execPath,
@@ -160,7 +162,7 @@ export class Pointsman {
     const started = spawn(command, args, {
       cwd: this.dir,
       env: { ...inherited, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...fds],
     });
     const from = this.#output.length;
     for (const stream of [started.stdout, started.stderr]) {

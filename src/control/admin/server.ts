@@ -29,8 +29,11 @@ export interface AdminOptions {
   readonly control: Control;
   /** Port 0 asks the system for a free one. */
   readonly listen: Address;
-  /** A socket that was bound to that address already; null or not given: it is bound here. */
-  readonly fd?: number | null;
+  /**
+   * A socket that was bound to that address already, as `{ fd }` or as a handle; null or not given:
+   * it is bound here.
+   */
+  readonly socket?: object | null;
   /**
    * Absolute path of the file with the operator's token, or null: then `listen` must be loopback.
    */
@@ -115,7 +118,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     secure,
     onBug: options.onBug,
   });
-  const address = await listenOn(app, listen, options.fd ?? null);
+  const address = await listenOn(app, listen, options.socket ?? null);
   return {
     address,
     async reload(changed = {}) {
@@ -145,11 +148,11 @@ function pageIn(pageDir: string | null): string | null {
   return pageDir !== null && existsSync(join(pageDir, 'index.html')) ? pageDir : null;
 }
 
-async function listenOn(app: App, listen: Address, fd: number | null): Promise<Address> {
+async function listenOn(app: App, listen: Address, socket: object | null): Promise<Address> {
   try {
-    await (fd === null
+    await (socket === null
       ? app.listen({ host: listen.host, port: listen.port })
-      : listenOnHeld(app, fd));
+      : listenOnHeld(app, socket));
   } catch (cause) {
     await app.close();
     const where = formatAddress(listen);
@@ -176,10 +179,10 @@ async function listenOn(app: App, listen: Address, fd: number | null): Promise<A
 }
 
 /** fastify's own `listen` takes no descriptor. */
-async function listenOnHeld(app: App, fd: number): Promise<void> {
+async function listenOnHeld(app: App, socket: object): Promise<void> {
   await app.ready();
   await new Promise<void>((resolve, reject) => {
     app.server.once('error', reject);
-    app.server.listen({ fd }, resolve);
+    app.server.listen(socket, resolve);
   });
 }
