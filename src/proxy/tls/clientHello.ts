@@ -14,6 +14,11 @@ export interface ClientHello {
 
 /** A hello that is longer is none that is looked at. */
 export const helloBytesMax = 16 * 1024;
+/**
+ * Clients send one or two. All that came is looked at again with every packet, so a hello in records
+ * of a byte each would take a core for seconds, and nobody has even shaken hands.
+ */
+const recordsMax = 16;
 
 const handshakeRecord = 22;
 const clientHello = 1;
@@ -52,6 +57,7 @@ function handshakeOf(bytes: Buffer): Buffer | 'more' | null {
     if (bytes.length < at + 5) return bytes.length > helloBytesMax ? null : 'more';
     const length = bytes.readUInt16BE(at + 3);
     if (length === 0 || at + 5 + length > helloBytesMax) return null;
+    if (parts.length === recordsMax) return null;
     if (bytes.length < at + 5 + length) return 'more';
     parts.push(bytes.subarray(at + 5, at + 5 + length));
     have += length;
