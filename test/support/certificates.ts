@@ -60,19 +60,35 @@ export class Authority {
     const alt = names.map((name) => (/^[\d.:]+$/.test(name) ? `IP:${name}` : `DNS:${name}`));
     writeFileSync(extensions, alt.length === 0 ? '' : `subjectAltName=${alt.join(',')}\n`);
     const signed = ['-CA', this.file, '-CAkey', join(this.dir, 'ca.key'), '-extfile', extensions];
-    const time = from === undefined ? ['-days', String(days)] : [];
-    const args = [
-      'x509',
-      '-req',
-      '-in',
-      made.csr,
-      ...signed,
-      '-set_serial',
-      `0x${serial}`,
-      ...time,
+    const args = ['x509', '-req', '-in', made.csr, ...signed, '-set_serial', `0x${serial}`];
+    if (from === undefined) args.push('-days', String(days), '-out', made.cert);
+    else return this.#signFor(from, until ?? from, made, extensions, serial);
+    execFileSync('openssl', args, { stdio: 'pipe' });
+    return { cert: made.cert, key: made.key, serial };
+  }
+
+  /** `openssl x509` of OpenSSL 3.0 knows days from now alone. */
+  #signFor(
+    from: string,
+    until: string,
+    made: { readonly cert: string; readonly key: string; readonly csr: string },
+    extensions: string,
+    serial: string,
+  ): Pair {
+    const file = (name: string): string => join(this.dir, name);
+    mkdirSync(file('signed'), { recursive: true });
+    writeFileSync(file('index.txt'), '');
+    writeFileSync(file('serial'), `${serial}\n`);
+    const lines = [
+      ...['[ca]', 'default_ca=own', '[own]', `database=${file('index.txt')}`],
+      ...[`new_certs_dir=${file('signed')}`, `serial=${file('serial')}`, 'default_md=sha256'],
+      ...['policy=any', '[any]', 'commonName=optional', ''],
     ];
-    if (from !== undefined) args.push('-not_before', from, '-not_after', until ?? from);
-    execFileSync('openssl', [...args, '-out', made.cert], { stdio: 'pipe' });
+    writeFileSync(file('ca.cnf'), lines.join('\n'));
+    const args = ['ca', '-batch', '-notext', '-config', file('ca.cnf'), '-subj', '/CN=any'];
+    args.push('-cert', this.file, '-keyfile', file('ca.key'), '-in', made.csr);
+    args.push('-extfile', extensions, '-startdate', from, '-enddate', until, '-out', made.cert);
+    execFileSync('openssl', args, { stdio: 'pipe' });
     return { cert: made.cert, key: made.key, serial };
   }
 }

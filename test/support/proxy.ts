@@ -7,7 +7,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
 import { Plane } from '../../src/proxy/plane.ts';
 import type { Color, Edge, Policy, PoolEntry, ServiceEntry, Table } from '../../src/wire.ts';
 
@@ -64,13 +64,14 @@ export interface TestProxy {
 export interface ProxySetup {
   readonly services: readonly ServiceEntry[];
   readonly edge?: Partial<Edge>;
+  readonly clock?: Clock;
 }
 
 /** A proxy that listens on a port of its own. */
 export async function startProxy(makeLane: MakeLane, setup: ProxySetup): Promise<TestProxy> {
   const lines: Record<string, unknown>[] = [];
   const sink = { line: (fields: object) => void lines.push({ ...fields }), dropped: 0 };
-  const plane = new Plane({ clock: systemClock, worker: 0, sink });
+  const plane = new Plane({ clock: setup.clock ?? systemClock, worker: 0, sink });
   let version = 0;
   let edge = { ...plainEdge, ...setup.edge };
   const table = (services: readonly ServiceEntry[]): Table => ({

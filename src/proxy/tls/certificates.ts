@@ -5,7 +5,7 @@
  * client asks for its name (a thousand at once would stop traffic for a second), and kept for as
  * long as its certificate is; a pair that OpenSSL does not take is as good as none.
  */
-import { createHash } from 'node:crypto';
+import { createHash, createPrivateKey } from 'node:crypto';
 import tls, { type SecureContext } from 'node:tls';
 import type { CertificateEntry, CertificateSet, ClientAuthority } from '../../wireTls.ts';
 
@@ -48,6 +48,8 @@ export class Certificates {
   #authorities = new Names<ClientAuthority>();
   /** By the id of the certificate, and of the client authority; null: OpenSSL refused. */
   readonly #contexts = new Map<string, SecureContext | null>();
+  /** By the id of the certificate: rsa, ec, and what else there is. */
+  #keyTypes = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
 
   /** null: none came yet. */
@@ -61,11 +63,20 @@ export class Certificates {
     return all.find(({ kind }) => kind !== 'temporary') ?? all[0];
   }
 
-  /** Whether connections are looked at before they are answered: an authority asks, or clients are asked. */
+  /**
+   * Whether connections are looked at before they are answered: an authority asks, clients are
+   * asked, or there are keys of several kinds.
+   */
   get peeks(): boolean {
     const set = this.#set;
     if (set === null) return false;
-    return set.clientAuthorities.length > 0 || Object.keys(set.challenges.tlsAlpn01).length > 0;
+    if (this.mixed || set.clientAuthorities.length > 0) return true;
+    return Object.keys(set.challenges.tlsAlpn01).length > 0;
+  }
+
+  /** Whether there are keys of several kinds. */
+  get mixed(): boolean {
+    return new Set(this.#keyTypes.values()).size > 1;
   }
 
   replace(set: CertificateSet): void {
@@ -82,6 +93,10 @@ export class Certificates {
     for (const one of set.clientAuthorities) {
       for (const host of one.hosts) this.#authorities.set(host, one);
     }
+    const types = this.#keyTypes;
+    this.#keyTypes = new Map(
+      set.certificates.map(({ id, key }) => [id, types.get(id) ?? keyTypeOf(key)]),
+    );
     const ids = new Set(set.certificates.map(({ id }) => id));
     for (const key of this.#contexts.keys()) {
       if (!ids.has(key.split(' ', 1)[0] ?? '')) this.#contexts.delete(key);
@@ -125,6 +140,14 @@ export class Certificates {
     } catch {
       return null;
     }
+  }
+}
+
+function keyTypeOf(key: string): string {
+  try {
+    return createPrivateKey(key).asymmetricKeyType ?? '';
+  } catch {
+    return '';
   }
 }
 

@@ -13,6 +13,10 @@
  *   changed in `ALPNCallback` is one too late, since OpenSSL has chosen the key by then.
  * - So are hosts whose clients need a certificate: whether a server asks for one is decided before
  *   it has read the name. Both take a look at the first bytes, and only while there is a reason.
+ * - What `SNICallback` gives is put beside the certificate that the server has itself, and of two
+ *   kinds of keys OpenSSL takes the one it likes better: a name with a certificate of RSA was shown
+ *   the default one of EC. So where there are several kinds, names are answered by a server that
+ *   has none itself; clients that say no name, by the one that has the default.
  */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -59,7 +63,10 @@ class TlsEntrance {
   readonly #certificates: Certificates;
   readonly #serve: (socket: Socket) => void;
   readonly #handshakes: Handshakes;
+  /** Has the default certificate. */
   readonly #main: tls.Server;
+  /** Has none but by name. */
+  readonly #named: tls.Server;
   readonly #challenges: tls.Server;
   /** Servers that ask for a client's certificate, by the authority it must come from. */
   readonly #asking = new Map<string, tls.Server>();
@@ -74,6 +81,10 @@ class TlsEntrance {
     this.#main = this.#server({
       ALPNCallback: ({ protocols }) => (protocols.includes(offered) ? offered : undefined),
       SNICallback: (name, done) => done(null, this.#contextOf(name) ?? undefined),
+    });
+    this.#named = this.#server({
+      ALPNCallback: ({ protocols }) => (protocols.includes(offered) ? offered : undefined),
+      SNICallback: (name, done) => done(null, this.#shownTo(name) ?? undefined),
     });
     this.#challenges = this.#server({
       ALPNProtocols: [acmeProtocol],
@@ -122,7 +133,8 @@ class TlsEntrance {
       return this.#challenges;
     }
     const authority = this.#certificates.authority(name);
-    return authority === undefined ? this.#main : this.#askingFor(authority);
+    if (authority !== undefined) return this.#askingFor(authority);
+    return name !== '' && this.#certificates.mixed ? this.#named : this.#main;
   }
 
   #askingFor(authority: ClientAuthority): tls.Server {
@@ -133,7 +145,7 @@ class TlsEntrance {
       // Whoever has none gets an answer that says so, as people can read it.
       rejectUnauthorized: false,
       ALPNCallback: ({ protocols }) => (protocols.includes(offered) ? offered : undefined),
-      SNICallback: (name, done) => done(null, this.#contextOf(name, authority) ?? undefined),
+      SNICallback: (name, done) => done(null, this.#shownTo(name, authority) ?? undefined),
     };
     const server = this.#server(options, authority);
     this.#asking.set(authority.ca, server);
@@ -160,7 +172,9 @@ class TlsEntrance {
     }
     // A resumed session without a certificate may count as authorized: so it is looked at as well.
     const shown = socket.authorized && socket.getPeerX509Certificate() !== undefined;
-    if (authority !== undefined && shown) knownTo.set(socket, authority.ca);
+    // Without an authority of ours Node asks those of the system: whom they know is a stranger.
+    const asked = authority !== undefined && authority.ca !== '';
+    if (asked && shown) knownTo.set(socket, authority.ca);
     this.#serve(socket);
   }
 
@@ -168,6 +182,15 @@ class TlsEntrance {
   #contextOf(name: string, authority?: ClientAuthority): tls.SecureContext | null {
     const entry = this.#certificates.certificate(name);
     return entry === undefined ? null : this.#certificates.context(entry, authority);
+  }
+
+  /** As `#contextOf`, and what unknown names get. null: an alert. */
+  #shownTo(name: string, authority?: ClientAuthority): tls.SecureContext | null {
+    const named = this.#contextOf(name, authority);
+    if (named !== null) return named;
+    const { first } = this.#certificates;
+    if (first === undefined || this.#around.edge.tls?.unknown === 'refuse') return null;
+    return this.#certificates.context(first, authority);
   }
 
   #challengeOf(name: string): tls.SecureContext | null {
@@ -183,7 +206,8 @@ class TlsEntrance {
   #renew(): void {
     const { set } = this.#certificates;
     if (set === null) return;
-    this.#renewOne(this.#main);
+    this.#renewOne(this.#main, null, true);
+    this.#renewOne(this.#named, null);
     const wanted = new Map(set.clientAuthorities.map((one) => [one.ca, one]));
     for (const [ca, server] of this.#asking) {
       const authority = wanted.get(ca);
@@ -192,17 +216,18 @@ class TlsEntrance {
     }
   }
 
-  #renewOne(server: tls.Server, authority?: ClientAuthority): void {
+  /** @param shows whether it has the default certificate itself. */
+  #renewOne(server: tls.Server, authority: ClientAuthority | null, shows = false): void {
     const { set, first } = this.#certificates;
     if (set === null) return;
     const { minimum = '1.2', unknown = 'default' } = this.#around.edge.tls ?? {};
     const common: TlsOptions = {
       minVersion: `TLSv${minimum}`,
       ticketKeys: Buffer.from(set.ticketKeys, 'base64'),
-      sessionIdContext: sessionIdContextOf(authority),
-      ...(authority === undefined ? {} : { ca: authority.ca }),
+      sessionIdContext: sessionIdContextOf(authority ?? undefined),
+      ...(authority === null ? {} : { ca: authority.ca }),
     };
-    const shown = unknown === 'refuse' ? undefined : first;
+    const shown = shows && unknown !== 'refuse' ? first : undefined;
     try {
       server.setSecureContext({ ...common, ...pairOf(shown) });
     } catch {

@@ -1,32 +1,11 @@
 /**
  * The hello of a client, read before anybody has shaken hands: real ones, torn ones, and made ones.
  */
-import net, { type AddressInfo } from 'node:net';
-import tls from 'node:tls';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { helloBytesMax, readClientHello } from '../../../src/proxy/tls/clientHello.ts';
 import { long } from '../../support/form.ts';
 import { seed, seeded } from '../../support/random.ts';
-
-/** The first bytes that Node's own client sends. */
-async function helloOf(options: tls.ConnectionOptions): Promise<Buffer> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
-  const { port } = server.address() as AddressInfo;
-  const client = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
-  client.on('error', () => {});
-  return new Promise((resolve) => {
-    server.once('connection', (socket) => {
-      socket.on('error', () => {});
-      socket.once('data', (bytes) => {
-        client.destroy();
-        socket.destroy();
-        resolve(bytes);
-      });
-    });
-  });
-}
+import { helloOf } from '../../support/tls.ts';
 
 const usual = { servername: 'Shop.Example', ALPNProtocols: ['acme-tls/1', 'http/1.1'] };
 const said = { name: 'shop.example', protocols: ['acme-tls/1', 'http/1.1'] };
