@@ -10,6 +10,7 @@ const table = {
   // What the proxy answers to the clients of a service.
   REQUEST_INVALID: row(400, 'client', false, 'The request is not valid HTTP'),
   CLIENT_CERTIFICATE_REQUIRED: row(403, 'client', false, 'This service asks for a certificate'),
+  ADDRESS_FORBIDDEN: row(403, 'client', false, 'This service is not for your address'),
   ROUTE_UNKNOWN: row(404, 'client', false, 'No service answers for this host and path'),
   METHOD_REFUSED: row(405, 'client', false, 'This method is not forwarded'),
   REQUEST_TIMEOUT: row(408, 'client', true, 'The request did not arrive in time'),

@@ -1,8 +1,9 @@
 /**
  * What the control plane and the data plane say to each other: the table, and the orders of a flip.
  *
- * The rule this file keeps: it and `wireTls.ts` are all that both planes import. Everything in it is plain, immutable
- * and survives JSON, because between processes it travels as JSON.
+ * The rule this file keeps: it, `wireTls.ts` and `wireEdge.ts` are all that both planes import.
+ * Everything in it is plain, immutable and survives JSON, because between processes it travels as
+ * JSON.
  *
  * A table is replaced whole and numbered by `version`. A service in it whose `generation` is the
  * one a worker already serves takes effect at once (health, policy, pause, a standby that fills);
@@ -10,6 +11,7 @@
  * generation. So a table can never move traffic between colors: only hold and commit can.
  */
 
+import type { ServiceEdge } from './wireEdge.ts';
 import type { CertificateSet, EdgeTls, ServiceTls } from './wireTls.ts';
 
 /** A slot, not a version; neither is "new". */
@@ -81,6 +83,8 @@ export interface ServiceEntry {
   readonly pools: Readonly<Record<Color, PoolEntry | null>>;
   readonly policy: Policy;
   readonly tls: ServiceTls;
+  /** null: requests and answers pass as they are. */
+  readonly edge: ServiceEdge | null;
   /** New requests wait, whatever the pools could do. */
   readonly paused: boolean;
 }

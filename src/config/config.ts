@@ -5,6 +5,7 @@
  * YAML, their bounds and their defaults stand in `schema.ts` alone.
  */
 import type { Color, Edge, Policy } from '../wire.ts';
+import type { ServiceEdge } from '../wireEdge.ts';
 import type { ServiceTls } from '../wireTls.ts';
 
 export interface Address {
@@ -86,6 +87,8 @@ export interface ServiceConfig {
   readonly warm: Warm;
   readonly policy: Policy;
   readonly tls: ServiceTls;
+  /** null: requests and answers pass as they are. */
+  readonly edge: ServiceEdge | null;
   /** Absolute path of PEM certificates that clients' certificates must come from; null: none asked. */
   readonly clientCa: string | null;
   readonly run: Run;

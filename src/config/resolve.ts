@@ -17,6 +17,7 @@ import type {
   TlsConfig,
   Warm,
 } from './config.ts';
+import { serviceEdge } from './edge.ts';
 import { probeTimeoutDefaultMs } from './rules.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
 
@@ -111,6 +112,7 @@ function service(name: string, of: ServiceFields, folder: string): ServiceConfig
       retryAfterSeconds: Math.max(1, Math.ceil(of.health.interval / 1000)),
     },
     tls: { mode: of.tls, healthPath: of.health.path },
+    edge: serviceEdge(of),
     clientCa: of.clientCa === null ? null : absolute(folder, of.clientCa),
     run: run(of.run, folder),
     first: of.first,

@@ -5,6 +5,7 @@
  * the place that is easiest to change what does not go together, and why.
  */
 import { formatAddress, isLoopback, meet } from './address.ts';
+import { checkEdge } from './edge.ts';
 import { below, type Reading } from './reading.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
 import { checkListens, checkServiceTls, checkTls, listens } from './tlsRules.ts';
@@ -23,6 +24,7 @@ export function checkRules(file: FileFields, reading: Reading): void {
     checkFirst(file, service, path, reading);
     checkWarm(service, path, reading);
     checkServiceTls(file, service, path, reading);
+    checkEdge(service, path, reading);
   }
 }
 

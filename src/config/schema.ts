@@ -8,6 +8,7 @@
  * is secret is named by a path (`tokenFile`, `envFile`).
  */
 import { isHostName } from './address.ts';
+import { edgeKeys } from './edgeSchema.ts';
 import {
   choice,
   cidr,
@@ -331,6 +332,7 @@ const service = record({
     path,
     "A PEM file with the authorities of clients' certificates; without one no request passes.",
   ),
+  ...edgeKeys,
   run: required(run, { docker: null, process: null, static: null }, 'How its releases are run.'),
   first: optional(
     first,

@@ -16,8 +16,11 @@
  *   (`X_Forwarded_For`) is dropped from anybody: applications cannot tell them apart.
  * - `Connection: host` and the like nominate nothing: a client must not be able to take away what
  *   we and the application rely on.
+ * - What the config of a service says of header fields comes last, over all of this.
  * - `Trailer` passes where the message goes on in chunks, since then its trailers do.
  */
+
+import { type HeaderEdits, without } from './edge/headerEdits.ts';
 
 /** How a request reached us. */
 export interface Arrival {
@@ -35,6 +38,17 @@ export interface Arrival {
   readonly chunked: boolean;
   /** The request asks for a tunnel: Upgrade passes. */
   readonly upgrade: boolean;
+  /** What the service does at its edge; null: nothing. */
+  readonly rules: RequestRules | null;
+  /** What was taken from the front of its path; '': nothing. */
+  readonly prefix: string;
+}
+
+/** What the config of a service says of the header of a request. */
+export interface RequestRules {
+  readonly request: HeaderEdits | null;
+  /** Forwarded is said in any case. */
+  readonly forwarded: boolean;
 }
 
 /** How an answer goes to the client. */
@@ -46,6 +60,8 @@ export interface Departure {
   readonly connection: 'close' | 'keep-alive' | 'Upgrade' | null;
   /** What Strict-Transport-Security is to say where the target does not say it; 0: nothing. */
   readonly hstsSeconds: number;
+  /** What the config of the service says of the header; null: nothing. */
+  readonly edits: HeaderEdits | null;
 }
 
 const pseudonym = 'pointsman';
@@ -130,6 +146,7 @@ export function requestHeaders(raw: readonly string[], arrival: Arrival): string
   let via = '';
   let proto = false;
   let host = false;
+  let prefix = arrival.prefix === '';
   let trailers = false;
   let protocol = '';
   for (let at = 0; at < raw.length; at += 2) {
@@ -165,6 +182,7 @@ export function requestHeaders(raw: readonly string[], arrival: Arrival): string
         const lower = name.toLowerCase();
         proto ||= lower === 'x-forwarded-proto';
         host ||= lower === 'x-forwarded-host';
+        prefix ||= lower === 'x-forwarded-prefix';
         out.push(name, value);
         break;
       }
@@ -175,14 +193,16 @@ export function requestHeaders(raw: readonly string[], arrival: Arrival): string
   if (arrival.chunked) kept.push('Transfer-Encoding', 'chunked');
   if (arrival.upgrade) kept.push('Connection', 'Upgrade', 'Upgrade', protocol);
   else if (trailers) kept.push('Connection', 'TE');
-  if (forwarded !== '') kept.push('Forwarded', joined(forwarded, element(arrival)));
+  if (forwarded !== '' || arrival.rules?.forwarded)
+    kept.push('Forwarded', joined(forwarded, element(arrival)));
   const chain = joined(forwardedFor, arrival.client);
   if (chain !== '') kept.push('X-Forwarded-For', chain);
   if (!proto) kept.push('X-Forwarded-Proto', arrival.proto);
   if (!host && arrival.host !== '') kept.push('X-Forwarded-Host', arrival.host);
+  if (!prefix) kept.push('X-Forwarded-Prefix', arrival.prefix);
   kept.push('X-Request-Id', arrival.id);
   kept.push('Via', joined(via, `${arrival.version} ${pseudonym}`));
-  return kept;
+  return arrival.rules?.request?.apply(kept) ?? kept;
 }
 
 /**
@@ -228,7 +248,7 @@ export function responseHeaders(
   if (departure.connection === 'Upgrade' && protocol !== '') kept.push('Upgrade', protocol);
   if (!hsts) kept.push('Strict-Transport-Security', `max-age=${departure.hstsSeconds}`);
   kept.push('Via', joined(via, `${version} ${pseudonym}`));
-  return kept;
+  return departure.edits?.apply(kept) ?? kept;
 }
 
 const takesTrailers = /(?:^|,)[ \t]*trailers[ \t]*(?:$|[,;])/i;
@@ -280,15 +300,6 @@ function nominations(value: string, before: Set<string> | null): Set<string> | n
     nominated.add(name);
   }
   return nominated;
-}
-
-function without(list: readonly string[], nominated: ReadonlySet<string>): string[] {
-  const kept: string[] = [];
-  for (let at = 0; at < list.length; at += 2) {
-    const name = list[at] ?? '';
-    if (!nominated.has(name.toLowerCase())) kept.push(name, list[at + 1] ?? '');
-  }
-  return kept;
 }
 
 function joined(list: string, value: string): string {

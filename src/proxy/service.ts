@@ -20,6 +20,7 @@ import { Counters } from './accounting/counters.ts';
 import type { Lease } from './balancing/lease.ts';
 import { Pool } from './balancing/pool.ts';
 import type { Target } from './balancing/target.ts';
+import { EdgeRules } from './edge/edgeRules.ts';
 
 interface Ticket {
   readonly since: number;
@@ -39,6 +40,9 @@ export class Service {
     green: new Counters('green'),
   };
   #entry: ServiceEntry;
+  #rules: EdgeRules | null = null;
+  /** What the rules were made of. */
+  #rulesText = 'null';
   #pools: Record<Color, Pool | null> = { blue: null, green: null };
   /** Retired pools with requests still inside. */
   readonly #leaving = new Set<Pool>();
@@ -61,6 +65,11 @@ export class Service {
 
   get policy(): Policy {
     return this.#entry.policy;
+  }
+
+  /** What it does at its edge, made anew only where that changes; null: nothing. */
+  get rules(): EdgeRules | null {
+    return this.#rules;
   }
 
   get generation(): number {
@@ -236,6 +245,12 @@ export class Service {
 
   #apply(entry: ServiceEntry): void {
     this.#entry = entry;
+    const edge = entry.edge ?? null;
+    const text = JSON.stringify(edge);
+    if (text !== this.#rulesText) {
+      this.#rulesText = text;
+      this.#rules = edge === null ? null : new EdgeRules(edge);
+    }
     for (const color of colors) this.#fill(color);
   }
 

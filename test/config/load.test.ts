@@ -128,6 +128,7 @@ describe('what is not said has its default', () => {
         hstsSeconds: 0,
       },
       tls: { mode: 'default', healthPath: '/up' },
+      edge: null,
       clientCa: null,
       run: { kind: 'static' },
       first: null,

@@ -98,6 +98,7 @@ class Tables {
       pools: pools as ServiceEntry['pools'],
       policy,
       tls: { mode: 'default', healthPath: '/up' },
+      edge: null,
       paused: false,
       ...more,
     };

@@ -12,8 +12,16 @@ const arrival: Arrival = {
   version: '1.1',
   chunked: false,
   upgrade: false,
+  rules: null,
+  prefix: '',
 };
-const departure = { status: 200, chunked: false, connection: null, hstsSeconds: 0 } as const;
+const departure = {
+  status: 200,
+  chunked: false,
+  connection: null,
+  hstsSeconds: 0,
+  edits: null,
+} as const;
 
 /** What is always added for `arrival`. */
 const added = [

@@ -42,6 +42,7 @@ function at(generation: number, live: Color, change: Partial<ServiceEntry> = {})
     pools: { blue, green },
     policy,
     tls: { mode: 'default', healthPath: '/up' },
+    edge: null,
     paused: false,
     ...change,
   };

@@ -21,6 +21,7 @@ export const standing: Readonly<Record<string, string>> = {
   'src/clock.ts': 'ground',
   'src/errors.ts': 'ground',
   'src/wire.ts': 'ground',
+  'src/wireEdge.ts': 'ground',
   'src/wireTls.ts': 'ground',
   'src/log.ts': 'ground',
   'src/priority.ts': 'ground',

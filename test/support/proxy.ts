@@ -10,6 +10,7 @@ import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { Plane } from '../../src/proxy/plane.ts';
 import type { Color, Edge, Policy, PoolEntry, ServiceEntry, Table } from '../../src/wire.ts';
+import type { ServiceEdge } from '../../src/wireEdge.ts';
 
 /** Makes the connection handler of a lane, or of the lanes together. */
 export type MakeLane = (plane: Plane) => (socket: net.Socket) => void;
@@ -45,7 +46,22 @@ export function entry(is: Partial<ServiceEntry> & { pools: ServiceEntry['pools']
     live: 'blue',
     policy,
     tls: { mode: 'default', healthPath: '/up' },
+    edge: null,
     paused: false,
+    ...is,
+  };
+}
+
+/** The edge of a service that does nothing at all, but for what is said. */
+export function serviceEdge(is: Partial<ServiceEdge>): ServiceEdge {
+  return {
+    request: { remove: [], set: [], add: [] },
+    response: { remove: [], set: [], add: [] },
+    forwarded: false,
+    stripPrefix: '',
+    addPrefix: '',
+    redirects: {},
+    allow: [],
     ...is,
   };
 }

@@ -48,6 +48,7 @@ export function serviceConfig(
     deploy: { timeoutMs: 60_000, flip: 'auto' },
     warm: { forMs: null, replicas: null, freeze: false },
     tls: { mode: 'default', healthPath: '/up' },
+    edge: null,
     clientCa: null,
     policy: {
       connectMs: 2_000,

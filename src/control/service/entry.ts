@@ -23,6 +23,7 @@ export function entryOf(record: ServiceRecord, pools: Pools): ServiceEntry {
     pools: { blue: pool('blue'), green: pool('green') },
     policy: config.policy,
     tls: config.tls,
+    edge: config.edge,
     paused: state.paused,
   };
 }

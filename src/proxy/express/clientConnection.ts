@@ -11,6 +11,7 @@ import { Exchange } from '../accounting/exchange.ts';
 import { answerToNoRequest } from '../answers.ts';
 import { discardMs, headMsMax, keepAliveMs, lingerMs } from '../connectionLimits.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
+import type { EdgeRules } from '../edge/edgeRules.ts';
 import type { Service } from '../service.ts';
 import { detourOf } from '../tls/detour.ts';
 import { clientAddress, type TrustedProxies } from '../trustedProxies.ts';
@@ -26,7 +27,7 @@ import {
 import { type ClientSocket, disown, forget, own, type SocketOwner } from './socketOwner.ts';
 
 /** Why a connection leaves the lane: what the head showed, or what stands behind it. */
-export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route' | 'tls';
+export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route' | 'tls' | 'edge';
 
 /** A head that takes more reads, or longer, is a slow client, and the general lane knows those. */
 const headReadsMax = 4;
@@ -196,6 +197,10 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
       this.#handOver('tls', bytes);
       return;
     }
+    if (service.rules !== null && this.#stops(service.rules)) {
+      this.#handOver('edge', bytes);
+      return;
+    }
     this.#fresh = false;
     this.#pending = null;
     this.#reads = 0;
@@ -220,6 +225,13 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
     const { host, target } = head;
     const coming = { socket, proto, clientProto: proto, host, target };
     return detourOf(this.lane.plane, service.entry, coming) !== null;
+  }
+
+  /** Whether the request goes no further: the general lane says so to the client. */
+  #stops(rules: EdgeRules): boolean {
+    const { proto, client: peer, lane } = this;
+    const { host, target, raw } = head;
+    return rules.stop({ host, target, proto, peer, trusted: lane.trusted, raw }) !== null;
   }
 
   #receivedBody(bytes: Buffer): void {

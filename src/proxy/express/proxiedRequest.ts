@@ -75,7 +75,13 @@ export class ProxiedRequest implements Receiver, Recipient {
     this.#known = head.known;
     this.#hasBody = head.bodyBytes > 0;
     this.#clientCloses = head.close;
-    this.#relay = new ResponseRelay(connection, exchange, this, service.policy);
+    this.#relay = new ResponseRelay(
+      connection,
+      exchange,
+      this,
+      service.policy,
+      service.rules?.response ?? null,
+    );
   }
 
   /** @param body what came of it together with the head. */
@@ -258,11 +264,21 @@ export class ProxiedRequest implements Receiver, Recipient {
     const upstream = this.#upstream;
     if (upstream === null) return;
     const { method, path } = this.#exchange;
-    const lines = linesForTarget(this.#raw, this.#known, this.#exchange, this.#connection);
+    const { rules } = this.#service;
+    const prefix = rules === null ? '' : rules.strippedFrom(path);
+    const target = rules === null ? path : rules.targetOf(path);
+    const lines = linesForTarget(
+      this.#raw,
+      this.#known,
+      this.#exchange,
+      this.#connection,
+      rules,
+      prefix,
+    );
     const held = this.#held;
     this.#held = null;
     this.#phase = 'asked';
-    upstream.write(`${method} ${path} HTTP/1.1\r\n${lines}`, held);
+    upstream.write(`${method} ${target} HTTP/1.1\r\n${lines}`, held);
     if (!upstream.full && this.#paused) this.drained();
     this.#armForAnswer();
   }

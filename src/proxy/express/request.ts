@@ -6,6 +6,7 @@
  * Transfer-Encoding. Anything else, right or wrong, is named by a reason and left to the general
  * lane, which is the reference.
  */
+import type { RequestRules } from '../headers.ts';
 import {
   COLON,
   CR,
@@ -89,6 +90,10 @@ export interface SentLines {
   readonly behind: string;
   /** For a peer whose forwarded headers are believed. */
   readonly trusted: boolean;
+  /** For a service that does this at its edge. */
+  readonly rules: RequestRules | null;
+  /** For a path from which this was taken. */
+  readonly prefix: string;
 }
 
 /** Of a request line besides method and target: two blanks, the version, CR and LF. */

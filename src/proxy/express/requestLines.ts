@@ -5,7 +5,7 @@
  * differ only in the request's id.
  */
 import type { Exchange } from '../accounting/exchange.ts';
-import { requestHeaders } from '../headers.ts';
+import { type RequestRules, requestHeaders } from '../headers.ts';
 import { flat, withLines } from './headText.ts';
 import type { RequestHeadCache } from './request.ts';
 
@@ -21,6 +21,8 @@ const idMark = '\n\n';
 /**
  * @param raw names and values in turn, as they came.
  * @param known what was made of the same lines before.
+ * @param rules of the service; null: none.
+ * @param prefix what is taken from the front of the path; '': nothing.
  * @returns the lines, up to the empty one.
  */
 export function linesForTarget(
@@ -28,17 +30,22 @@ export function linesForTarget(
   known: RequestHeadCache | null,
   exchange: Exchange,
   sender: Sender,
+  rules: RequestRules | null,
+  prefix: string,
 ): string {
   const { id } = exchange;
-  if (known === null) return linesWith(id, raw, exchange, sender);
+  if (known === null) return linesWith(id, raw, exchange, sender, rules, prefix);
   const { trusted } = sender;
-  if (known.sent === null || known.sent.trusted !== trusted) {
-    const text = flat(linesWith(idMark, raw, exchange, sender));
+  const { sent } = known;
+  const same = sent?.trusted === trusted && sent.rules === rules && sent.prefix === prefix;
+  if (sent === null || !same) {
+    const text = flat(linesWith(idMark, raw, exchange, sender, rules, prefix));
     const at = text.indexOf(idMark);
     const behind = text.slice(at + idMark.length);
-    known.sent = { before: text.slice(0, at), behind, trusted };
+    known.sent = { before: text.slice(0, at), behind, trusted, rules, prefix };
+    return text.slice(0, at) + id + behind;
   }
-  return known.sent.before + id + known.sent.behind;
+  return sent.before + id + sent.behind;
 }
 
 function linesWith(
@@ -46,6 +53,8 @@ function linesWith(
   raw: readonly string[],
   { host, client }: Exchange,
   { trusted, proto }: Sender,
+  rules: RequestRules | null,
+  prefix: string,
 ): string {
   const headers = requestHeaders(raw, {
     client,
@@ -56,6 +65,8 @@ function linesWith(
     version: '1.1',
     chunked: false,
     upgrade: false,
+    rules,
+    prefix,
   });
   return withLines('', headers);
 }

@@ -5,6 +5,7 @@
  * to the same method; then it has the same meaning, and goes to the client as the same text.
  * Targets that are asked often answer alike until their Date changes.
  */
+import type { HeaderEdits } from '../edge/headerEdits.ts';
 import { emptyResponseHead, type ResponseHead } from './response.ts';
 
 /** Longer heads are seldom alike, and would be kept for nothing. */
@@ -20,6 +21,8 @@ export class ResponseHeadCache {
   passedHstsSeconds = 0;
   /** The Date that was added to it; null: the target's own stands. */
   passedDate: string | null = null;
+  /** What the service had done to it. */
+  passedEdits: HeaderEdits | null = null;
 
   /**
    * @param text what came, from the beginning of a head.

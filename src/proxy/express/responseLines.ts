@@ -4,6 +4,7 @@
  * The rule this file keeps: a head that a target repeats is made once. It is kept only for a
  * connection that goes on, so what it says of the connection is the same each time: nothing.
  */
+import type { HeaderEdits } from '../edge/headerEdits.ts';
 import { responseHeaders } from '../headers.ts';
 import { trailerPairs } from '../trailers.ts';
 import { flat, withLines } from './headText.ts';
@@ -14,12 +15,14 @@ import type { ResponseHeadCache } from './responseHeadCache.ts';
  * @param close the client's connection ends with this answer.
  * @param hstsSeconds 0: nothing is said of HTTPS.
  * @param date what Date says where the target said none (RFC 9110 section 6.6.1); null: it did.
+ * @param edits what the config of the service says of the header; null: nothing.
  */
 export function linesForClient(
   { status, reason, version, raw, framing }: ResponseHead,
   close: boolean,
   hstsSeconds: number,
   date: string | null,
+  edits: HeaderEdits | null,
 ): string {
   const chunked = framing === 'chunked' || framing === 'untilClose';
   const headers = responseHeaders(raw, version, {
@@ -28,6 +31,7 @@ export function linesForClient(
     // HTTP/1.1 keeps a connection where nothing is said.
     connection: close ? 'close' : null,
     hstsSeconds,
+    edits,
   });
   if (chunked) headers.push('Transfer-Encoding', 'chunked');
   if (date !== null) headers.push('Date', date);
@@ -40,18 +44,23 @@ export function knownLines(
   heads: ResponseHeadCache,
   hstsSeconds: number,
   date: string | null,
+  edits: HeaderEdits | null,
 ): string {
-  const same = heads.passedHstsSeconds === hstsSeconds && heads.passedDate === date;
+  const same =
+    heads.passedHstsSeconds === hstsSeconds &&
+    heads.passedDate === date &&
+    heads.passedEdits === edits;
   if (heads.passed === '' || !same) {
-    heads.passed = flat(linesForClient(head, false, hstsSeconds, date));
+    heads.passed = flat(linesForClient(head, false, hstsSeconds, date, edits));
     heads.passedHstsSeconds = hstsSeconds;
     heads.passedDate = date;
+    heads.passedEdits = edits;
   }
   return heads.passed;
 }
 
 export function interimLines({ status, reason, version, raw }: ResponseHead): string {
-  const departure = { status, chunked: false, connection: null, hstsSeconds: 0 };
+  const departure = { status, chunked: false, connection: null, hstsSeconds: 0, edits: null };
   const headers = responseHeaders(raw, version, departure);
   return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
 }

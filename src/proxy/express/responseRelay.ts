@@ -9,6 +9,7 @@ import type { FaultCode } from '../../errors.ts';
 import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { interimBytes, interimBytesMax, responseHeadBytesMax } from '../answerLimits.ts';
+import type { HeaderEdits } from '../edge/headerEdits.ts';
 import { afterStall } from '../failurePolicy.ts';
 import { BodyScanner } from './bodyScanner.ts';
 import { writeChunk, writePart } from './bodyWriter.ts';
@@ -65,6 +66,7 @@ export class ResponseRelay {
   readonly #recipient: Recipient;
   readonly #idleMs: number;
   readonly #hstsSeconds: number;
+  readonly #edits: HeaderEdits | null;
   #state: State = 'awaiting';
   /** What has come of a head that is not whole. */
   #partial: Buffer | null = null;
@@ -84,11 +86,13 @@ export class ResponseRelay {
     exchange: Exchange,
     recipient: Recipient,
     { idleMs, hstsSeconds }: Pick<Policy, 'idleMs' | 'hstsSeconds'>,
+    edits: HeaderEdits | null,
   ) {
     this.#connection = connection;
     this.#exchange = exchange;
     this.#recipient = recipient;
     this.#idleMs = idleMs;
+    this.#edits = edits;
     // Over plain HTTP nothing may be said of it (RFC 6797 section 7.2).
     this.#hstsSeconds = connection.proto === 'https' ? hstsSeconds : 0;
   }
@@ -233,11 +237,12 @@ export class ResponseRelay {
     this.#chunks = framing === 'untilClose';
     this.close = this.#recipient.mustClose();
     const hsts = this.#hstsSeconds;
+    const edits = this.#edits;
     const date = head.dated ? null : this.#recipient.date();
     const text =
       this.close || heads === null
-        ? linesForClient(head, this.close, hsts, date)
-        : knownLines(head, heads, hsts, date);
+        ? linesForClient(head, this.close, hsts, date, edits)
+        : knownLines(head, heads, hsts, date, edits);
     if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
       return this.#messageEnded(text, at === length);
     }

@@ -104,6 +104,11 @@ export class ProxiedRequest implements Underway, SentRequest {
     return this.#service;
   }
 
+  get targetPath(): string {
+    const { path } = this.exchange;
+    return this.service.rules?.targetOf(path) ?? path;
+  }
+
   /** The body comes in chunks. */
   get chunked(): boolean {
     return typeof this.#vetted !== 'string' && this.#vetted.bodyBytes === null;
@@ -244,13 +249,17 @@ export class ProxiedRequest implements Underway, SentRequest {
   #detour(): Detour | null {
     const { around, connection, exchange } = this;
     const { plane, trusted } = around;
-    if (plane.edge.tls === null || typeof this.#vetted === 'string') return null;
+    const rules = this.#service?.rules ?? null;
+    if (typeof this.#vetted === 'string' || (plane.edge.tls === null && rules === null))
+      return null;
     const { socket, proto, client } = connection;
     const said = this.req.headers['x-forwarded-proto'];
     const clientProto = said === 'https' && trusted.trusts(client) ? 'https' : proto;
     const { host, path: target } = exchange;
     const coming: Coming = { socket, proto, clientProto, host, target };
-    return detourOf(plane, this.#service?.entry, coming);
+    const tls = plane.edge.tls === null ? null : detourOf(plane, this.#service?.entry, coming);
+    if (tls !== null || rules === null) return tls;
+    return rules.stop({ host, target, proto: clientProto, peer: client, trusted, raw: this.raw });
   }
 
   #takeDetour(detour: Detour): void {

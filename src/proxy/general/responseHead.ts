@@ -46,7 +46,7 @@ function interimHead(info: InformationEvent): string | null {
   // More is to come on this connection.
   const closes = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(String(info.headers.connection ?? ''));
   if (major !== 1 || minor !== 1 || closes) return null;
-  const departure = { status, chunked: false, connection: null, hstsSeconds: 0 };
+  const departure = { status, chunked: false, connection: null, hstsSeconds: 0, edits: null };
   const headers = responseHeaders(info.rawHeaders, '1.1', departure);
   let text = `HTTP/1.1 ${status} ${info.statusMessage.replaceAll(uncleanAll, '')}\r\n`;
   for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;

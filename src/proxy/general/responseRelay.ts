@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
+import type { HeaderEdits } from '../edge/headerEdits.ts';
 import { afterStall } from '../failurePolicy.ts';
 import { responseHeaders } from '../headers.ts';
 import type { HttpDate } from '../httpDate.ts';
@@ -22,7 +23,10 @@ export interface AnsweredRequest {
     /** It shut its side, and nothing that it sent waits. */
     readonly asksNoMore: boolean;
   };
-  readonly service: { readonly policy: Pick<Policy, 'hstsSeconds'> };
+  readonly service: {
+    readonly policy: Pick<Policy, 'hstsSeconds'>;
+    readonly rules: { readonly response: HeaderEdits | null } | null;
+  };
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly version: '1.0' | '1.1';
@@ -185,6 +189,7 @@ export class ResponseRelay {
         chunked: this.#chunked,
         connection: close ? 'close' : null,
         hstsSeconds: call.connection.proto === 'https' ? call.service.policy.hstsSeconds : 0,
+        edits: call.service.rules?.response ?? null,
       },
     );
     if (!close) call.keepAlive(headers);

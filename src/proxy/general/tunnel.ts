@@ -14,6 +14,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Exchange } from '../accounting/exchange.ts';
 import { Deadline, type Deadlines, type Waiter } from '../deadlines.ts';
+import type { HeaderEdits } from '../edge/headerEdits.ts';
 import { responseHeaders } from '../headers.ts';
 import { closeFrame, FrameScanner } from './frameScanner.ts';
 
@@ -31,6 +32,7 @@ export interface TunneledRequest {
   /** What the client sent behind its head. */
   readonly tunnelHead: Buffer | null;
   readonly exchange: Exchange;
+  readonly service: { readonly rules: { readonly response: HeaderEdits | null } | null };
   /** Both sides are over. */
   closed(): void;
 }
@@ -154,6 +156,7 @@ export class Tunnel implements Waiter {
       chunked: false,
       connection: 'Upgrade',
       hstsSeconds: 0,
+      edits: this.#call.service.rules?.response ?? null,
     } as const;
     const headers = responseHeaders(answer.rawHeaders, version, departure);
     let head = 'HTTP/1.1 101 Switching Protocols\r\n';

@@ -28,6 +28,8 @@ export interface SentRequest extends AnsweredRequest, TunneledRequest, UploadedR
   readonly raw: readonly string[];
   readonly connection: AnsweredRequest['connection'];
   readonly service: Service;
+  /** In origin form, as the target is asked for it. */
+  readonly targetPath: string;
   /** A 100 Continue is owed before the body comes. */
   owesContinue: boolean;
   /** Answers ourselves. */
@@ -62,7 +64,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
   }
 
   get path(): string {
-    return this.#call.exchange.path;
+    return this.#call.targetPath;
   }
 
   /** The request has been sent whole, as far as Node knows. */
@@ -104,7 +106,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
       request.end();
       return;
     }
-    request.path = call.exchange.path;
+    request.path = call.targetPath;
     if (call.exchange.retries === 0) request.removeHeader('connection');
     this.#setHeaders(request);
     if (call.body === 'none') request.end();
@@ -188,6 +190,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
 
   #setHeaders(request: ClientRequest): void {
     const { raw, exchange, connection, around, chunked, version, tunnelHead } = this.#call;
+    const { rules } = this.#call.service;
     const headers = requestHeaders(raw, {
       client: exchange.client,
       trusted: around.trusted.trusts(exchange.client),
@@ -197,10 +200,12 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
       version,
       chunked,
       upgrade: tunnelHead !== null,
+      rules,
+      prefix: rules?.strippedFrom(exchange.path) ?? '',
     });
     const { host, port } = this.#lease.target;
     // We speak HTTP/1.1 to targets, and that takes a Host; a client of HTTP/1.0 may send none.
-    if (exchange.host === '')
+    if (exchange.host === '' && !rules?.request?.setsHost)
       headers.push('Host', host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
     for (let at = 0; at < headers.length; at += 2) {
       request.appendHeader(headers[at] ?? '', headers[at + 1] ?? '');

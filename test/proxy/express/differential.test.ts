@@ -10,7 +10,7 @@ import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectionHandler } from '../../../src/proxy/express/lane.ts';
 import { createGeneralLane } from '../../../src/proxy/general/lane.ts';
-import { type MakeLane, oneService, startProxy } from '../../support/proxy.ts';
+import { type MakeLane, oneService, serviceEdge, startProxy } from '../../support/proxy.ts';
 import { seed } from '../../support/random.ts';
 import { type Case, cases } from './cases.ts';
 import { requestCorpus } from './corpus.ts';
@@ -54,9 +54,10 @@ test(
     const source = cases(seed);
     let left = count;
     const failures: string[] = [];
-    const work = async (): Promise<void> => {
-      const express = await Rig.start('express');
-      const general = await Rig.start('general');
+    const work = async (_: unknown, at: number): Promise<void> => {
+      // Half of them have a service that does things at its edge.
+      const express = await Rig.start('express', at % 2 === 1);
+      const general = await Rig.start('general', at % 2 === 1);
       while (left-- > 0 && failures.length < 5) {
         const next: Case = source.next().value;
         const [one, other] = await Promise.all([express.send(next), general.send(next)]);
@@ -72,7 +73,7 @@ test(
     // Were most handed over, the test would compare the general lane with itself.
     expect(served).toBeGreaterThan(count / 6);
   },
-  Math.max(60_000, count * 8),
+  Math.max(240_000, count * 8),
 );
 
 function judge(tried: Case, express: Outcome, general: Outcome): string[] {
@@ -123,6 +124,23 @@ function allowed(received: Received): Received {
   return { ...received, headers: [...headers, one] };
 }
 
+/** An edge with everything that leaves its mark on a message, or keeps one from going on. */
+const busy = serviceEdge({
+  request: {
+    remove: ['user-agent', 'cookie', 'x-forwarded-proto'],
+    set: [
+      ['Accept', 'text/edge'],
+      ['X-Real-IP', 'edge'],
+    ],
+    add: [['X-Edge', 'a']],
+  },
+  response: { remove: ['x-bytes'], set: [['Via', 'edge']], add: [['X-Edge', 'b']] },
+  forwarded: true,
+  stripPrefix: '/a',
+  addPrefix: '/x;y=1',
+  redirects: { '127.0.0.1': 'b.example' },
+});
+
 /** One lane before an origin that remembers. */
 class Rig {
   readonly #lane: string;
@@ -133,7 +151,7 @@ class Rig {
   #refused = 0;
   #heads = 0;
 
-  static async start(lane: string): Promise<Rig> {
+  static async start(lane: string, edge: boolean): Promise<Rig> {
     let rig: Rig | null = null;
     const origin = http.createServer((req, res) => rig?.received(req, res));
     origin.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -152,8 +170,8 @@ class Rig {
     const { port } = origin.address() as net.AddressInfo;
     const make = lanes[lane];
     if (make === undefined) throw new Error(`there is no lane ${lane}`);
-    const setup = oneService(port);
-    const proxy = await startProxy(make, { ...setup, edge: { accessLog: 'off' } });
+    const services = oneService(port).services.map((is) => (edge ? { ...is, edge: busy } : is));
+    const proxy = await startProxy(make, { services, edge: { accessLog: 'off' } });
     rig = new Rig(lane, proxy.port, proxy.plane);
     return rig;
   }

@@ -15,6 +15,7 @@ import {
   type MakeLane,
   oneService,
   pool,
+  serviceEdge,
   startOrigin,
   startProxy,
   startRawOrigin,
@@ -109,7 +110,10 @@ describe('which lane', () => {
 
   test('each reason to leave a connection has a name', async () => {
     const origin = await startOrigin((_req, res) => res.end('hello'));
-    const proxy = await startProxy(lanes, oneService(origin.port, { bodyBytesMax: 3 }));
+    const setup = oneService(origin.port, { bodyBytesMax: 3 });
+    const edge = serviceEdge({ redirects: { 'moved.test': 'a' } });
+    const services = setup.services.map((is) => ({ ...is, edge }));
+    const proxy = await startProxy(lanes, { services });
     const told: Record<string, string> = {
       method: 'TRACE / HTTP/1.1\r\nHost: a\r\n\r\n',
       target: 'GET * HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -122,6 +126,7 @@ describe('which lane', () => {
       upgrade: 'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
       size: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody',
       pipelined: get + get,
+      edge: 'GET / HTTP/1.1\r\nHost: moved.test\r\n\r\n',
     };
 
     for (const text of Object.values(told)) {

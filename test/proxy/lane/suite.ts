@@ -7,6 +7,7 @@
 import type { MakeLane } from '../../support/proxy.ts';
 import { clientSuite } from './clients.ts';
 import { closeSuite } from './closes.ts';
+import { edgeSuite } from './edges.ts';
 import { failureSuite } from './failures.ts';
 import { flipSuite } from './flips.ts';
 import { plainSuite } from './plain.ts';
@@ -16,6 +17,7 @@ import { tunnelSuite } from './tunnels.ts';
 export function laneSuite(name: string, makeLane: MakeLane): void {
   plainSuite(name, makeLane);
   refusalSuite(name, makeLane);
+  edgeSuite(name, makeLane);
   failureSuite(name, makeLane);
   clientSuite(name, makeLane);
   closeSuite(name, makeLane);

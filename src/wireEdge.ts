@@ -1,0 +1,33 @@
+/**
+ * What a service does at its edge, as the control plane tells it to the workers: header fields,
+ * prefixes, redirects, and who is let in.
+ *
+ * The rule this file keeps: as in `wire.ts`, which it is a part of, everything is plain, immutable
+ * and survives JSON. A service that wants none of it has null, and costs nothing for it.
+ */
+
+/** Changes to a list of header fields, in this order. */
+export interface HeaderEdits {
+  /** Names in lower case. */
+  readonly remove: readonly string[];
+  /** Names and values; what was there under the name goes. */
+  readonly set: readonly (readonly [name: string, value: string])[];
+  /** Names and values, beside what is there. */
+  readonly add: readonly (readonly [name: string, value: string])[];
+}
+
+export interface ServiceEdge {
+  /** Of what a target is sent. */
+  readonly request: HeaderEdits;
+  /** Of what a client gets of a target's answer. */
+  readonly response: HeaderEdits;
+  /** Whether a target is told in a `Forwarded` field too (RFC 7239). */
+  readonly forwarded: boolean;
+  /** Prefixes of paths, each beginning with `/`; '': none. */
+  readonly stripPrefix: string;
+  readonly addPrefix: string;
+  /** From a host, in lower case, to the host that is asked in its place. */
+  readonly redirects: Readonly<Record<string, string>>;
+  /** CIDR blocks; empty: everybody may come. */
+  readonly allow: readonly string[];
+}
