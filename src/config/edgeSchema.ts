@@ -106,7 +106,8 @@ export const edgeKeys = {
       response: preset(
         edits("targets' answers", []),
         {},
-        "Header fields of targets' answers, as clients get them; answers of Pointsman's own stay as they are.",
+        "Header fields of targets' answers, as clients get them; answers of Pointsman's own stay as " +
+          'they are.',
       ),
     }),
     {},
@@ -131,11 +132,13 @@ export const edgeKeys = {
   redirects: preset(
     mapOf(exactHost, host, 1000),
     {},
-    'From one of its hosts to another, such as www.shop.example: shop.example (308: method and body stay).',
+    'From one of its hosts to another, such as www.shop.example: shop.example; 308, so method ' +
+      'and body stay.',
   ),
   allow: preset(
     listOf(cidr, 0, 1000),
     [],
-    'Whose requests are let in; others get 403. Behind `trustedProxies`, X-Forwarded-For says who it is; none: everybody.',
+    'Whose requests are let in; others get 403. Behind `trustedProxies`, X-Forwarded-For says who ' +
+      'it is; none: everybody.',
   ),
 };

@@ -7,10 +7,10 @@
  */
 import type { ServiceEdge } from '../../wireEdge.ts';
 import type { Detour } from '../tls/detour.ts';
-import { TrustedProxies } from '../trustedProxies.ts';
 import { clientBehind } from './clientBehind.ts';
 import { type HeaderEdits, headerEdits } from './headerEdits.ts';
 import { PathPrefix } from './pathPrefix.ts';
+import { TrustedProxies } from './trustedProxies.ts';
 
 /** A request that has come to its service. */
 export interface Arriving {

@@ -12,9 +12,9 @@ import { answerToNoRequest } from '../answers.ts';
 import { discardMs, headMsMax, keepAliveMs, lingerMs } from '../connectionLimits.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
 import type { EdgeRules } from '../edge/edgeRules.ts';
+import { clientAddress, type TrustedProxies } from '../edge/trustedProxies.ts';
 import type { Service } from '../service.ts';
 import { detourOf } from '../tls/detour.ts';
-import { clientAddress, type TrustedProxies } from '../trustedProxies.ts';
 import type { LaneContext } from './laneContext.ts';
 import { type ProxiedClient, ProxiedRequest } from './proxiedRequest.ts';
 import {

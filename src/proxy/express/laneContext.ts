@@ -7,8 +7,8 @@
 import type { EventEmitter } from 'node:events';
 import type { Lessor } from '../balancing/lease.ts';
 import type { Deadlines } from '../deadlines.ts';
+import { TrustedProxies } from '../edge/trustedProxies.ts';
 import type { Plane } from '../plane.ts';
-import { TrustedProxies } from '../trustedProxies.ts';
 import { UpstreamPool } from './upstream.ts';
 
 export class LaneContext {

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import { lingerMs } from '../connectionLimits.ts';
 import { Deadline, type Deadlines } from '../deadlines.ts';
-import { clientAddress } from '../trustedProxies.ts';
+import { clientAddress } from '../edge/trustedProxies.ts';
 
 /** What is under way on a connection. */
 export interface Underway {

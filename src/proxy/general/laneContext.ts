@@ -5,8 +5,8 @@
  * trusted holds from the next one on.
  */
 import type { Deadlines } from '../deadlines.ts';
+import type { TrustedProxies } from '../edge/trustedProxies.ts';
 import type { Plane } from '../plane.ts';
-import type { TrustedProxies } from '../trustedProxies.ts';
 import type { Forwarder } from './forwarder.ts';
 
 export interface LaneContext {

@@ -11,7 +11,6 @@ import type { FaultCode } from '../../errors.ts';
 import type { Cut, Lease } from '../balancing/lease.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
 import { afterCut, afterSilence, type Loss, type Progress } from '../failurePolicy.ts';
-import { requestHeaders } from '../headers.ts';
 import type { Service } from '../service.ts';
 import { AgentUpstreams } from './agentUpstreams.ts';
 import { isBadHeader, type Sender } from './forwarder.ts';
@@ -20,6 +19,7 @@ import { InterimAnswers, wellFormed } from './responseHead.ts';
 import { type AnsweredRequest, type AnsweredTry, ResponseRelay } from './responseRelay.ts';
 import { Tunnel, type TunneledRequest } from './tunnel.ts';
 import { type UploadedRequest, type UploadingTry, uploadBody } from './upload.ts';
+import { setHeaders } from './upstreamHeaders.ts';
 
 /** The request that is sent, as one try of it sees it. */
 export interface SentRequest extends AnsweredRequest, TunneledRequest, UploadedRequest {
@@ -100,7 +100,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     request.on('information', (info) => this.#interim(info));
     request.on('upgrade', (answer, socket, head) => this.#upgraded(answer, socket, head));
     if (call.tunnelHead !== null) {
-      this.#setHeaders(request);
+      setHeaders(request, call, this.#lease.target);
       // Node would frame a body for most methods: its end would be the first bytes of the tunnel.
       request.useChunkedEncodingByDefault = false;
       request.end();
@@ -108,7 +108,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     }
     request.path = call.targetPath;
     if (call.exchange.retries === 0) request.removeHeader('connection');
-    this.#setHeaders(request);
+    setHeaders(request, call, this.#lease.target);
     if (call.body === 'none') request.end();
   }
 
@@ -186,30 +186,6 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     const request = this.#request;
     // A connection whose exchange is complete on both sides goes back to the agent.
     if (request !== null && !(this.#relay?.complete && request.writableFinished)) request.destroy();
-  }
-
-  #setHeaders(request: ClientRequest): void {
-    const { raw, exchange, connection, around, chunked, version, tunnelHead } = this.#call;
-    const { rules } = this.#call.service;
-    const headers = requestHeaders(raw, {
-      client: exchange.client,
-      trusted: around.trusted.trusts(exchange.client),
-      proto: connection.proto,
-      host: exchange.host,
-      id: exchange.id,
-      version,
-      chunked,
-      upgrade: tunnelHead !== null,
-      rules,
-      prefix: rules?.strippedFrom(exchange.path) ?? '',
-    });
-    const { host, port } = this.#lease.target;
-    // We speak HTTP/1.1 to targets, and that takes a Host; a client of HTTP/1.0 may send none.
-    if (exchange.host === '' && !rules?.request?.setsHost)
-      headers.push('Host', host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
-    for (let at = 0; at < headers.length; at += 2) {
-      request.appendHeader(headers[at] ?? '', headers[at + 1] ?? '');
-    }
   }
 
   #connected(): void {

@@ -1,6 +1,6 @@
 /** Whose word is taken. */
 import { expect, test } from 'vitest';
-import { clientAddress, TrustedProxies } from '../../src/proxy/trustedProxies.ts';
+import { clientAddress, TrustedProxies } from '../../../src/proxy/edge/trustedProxies.ts';
 
 test.each([
   ['10.0.0.0/8', '10.255.0.1', true],

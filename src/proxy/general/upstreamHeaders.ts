@@ -1,0 +1,37 @@
+/**
+ * The header of a request as the general lane sends it.
+ *
+ * The rule this file keeps: it is the list that both lanes make, set on the request of Node as it
+ * is, and nothing of Node's own.
+ */
+import type { ClientRequest } from 'node:http';
+import type { Target } from '../balancing/target.ts';
+import { requestHeaders } from '../headers.ts';
+import type { SentRequest } from './upstreamRequest.ts';
+
+/** @throws what Node throws of a header that it does not write: `isBadHeader`. */
+export function setHeaders(request: ClientRequest, call: SentRequest, target: Target): void {
+  const { raw, exchange, connection, around, chunked, version, tunnelHead } = call;
+  const { rules } = call.service;
+  const headers = requestHeaders(raw, {
+    client: exchange.client,
+    trusted: around.trusted.trusts(exchange.client),
+    proto: connection.proto,
+    host: exchange.host,
+    id: exchange.id,
+    version,
+    chunked,
+    upgrade: tunnelHead !== null,
+    rules,
+    prefix: rules?.strippedFrom(exchange.path) ?? '',
+  });
+  // We speak HTTP/1.1 to targets, and that takes a Host; a client of HTTP/1.0 may send none.
+  if (exchange.host === '' && !rules?.request?.setsHost) headers.push('Host', authority(target));
+  for (let at = 0; at < headers.length; at += 2) {
+    request.appendHeader(headers[at] ?? '', headers[at + 1] ?? '');
+  }
+}
+
+function authority({ host, port }: Target): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
