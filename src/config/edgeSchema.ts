@@ -106,8 +106,7 @@ export const edgeKeys = {
       response: preset(
         edits("targets' answers", []),
         {},
-        "Header fields of targets' answers, as clients get them; answers of Pointsman's own stay as " +
-          'they are.',
+        "Header fields of targets' answers, as clients get them; our own answers stay as they are.",
       ),
     }),
     {},

@@ -5,12 +5,29 @@
  * is, and nothing of Node's own.
  */
 import type { ClientRequest } from 'node:http';
+import type { Exchange } from '../accounting/exchange.ts';
 import type { Target } from '../balancing/target.ts';
 import { requestHeaders } from '../headers.ts';
-import type { SentRequest } from './upstreamRequest.ts';
+import type { Service } from '../service.ts';
+import type { LaneContext } from './laneContext.ts';
+
+/** A request that is sent, as far as its header speaks of it. */
+export interface HeadedRequest {
+  readonly around: LaneContext;
+  /** Header lines to pass on, names and values in turn. */
+  readonly raw: readonly string[];
+  readonly exchange: Exchange;
+  readonly connection: { readonly proto: 'http' | 'https' };
+  readonly service: Service;
+  /** The body goes on in chunks. */
+  readonly chunked: boolean;
+  readonly version: '1.0' | '1.1';
+  /** Not null: it asks for a tunnel. */
+  readonly tunnelHead: Buffer | null;
+}
 
 /** @throws what Node throws of a header that it does not write: `isBadHeader`. */
-export function setHeaders(request: ClientRequest, call: SentRequest, target: Target): void {
+export function setHeaders(request: ClientRequest, call: HeadedRequest, target: Target): void {
   const { raw, exchange, connection, around, chunked, version, tunnelHead } = call;
   const { rules } = call.service;
   const headers = requestHeaders(raw, {

@@ -19,13 +19,15 @@ import { InterimAnswers, wellFormed } from './responseHead.ts';
 import { type AnsweredRequest, type AnsweredTry, ResponseRelay } from './responseRelay.ts';
 import { Tunnel, type TunneledRequest } from './tunnel.ts';
 import { type UploadedRequest, type UploadingTry, uploadBody } from './upload.ts';
-import { setHeaders } from './upstreamHeaders.ts';
+import { type HeadedRequest, setHeaders } from './upstreamHeaders.ts';
 
 /** The request that is sent, as one try of it sees it. */
-export interface SentRequest extends AnsweredRequest, TunneledRequest, UploadedRequest {
+export interface SentRequest
+  extends AnsweredRequest,
+    TunneledRequest,
+    UploadedRequest,
+    HeadedRequest {
   readonly around: LaneContext;
-  /** Header lines to pass on, names and values in turn. */
-  readonly raw: readonly string[];
   readonly connection: AnsweredRequest['connection'];
   readonly service: Service;
   /** In origin form, as the target is asked for it. */
