@@ -41,6 +41,7 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
     app = await bundle(releaseFile, true);
     await makeImage(engine(), app, 'shop:v1', 'v1');
     await makeImage(engine(), app, 'shop:v2', 'v2');
+    await makeImage(engine(), app, 'shop:v3', 'v3');
     await makeImage(engine(), app, 'shop:broken', 'broken');
   });
   afterAll(() => rm(dirname(app), { recursive: true, force: true }));
@@ -54,7 +55,8 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
       let live = 'v1';
       for (const moment of moments) {
         const before = await running(engine());
-        const other = live === 'v1' ? 'v2' : 'v1';
+        // What is warm is not deployed but gone back to.
+        const other = moment === 'retiring' ? 'v3' : 'v2';
         await bringTo(pointsman, moment, other);
         // A moment that lasts: what is told of it is true while it does.
         if (moment !== 'starting' && moment !== 'retiring') await agrees(engine(), pointsman);
@@ -240,7 +242,7 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
       // Our own probe is content with it.
       await engine().image('shop:sick', { VERSION: 'sick', MODE: 'sick' }, true);
       await engine().image('shop:slow', { VERSION: 'slow', SLOW_MS: '2500' });
-      const pointsman = await startWithEngine(engine(), { deploy: { timeout: '5s' } });
+      const pointsman = await startWithEngine(engine(), { deploy: { timeout: '15s' } });
       const before = await running(engine());
       const deploy = (release: string, image: string): Promise<Ran> =>
         runCli(['deploy', 'shop', release, '--image', image], {
@@ -287,7 +289,8 @@ async function bringTo(pointsman: Pointsman, moment: Moment, other: string): Pro
   // A name is one release's for ever; what failed leaves it free.
   const release = moment === 'probing' ? 'broken' : other;
   const order = { image: `shop:${release}`, flip: moment === 'ready' ? 'manual' : 'auto' };
-  const { json } = await pointsman.deploy(release, order);
+  const { status: accepted, json } = await pointsman.deploy(release, order);
+  expect(accepted).toBe(202);
   const phase = moment === 'retiring' ? 'live' : moment;
   await until(`it is ${phase}`, async () => (await deploymentOf(pointsman, json.id)) === phase);
   if (moment !== 'retiring') return;

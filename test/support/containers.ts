@@ -60,10 +60,17 @@ export async function makeImage(
 
 /** Each container as the engine has it: which, since when, and what it says of itself. */
 export async function running({ docker }: TestEngine): Promise<readonly string[]> {
-  const ids = (await docker('ps', '-q', '--no-trunc')).split('\n').filter(Boolean);
-  if (ids.length === 0) return [];
   const format = '{{.Id}} {{.State.StartedAt}} {{.Name}} {{.Image}}';
-  return (await docker('inspect', '--format', format, ...ids)).split('\n').sort();
+  for (;;) {
+    const ids = (await docker('ps', '-q', '--no-trunc')).split('\n').filter(Boolean);
+    if (ids.length === 0) return [];
+    const seen = await docker('inspect', '--format', format, ...ids).catch((thrown: unknown) => {
+      // One of them went between the two questions: asked again.
+      if (String(thrown).includes('No such object')) return null;
+      throw thrown;
+    });
+    if (seen !== null) return seen.split('\n').sort();
+  }
 }
 
 interface Told {

@@ -27,7 +27,7 @@ export function describeWithEngine(name: string, body: (engine: () => TestEngine
   }
   const skipped = engineMissing === null ? '' : ` (skipped: ${engineMissing})`;
   // An engine shares the machine's two cores with whatever else runs.
-  const options = { timeout: 60_000 };
+  const options = { timeout: 120_000 };
   describe.skipIf(engineMissing !== null)(`${name}${skipped}`, options, () => {
     let engine: TestEngine | undefined;
     beforeAll(async () => {

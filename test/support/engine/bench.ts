@@ -82,10 +82,10 @@ export function workbench(engine: () => TestEngine): Workbench {
   };
 }
 
-/** Resolves once it is so. @throws after 15 s. */
+/** Resolves once it is so. @throws after a minute: no promise of ours, engines and ssh take their time. */
 export async function until(
   wanted: () => boolean | Promise<boolean>,
-  limitMs = 15_000,
+  limitMs = 60_000,
 ): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await wanted())) {

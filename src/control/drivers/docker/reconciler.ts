@@ -60,6 +60,8 @@ export class Reconciler {
   readonly adoptions = new Adoptions();
   readonly #dependencies: ReconcilerDependencies;
   readonly #queues = new Map<string, Promise<unknown>>();
+  /** Looks that have not begun. */
+  readonly #looks = new Map<string, Promise<void>>();
   #here: Promise<Here> | null = null;
   #closed = false;
 
@@ -127,9 +129,16 @@ export class Reconciler {
     await mapLimit([...ids], (id) => this.refresh(id));
   }
 
-  /** Looks at one pool, after whatever is being done to it. */
+  /** Looks at one pool, after whatever is being done to it; a look that waits its turn is shared. */
   refresh(poolId: string): Promise<void> {
-    return this.exclusive(poolId, () => this.look(poolId));
+    const waiting = this.#looks.get(poolId);
+    if (waiting !== undefined) return waiting;
+    const look = this.exclusive(poolId, () => {
+      this.#looks.delete(poolId);
+      return this.look(poolId);
+    });
+    this.#looks.set(poolId, look);
+    return look;
   }
 
   /** Looks at one pool. Only inside `exclusive`. */
@@ -254,8 +263,8 @@ export class Reconciler {
     const again = `; started again after ${delayMs} ms (end ${replica.deaths} in a row)`;
     replica.target = { ...replica.target, detail: replica.target.detail + again };
     if (!news) return;
+    // Looks that come before its turn find it down still: they neither start nor explain it again.
     replica.cancelStart = this.#dependencies.clock.after(delayMs, () => {
-      replica.cancelStart = null;
       this.#startAgain(pool, replica);
     });
     if (facts !== null && !facts.fresh) this.#explain(pool, replica, facts);
@@ -264,6 +273,7 @@ export class Reconciler {
   #startAgain(pool: ContainerPool, replica: Replica): void {
     const { engine, log } = this.#dependencies;
     this.exclusive(pool.id, async () => {
+      replica.cancelStart = null;
       if (pool.ending || this.#closed || this.pools.get(pool.id) !== pool) return;
       if (pool.replicas.get(replica.id) !== replica) return;
       const { containerId } = replica;
