@@ -7,7 +7,17 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { Deployment } from '../../src/control/model/state.ts';
-import { download, Load, listen, type Stream, type Talk, talk } from '../support/clients.ts';
+import {
+  download,
+  Load,
+  listen,
+  type Stream,
+  type Talk,
+  talk,
+  type Where,
+} from '../support/clients.ts';
+import { long } from '../support/form.ts';
+import { startHttps } from '../support/https.ts';
 import { seeded } from '../support/random.ts';
 import { type FlipSeen, strays } from '../support/verdict.ts';
 import {
@@ -35,26 +45,42 @@ describe.each([
     const addresses = await startReleases(names);
     const targets = (at: number) => [addresses[sets[at % 3] ?? ''] ?? ''];
     await soak(
-      {
+      await startPlain({
         workers,
         run: { static: {} },
         first: { release: 'r0', targets: targets(0) },
         top: { lanes },
-      },
+      }),
       flips,
       (at) => ({ release: `r${at}`, answers: sets[at % 3] ?? '', body: { targets: targets(at) } }),
     );
   }, 300_000);
 });
 
+test('over TLS, 2 workers: the same, and the express lane carries it', async () => {
+  const addresses = await startReleases(sets);
+  const targets = (at: number) => [addresses[sets[at % 3] ?? ''] ?? ''];
+  const https = await startHttps({
+    workers: 2,
+    run: { static: {} },
+    first: { release: 'r0', targets: targets(0) },
+  });
+
+  await soak(https, Math.ceil(flipsWanted / (long ? 5 : 16)), (at) => ({
+    release: `r${at}`,
+    answers: sets[at % 3] ?? '',
+    body: { targets: targets(at) },
+  }));
+}, 300_000);
+
 test('process pools, 2 workers: replicas come and go among the flips', async () => {
   const command = [process.execPath, releaseFile];
   await soak(
-    {
+    await startPlain({
       workers: 2,
       run: { process: { command, replicas: 2 } },
       first: { release: 'r0' },
-    },
+    }),
     Math.ceil(flipsWanted / 4),
     (at) => ({ release: `r${at}`, answers: `r${at}`, body: {} }),
   );
@@ -75,15 +101,25 @@ interface Lodgers {
   readonly file: Stream;
 }
 
+/** A Pointsman, and where its clients connect. */
+interface Front {
+  readonly pointsman: Pointsman;
+  readonly where: Where;
+}
+
+async function startPlain(options: ShopOptions): Promise<Front> {
+  const pointsman = await startPointsman(options);
+  return { pointsman, where: pointsman.port };
+}
+
 async function soak(
-  options: ShopOptions,
+  { pointsman, where }: Front,
   flipsMin: number,
   nth: (at: number) => Next,
 ): Promise<void> {
-  const random = seeded(flipsMin * 31 + options.workers);
-  const pointsman = await startPointsman(options);
-  const load = new Load(pointsman.port, mix);
   const { workers } = pointsman.pids();
+  const random = seeded(flipsMin * 31 + workers.length);
+  const load = new Load(where, mix);
   let live = nth(0);
   let warm: Next | null = null;
   const lodgers: Lodgers[] = [];
@@ -97,7 +133,7 @@ async function soak(
     [live, warm] = [next, live];
     await load.answered(live.answers, mix.get);
     for (const lodger of lodgers.filter(({ on }) => on === retired)) await evicted(lodger);
-    lodgers.push(await moveIn(pointsman.port, live));
+    lodgers.push(await moveIn(where, live));
 
     const rollbacks = 5 + Math.floor(random() * 2);
     for (let nth = 0; nth < rollbacks; nth++) {
@@ -127,6 +163,7 @@ async function soak(
   expect(new Set(load.exchanges.map(({ client }) => client)).size).toBe(load.clients);
   expect(lodgers.flatMap(({ talk }) => talk.wrongs)).toEqual([]);
   await checkReceipts(pointsman, flips.length, undone);
+  if (typeof where !== 'number') await checkLane(pointsman, load.exchanges.length);
   const { code, output } = await pointsman.stop();
   expect({ code, bug: output.includes('bug:') }).toEqual({ code: 0, bug: false });
   await pointsman.nothingLeft();
@@ -170,12 +207,12 @@ async function rolledBack(pointsman: Pointsman, to: Next): Promise<FlipSeen | nu
   return { to: to.answers, asked, answered: performance.now() };
 }
 
-async function moveIn(port: number, live: Next): Promise<Lodgers> {
+async function moveIn(where: Where, live: Next): Promise<Lodgers> {
   const lodgers = {
     on: live.release,
-    talk: await talk(port),
-    events: await listen(port),
-    file: await download(port, 20, 15),
+    talk: await talk(where),
+    events: await listen(where),
+    file: await download(where, 20, 15),
   };
   const { by } = lodgers.talk;
   expect([by, lodgers.events.by, lodgers.file.by]).toEqual(Array(3).fill(live.answers));
@@ -197,6 +234,13 @@ async function finish({ events, file, talk }: Lodgers): Promise<void> {
  */
 async function evicted({ talk }: Lodgers): Promise<void> {
   expect(await talk.closed).toBe(1012);
+}
+
+/** What came by HTTPS was carried as plain HTTP is: read and written directly on sockets. */
+async function checkLane(pointsman: Pointsman, exchanges: number): Promise<void> {
+  const { text } = await pointsman.call('GET', '/metrics');
+  const carried = /^pointsman_lane_requests_total\{lane="express"\} (\d+)$/m.exec(text)?.[1];
+  expect(Number(carried)).toBeGreaterThanOrEqual(exchanges);
 }
 
 async function checkReceipts(pointsman: Pointsman, flips: number, undone: number): Promise<void> {

@@ -8,10 +8,38 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import http from 'node:http';
+import https from 'node:https';
 import type { Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { until } from './whole.ts';
+
+/** Where clients connect: a port of loopback; by HTTPS, where there is an authority to trust. */
+export interface Https {
+  readonly port: number;
+  /** PEM */
+  readonly ca: string;
+  /** Whom they ask for; the certificate has to have that name. */
+  readonly servername: string;
+}
+
+/** A port: plain HTTP. */
+export type Where = number | Https;
+
+/** How a client of Node gets there. */
+function wayTo(where: Where) {
+  if (typeof where === 'number') {
+    const make = (options: http.AgentOptions): http.Agent => new http.Agent(options);
+    return { request: http.request, agent: make, options: { host: '127.0.0.1', port: where } };
+  }
+  const { port, ca, servername } = where;
+  const headers = { host: servername };
+  return {
+    request: https.request,
+    agent: (options: http.AgentOptions): http.Agent => new https.Agent(options),
+    options: { host: '127.0.0.1', port, ca, servername, headers },
+  };
+}
 
 /** One request, from the moment it was about to be written. Times by `performance.now()`. */
 export interface Exchange {
@@ -49,7 +77,7 @@ export class Load {
   readonly exchanges: Exchange[] = [];
   /** Connections that were closed while their client still wanted them. */
   readonly closed: Closed[] = [];
-  readonly #port: number;
+  readonly #way: ReturnType<typeof wayTo>;
   readonly #restMs: number;
   readonly #ports = new Map<number, number>();
   readonly #sockets = new Set<Socket>();
@@ -57,8 +85,8 @@ export class Load {
   #stopping = false;
 
   /** Begins at once; stops by itself at the end of the test. */
-  constructor(port: number, mix: Mix) {
-    this.#port = port;
+  constructor(where: Where, mix: Mix) {
+    this.#way = wayTo(where);
     this.#restMs = mix.restMs ?? 10;
     const kinds = (['get', 'post', 'slow'] as const).flatMap((kind) =>
       Array.from({ length: mix[kind] }, () => kind),
@@ -101,7 +129,7 @@ export class Load {
   }
 
   async #run(client: number, kind: Kind): Promise<void> {
-    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const agent = this.#way.agent({ keepAlive: true, maxSockets: 1 });
     while (!this.#stopping) {
       this.exchanges.push(await this.#exchange(client, kind, agent));
       await new Promise((resolve) => setTimeout(resolve, this.#restMs));
@@ -126,7 +154,7 @@ export class Load {
         if (head === 0) head = performance.now();
         resolve({ client, start, head, status, by, pid, error });
       };
-      const req = http.request({ host: '127.0.0.1', port: this.#port, method, path, agent });
+      const req = this.#way.request({ ...this.#way.options, method, path, agent });
       req.once('socket', (socket) => this.#watch(client, socket));
       req.once('error', (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
       req.once('response', (res) => {
@@ -180,8 +208,10 @@ export interface Talk {
   close(): void;
 }
 
-export async function talk(port: number, restMs = 20): Promise<Talk> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+export async function talk(where: Where, restMs = 20): Promise<Talk> {
+  const { port, ...options } = wayTo(where).options;
+  const scheme = typeof where === 'number' ? 'ws' : 'wss';
+  const socket = new WebSocket(`${scheme}://127.0.0.1:${port}/ws`, options);
   const wrongs: string[] = [];
   let by = '';
   let said = 0;
@@ -238,10 +268,10 @@ export interface Stream {
 }
 
 /** Server-sent events; each must be the next one. */
-export function listen(port: number): Promise<Stream> {
+export function listen(where: Where): Promise<Stream> {
   let next = 0;
   let rest = '';
-  return stream(port, '/sse', (part) => {
+  return stream(where, '/sse', (part) => {
     const events = (rest + part.toString()).split('\n\n');
     rest = events.pop() ?? '';
     for (const event of events) {
@@ -253,26 +283,27 @@ export function listen(port: number): Promise<Stream> {
 }
 
 /** A download whose digest comes as a trailer. @param chunks of 32 KiB, one every `ms` */
-export function download(port: number, chunks: number, ms: number): Promise<Stream> {
+export function download(where: Where, chunks: number, ms: number): Promise<Stream> {
   const hash = createHash('sha256');
   const take = (part: Buffer): number => {
     hash.update(part);
     return part.length;
   };
-  return stream(port, `/download?chunks=${chunks}&ms=${ms}`, take, (res) => {
+  return stream(where, `/download?chunks=${chunks}&ms=${ms}`, take, (res) => {
     const digest = hash.digest('hex');
     return res.trailers['x-digest'] === digest ? null : `digest ${digest}, not as in the trailer`;
   });
 }
 
 function stream(
-  port: number,
+  where: Where,
   path: string,
   take: (part: Buffer) => number | string,
   end: (res: http.IncomingMessage) => string | null = () => 'it ended',
 ): Promise<Stream> {
   return new Promise((resolve, reject) => {
-    const req = http.get({ host: '127.0.0.1', port, path, agent: false });
+    const way = wayTo(where);
+    const req = way.request({ ...way.options, path, agent: false }).end();
     req.once('error', reject);
     onTestFinished(() => void req.destroy());
     req.once('response', (res) => {
