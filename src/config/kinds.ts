@@ -37,7 +37,13 @@ export function scalar<T>(about: Description, parse: ScalarKind<T>['parse']): Sc
       };
       const parsed = value.kind === 'scalar' ? parse(value, note) : undefined;
       if (parsed !== undefined) return parsed;
-      reading.report(path, value.at, `wanted ${about.wanted}, got ${describe(value)}${hint}`);
+      // A hint may quote what was filled in, and that may be a secret.
+      const filled = value.kind === 'scalar' && value.written !== undefined;
+      reading.report(
+        path,
+        value.at,
+        `wanted ${about.wanted}, got ${describe(value)}${filled ? '' : hint}`,
+      );
       return undefined;
     },
   };

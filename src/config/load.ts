@@ -4,44 +4,76 @@
  * The rule this file keeps: there is a Config in which everything is right, or there is one Fault
  * that names every mistake; nothing in between, and nothing of a bad file is ever used.
  */
-import { open } from 'node:fs/promises';
+import { resolve as absolute, dirname } from 'node:path';
 import { Fault, reasonOf } from '../errors.ts';
 import type { Config } from './config.ts';
+import { type Included, includeOf, readIncluded, withIncluded } from './include.ts';
 import { Reading } from './reading.ts';
 import { resolve } from './resolve.ts';
 import { checkRules } from './rules.ts';
 import { type FileFields, fileKind } from './schema.ts';
+import { configFile, readTextFile, tooLong } from './textFile.ts';
+import type { Value } from './tree.ts';
+import { fillIn, lookUp, type Variables } from './variables.ts';
 import { parseYaml } from './yaml.ts';
 
 /** A thousand services with every key are half of it. */
 export const fileBytesMax = 1024 * 1024;
 
+/** What stands beside the text of a file. */
+export interface Beside {
+  readonly variables: Variables;
+  readonly included: readonly Included[];
+}
+
+const nothingBeside: Beside = { variables: new Map(), included: [] };
+
 /**
  * @param path of a YAML file of at most 1 MiB, in UTF-8.
+ * @param environment where `${NAME}` is looked up.
  * @throws Fault CONFIG_UNREADABLE where there is no such text; CONFIG_INVALID with one mistake a
  *   line, and all of them as `detail.mistakes` (`Mistake[]`).
  */
-export async function loadConfig(path: string): Promise<Config> {
-  return parseConfig(await readText(path), path);
+export async function loadConfig(
+  path: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<Config> {
+  const { text } = await readTextFile(path, configFile, fileBytesMax);
+  const ofText = await lookUp([text], environment, variableFile);
+  const included = await includedBy(text, path, ofText);
+  const texts = [text, ...included.map((one) => one.text)];
+  const variables = await lookUp(texts, environment, variableFile);
+  return parseConfig(text, path, { variables, included });
 }
 
 /**
  * @param file what mistakes call it; relative paths begin at its folder. It is not read.
  * @throws Fault CONFIG_INVALID, as `loadConfig` does; CONFIG_UNREADABLE where the text is too long.
  */
-export function parseConfig(text: string, file: string): Config {
-  return resolve(readFields(text, new Reading(file)), file);
+export function parseConfig(text: string, file: string, beside: Beside = nothingBeside): Config {
+  return resolve(readFields(text, new Reading(file), beside), file);
 }
 
 /** @throws Fault CONFIG_INVALID */
-export function readFields(text: string, reading: Reading): FileFields {
-  if (Buffer.byteLength(text) > fileBytesMax) throw tooLong(reading.file);
-  const value = parseYaml(text, reading);
+export function readFields(
+  text: string,
+  reading: Reading,
+  { variables, included }: Beside = nothingBeside,
+): FileFields {
+  if (Buffer.byteLength(text) > fileBytesMax) {
+    throw tooLong(reading.file, configFile, fileBytesMax);
+  }
+  const own = parseYaml(text, reading);
   reading.finish();
-  if (value === undefined) {
+  if (own === undefined) {
     reading.report('', { line: 1, column: 1 }, 'wanted a map with at least services, got nothing');
     reading.finish();
   } else {
+    const whole = withIncluded(own, included, reading);
+    reading.finish();
+    const value = fillIn(whole, variables, reading);
+    // What is not filled in would be wanted as something else a second time.
+    reading.finish();
     reading.place('', value.at);
     const fields = fileKind.read(value, '', reading);
     if (fields !== undefined) checkRules(fields, reading);
@@ -51,41 +83,37 @@ export function readFields(text: string, reading: Reading): FileFields {
   throw new TypeError('a reading without a mistake had no fields');
 }
 
-async function readText(path: string): Promise<string> {
-  const bytes = await readBytes(path).catch((cause) => {
-    // The reason stands in the message; as a cause as well it would be told twice.
-    const gone = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const why = gone ? 'there is no such file' : reasonOf(cause);
-    const message = `The config file ${path} cannot be read: ${why}`;
-    throw new Fault('CONFIG_UNREADABLE', message, { file: path });
-  });
-  if (bytes.length > fileBytesMax) throw tooLong(path);
+/** The files of the folder that the text names; none where it names none, or has mistakes. */
+async function includedBy(
+  text: string,
+  path: string,
+  variables: Variables,
+): Promise<readonly Included[]> {
+  // Its mistakes are found anew, and told then.
+  const entry = includeOf(parsed(text, path));
+  if (entry === undefined) return [];
+  const reading = new Reading(path);
+  const value = fillIn(entry.value, variables, reading, 'include');
+  reading.finish();
+  if (value.kind !== 'scalar' || value.text === '') return [];
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    const message = `The config file ${path} is not UTF-8; save it as UTF-8`;
-    throw new Fault('CONFIG_UNREADABLE', message, { cause, file: path });
+    return await readIncluded(absolute(dirname(absolute(path)), value.text), fileBytesMax);
+  } catch (thrown) {
+    if (thrown instanceof Fault) throw thrown;
+    reading.report(
+      'include',
+      value.at,
+      `wanted a folder that can be read, got none: ${reasonOf(thrown)}`,
+    );
+    reading.finish();
+    return [];
   }
 }
 
-/** At most one byte more than is taken, whatever the file is: a device may never end. */
-async function readBytes(path: string): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    const bytes = Buffer.alloc(fileBytesMax + 1);
-    let length = 0;
-    while (length < bytes.length) {
-      const { bytesRead } = await file.read(bytes, length, bytes.length - length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return bytes.subarray(0, length);
-  } finally {
-    await file.close();
-  }
+function parsed(text: string, path: string): Value | undefined {
+  return parseYaml(text, new Reading(path));
 }
 
-function tooLong(file: string): Fault {
-  const message = `The config file ${file} is longer than 1 MiB, the most that is read`;
-  return new Fault('CONFIG_UNREADABLE', message, { file, bytesMax: fileBytesMax });
+async function variableFile(path: string, bytesMax: number): Promise<string> {
+  return (await readTextFile(path, 'The file', bytesMax)).text;
 }

@@ -66,9 +66,16 @@ export class Reading {
     return this.#mistakes.some(({ path: wrong }) => wrong === path || isBelow(wrong, path));
   }
 
-  /** By line. */
+  /** By file, the one that is read first, and by line. */
   get mistakes(): readonly Mistake[] {
-    return this.#mistakes.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    return this.#mistakes.toSorted((a, b) => {
+      const files = this.#rank(a.file) - this.#rank(b.file) || (a.file < b.file ? -1 : 1);
+      return a.file === b.file ? a.line - b.line || a.column - b.column : files;
+    });
+  }
+
+  #rank(file: string): number {
+    return file === this.file ? 0 : 1;
   }
 
   /** @throws Fault CONFIG_INVALID with one mistake a line, where there is one. */

@@ -218,7 +218,9 @@ function entriesOf(map: Mapping, path: string, reading: Reading): Entry[] {
       first.set(entry.key, entry);
       reading.place(at, entry.value.kind === 'scalar' ? entry.value.at : entry.at);
     } else {
-      const message = `wanted each key once, got it again; it stands on line ${before.at.line} too`;
+      const { line, file } = before.at;
+      const where = file === entry.at.file ? '' : ` of ${file ?? reading.file}`;
+      const message = `wanted each key once, got it again; it stands on line ${line}${where} too`;
       reading.report(at, entry.at, message);
     }
   }

@@ -63,9 +63,9 @@ function checkRoutes({ services }: FileFields, reading: Reading): void {
         if (other === undefined) taken.set(route, { service: name, path });
         else if (!told.has(`${other.service} ${name}`)) {
           told.add(`${other.service} ${name}`);
-          const { line, column } = reading.at(other.path);
+          const { line, column, file } = reading.at(other.path);
           const got = `${host === 'any host' ? 'any host, ' : host}${prefix}`;
-          const where = `${other.path} (line ${line}, column ${column})`;
+          const where = `${other.path} (${file === undefined ? '' : `${file}, `}line ${line}, column ${column})`;
           const message = `wanted a route of its own, got ${got}, which ${where} answers for already`;
           reading.report(path, reading.at(path), message);
         }

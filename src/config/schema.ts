@@ -4,8 +4,7 @@
  * The rule this file keeps: a key stands here or nowhere. Validation, the JSON Schema for editors
  * (`deploy/pointsman.schema.json`) and the table in docs/configuration.md all come from these tables.
  *
- * `${NAME}` is not replaced by environment variables anywhere: the file says what it says, and what
- * is secret is named by a path (`tokenFile`, `envFile`).
+ * Values may be filled in by variables of the environment (`variables.ts`); keys may not.
  */
 import { isHostName } from './address.ts';
 import { edgeKeys } from './edgeSchema.ts';
@@ -40,7 +39,8 @@ import {
 /** What stands at the top of the JSON Schema. */
 export const aboutFile =
   'The configuration of Pointsman. Durations and sizes need a unit; relative paths begin at the ' +
-  'folder of this file; environment variables are not filled in.';
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what people write.
+  'folder of this file; ${NAME} in a value is a variable of the environment.';
 
 const serviceName = text('a service name: 1 to 63 of a-z, 0-9 and -', /^[a-z0-9-]{1,63}$/);
 
@@ -464,6 +464,11 @@ const admin = record({
 
 /** The whole file. */
 export const fileKind = record({
+  include: optional(
+    path,
+    'A folder: each .yaml file in it holds `services` and nothing else, so that a service keeps a ' +
+      'file of its own.',
+  ),
   listen: preset(
     oneOrMany(listenAddress, 0, 16),
     '127.0.0.1:8080',

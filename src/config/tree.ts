@@ -9,6 +9,8 @@
 export interface Place {
   readonly line: number;
   readonly column: number;
+  /** Where it is not the file that is read, but one that it includes. */
+  readonly file?: string;
 }
 
 export type Value = Scalar | List | Mapping;
@@ -18,6 +20,8 @@ export interface Scalar {
   readonly at: Place;
   readonly value: string | number | boolean | null;
   readonly text: string;
+  /** With its variables, where some were filled in: the text may be a secret then. */
+  readonly written?: string;
 }
 
 export interface List {
@@ -68,6 +72,9 @@ export function defaultValue(plain: Plain): Value {
 export function describe(value: Value): string {
   if (value.kind === 'mapping') return value.entries.length === 0 ? 'an empty map' : 'a map';
   if (value.kind === 'list') return value.items.length === 0 ? 'an empty list' : 'a list';
+  if (value.kind === 'scalar' && value.written !== undefined) {
+    return `what ${quote(value.written)} is filled in with`;
+  }
   if (value.value === null) return 'nothing';
   return typeof value.value === 'string' ? quote(value.value) : value.text;
 }

@@ -34,15 +34,16 @@ const depthMax = 32;
 const aliasesMax = 1000;
 
 /**
+ * @param file where it stands, if that is not the file that is read.
  * @returns the tree; undefined where the text is empty or has mistakes of syntax, which are then
  *   reported (and the schema is not asked: what it would say of half a file is noise).
  */
-export function parseYaml(text: string, reading: Reading): Value | undefined {
+export function parseYaml(text: string, reading: Reading, file?: string): Value | undefined {
   const lines = new LineCounter();
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   const placeOf = (offset: number): Place => {
     const { line, col } = lines.linePos(Math.min(offset, text.length));
-    return { line, column: Math.max(1, col) };
+    return { line, column: Math.max(1, col), ...(file === undefined ? {} : { file }) };
   };
   const deep = tooDeep(tokens);
   if (deep !== undefined) {
@@ -50,6 +51,7 @@ export function parseYaml(text: string, reading: Reading): Value | undefined {
     reading.report('', placeOf(deep), `${wanted}, got more`);
     return undefined;
   }
+  const before = reading.mistakes.length;
   const documents = compose(tokens, text.length, reading);
   const [first, second] = documents;
   for (const document of documents) {
@@ -62,7 +64,7 @@ export function parseYaml(text: string, reading: Reading): Value | undefined {
   }
   if (first === undefined || first.contents === null) return undefined;
   const value = new Converter(placeOf, reading).convert(first.contents);
-  return reading.mistakes.length > 0 ? undefined : value;
+  return reading.mistakes.length > before ? undefined : value;
 }
 
 /** Turns the nodes of the library into ours, in the order of the file. */

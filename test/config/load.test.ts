@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the config are written so.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -215,12 +216,24 @@ services:
     expect(config.services[1]?.run).toMatchObject({ envFile: '/run/b.env' });
   });
 
-  test('environment variables are not filled in', () => {
-    const literal = '$' + '{HOME}';
+  test('a variable is filled in where a value names it, and not where its dollar is doubled', () => {
+    const variables = new Map([
+      ['WORKERS', { value: '3' }],
+      ['DIR', { value: 'a: {b' }],
+      ['EMPTY', { value: '' }],
+    ]);
+    const text = [
+      'workers: ${WORKERS}',
+      'shutdown: ${EMPTY:-45s}',
+      'accessLog: ${UNSET:-all}',
+      'state: "/x/${DIR}/$${HOME}$HOME"',
+      'services: {}',
+    ].join('\n');
 
-    expect(parseConfig(`state: "/x/${literal}"\nservices: {}`, 'p.yaml').stateDir).toBe(
-      `/x/${literal}`,
-    );
+    const config = parseConfig(text, '/etc/p.yaml', { variables, included: [] });
+
+    expect(config).toMatchObject({ workers: 3, shutdownMs: 45_000, edge: { accessLog: 'all' } });
+    expect(config.stateDir).toBe('/x/a: {b/${HOME}$HOME');
   });
 
   test.each([

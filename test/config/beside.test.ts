@@ -1,0 +1,135 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the config are written so.
+/** What a config file takes from around it: variables of the environment, and files that it includes. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
+import { variableBytesMax } from '../../src/config/variables.ts';
+import { Fault } from '../../src/errors.ts';
+
+let folder = '';
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pointsman-beside-'));
+  await mkdir(join(folder, 'services.d'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function file(name: string, text: string): Promise<string> {
+  await writeFile(join(folder, name), text);
+  return join(folder, name);
+}
+
+async function refusal(path: string, environment: Record<string, string> = {}): Promise<string> {
+  try {
+    await loadConfig(path, environment);
+  } catch (thrown) {
+    if (thrown instanceof Fault) return thrown.message.replaceAll(`${folder}/`, '');
+    throw thrown;
+  }
+  throw new Error('it was not refused');
+}
+
+test('a variable is its value, or else what stands in the file that NAME_FILE names', async () => {
+  const secret = await file('secret', 'from a file\r\n');
+  const path = await file('p.yaml', 'state: ./${ONE}-${TWO}\nservices: {}');
+
+  const config = await loadConfig(path, { ONE: 'one', ONE_FILE: '/nowhere', TWO_FILE: secret });
+
+  expect(config.stateDir).toBe(join(folder, 'one-from a file'));
+});
+
+test('a file that a variable names and that cannot be taken is a mistake at the value', async () => {
+  const path = await file('p.yaml', 'services: {}\nstate: ${ONE}\n');
+  const large = await file('large', 'x'.repeat(variableBytesMax + 1));
+
+  expect(await refusal(path, { ONE_FILE: join(folder, 'gone') })).toBe(
+    'p.yaml:2:8: state: ONE_FILE names a file that cannot be read: The file gone cannot be read: there is no such file',
+  );
+  expect(await refusal(path, { ONE_FILE: large })).toMatch(/ONE_FILE .* longer than 64 KiB/);
+  expect(await refusal(path, { ONE_FILE: folder })).toMatch(/ONE_FILE .* it is a folder, a pipe/);
+});
+
+test('what is filled in is not told, since it may be a secret', async () => {
+  const path = await file('p.yaml', 'workers: ${ONE}\nshutdown: "${ONE}"\nservices: {}');
+
+  const said = await refusal(path, { ONE: 'my secret' });
+
+  expect(said).not.toContain('my secret');
+  expect(said.split('\n')).toEqual([
+    expect.stringMatching(
+      /^p\.yaml:1:10: workers: wanted .*, got what "\$\{ONE\}" is filled in with$/,
+    ),
+    expect.stringMatching(
+      /^p\.yaml:2:11: shutdown: wanted .*, got what "\$\{ONE\}" is filled in with$/,
+    ),
+  ]);
+});
+
+test('services of an included folder stand beside those of the file, by the names of the files', async () => {
+  await file('services.d/b.yaml', 'services: { b: { paths: [/b], run: { static: {} } } }');
+  await file('services.d/a.yml', 'services: { a: { paths: ["/${A}"], run: { static: {} } } }');
+  await file('services.d/.hidden.yaml', 'nonsense');
+  await file('services.d/notes.txt', 'nonsense');
+  const first = 'services: { first: { run: { static: {} } } }';
+  const path = await file('p.yaml', `include: "./\${WHERE}.d"\n${first}`);
+  const alone = await file('alone.yaml', 'include: ./services.d\n');
+
+  const names = async (at: string) =>
+    (await loadConfig(at, { WHERE: 'services', A: 'api' })).services.map(
+      ({ name, paths }) => `${name} ${paths}`,
+    );
+
+  expect(await names(path)).toEqual(['first /', 'a /api', 'b /b']);
+  expect(await names(alone)).toEqual(['a /api', 'b /b']);
+});
+
+test('a mistake in an included file is told with that file, and so is every other', async () => {
+  await file('services.d/a.yaml', 'services:\n  a: { hosts: [a..b], run: { static: {} } }\n');
+  await file('services.d/b.yaml', 'services:\n  first: { run: { static: {} } }\nworkers: 2\n');
+  await file('services.d/c.yaml', 'services:\n  c: { run: { static: {} } }\n');
+  const path = await file(
+    'p.yaml',
+    'include: services.d\nworkers: many\nservices:\n  first: { run: { static: {} } }\n',
+  );
+
+  const included = await refusal(path);
+  await file('services.d/b.yaml', 'services:\n  first: { run: { static: {} } }\n');
+  const all = await refusal(path);
+
+  expect(included).toBe(
+    'services.d/b.yaml:3:1: wanted services and nothing else in an included file, got "workers"',
+  );
+  expect(all.split('\n')).toEqual([
+    expect.stringMatching(/^p\.yaml:2:10: workers: wanted /),
+    expect.stringMatching(/^services\.d\/a\.yaml:2:16: services\.a\.hosts\[0\]: wanted a host /),
+    'services.d/b.yaml:2:3: services.first: wanted each key once, got it again; it stands on line 4 of p.yaml too',
+    'services.d/c.yaml:2:3: services.c: wanted a route of its own, got any host, /, which services.first (line 4, column 3) answers for already',
+  ]);
+});
+
+test('an included file that is no YAML, or cannot be read, spoils the whole', async () => {
+  const path = await file(
+    'p.yaml',
+    'include: services.d\nservices: { a: { run: { static: {} } } }',
+  );
+
+  await file('services.d/a.yaml', 'services: [');
+  const broken = await refusal(path);
+  await file('services.d/a.yaml', 'a list');
+  const text = await refusal(path);
+  await rm(join(folder, 'services.d/a.yaml'));
+  await mkdir(join(folder, 'services.d/a.yaml'));
+  const directory = await refusal(path);
+  await rm(join(folder, 'services.d'), { recursive: true });
+  const gone = await refusal(path);
+
+  expect(broken).toMatch(/^services\.d\/a\.yaml:1:\d+: /);
+  expect(text).toBe('services.d/a.yaml:1:1: wanted a map with services, got "a list"');
+  expect(directory).toMatch(/services\.d\/a\.yaml cannot be read: it is a folder/);
+  expect(gone).toMatch(
+    /^p\.yaml:1:10: include: wanted a folder that can be read, got none: there is no folder /,
+  );
+});
