@@ -13,7 +13,7 @@ import type { Log } from '../../log.ts';
 import type { CertificateSet, ChallengeAnswers, ClientAuthority } from '../../wireTls.ts';
 import type { CertificateStatus } from '../model/certificates.ts';
 import type { CertificateTaker } from '../workers/dataPlane.ts';
-import { readText } from './pair.ts';
+import { readAuthority } from './pair.ts';
 import type { CertificateSource, Changed } from './source.ts';
 
 /** Keys of session tickets are kept for so long: whoever takes one can read what it sealed. */
@@ -122,7 +122,7 @@ export class Certificates {
       asking.map(async ({ name, hosts, clientCa }) => {
         const service = { service: name, hosts };
         try {
-          return { ...service, ca: await readText(clientCa ?? '') };
+          return { ...service, ca: await readAuthority(clientCa ?? '') };
         } catch (thrown) {
           if (!(thrown instanceof Fault)) throw thrown;
           const known = this.#authorities.find((one) => one.service === name);

@@ -128,7 +128,11 @@ export class FileCertificates implements CertificateSource {
 
   async #lookAt(one: Watched, sure: boolean): Promise<void> {
     try {
-      const stamp = await stampOf(one.files);
+      const stamp = await stampOf(one.files).catch((thrown) => {
+        // Files that were away come back with the stamp that they had, and are to be read again.
+        one.stamp = '';
+        throw thrown;
+      });
       if (stamp === one.stamp && one.suspected === null && !(sure && one.error !== null)) return;
       one.stamp = stamp;
       const pair = await readPair(one.files);

@@ -112,6 +112,19 @@ export function issuerOf(leaf: X509Certificate): string {
   return said.get('CN') ?? said.get('O') ?? leaf.issuer.replaceAll('\n', ', ');
 }
 
+/**
+ * Certificates that others are signed by, in PEM, and nothing else that stands in the file.
+ *
+ * @throws Fault CERTIFICATE_INVALID where there is none, or one that cannot be read: TLS would
+ *   take them for an authority that knows nobody, and say nothing.
+ */
+export async function readAuthority(file: string): Promise<string> {
+  const all = (await readText(file)).match(certificateBlock) ?? [];
+  if (all.length === 0) throw invalid(file, 'wanted certificates in PEM, found none');
+  for (const one of all) parsedLeaf(one, file);
+  return `${all.join('\n')}\n`;
+}
+
 /** @throws Fault CERTIFICATE_INVALID */
 export async function readText(file: string): Promise<string> {
   const handle = await open(file).catch((cause) => unreadable(file, cause));
