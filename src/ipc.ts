@@ -63,6 +63,8 @@ export const childEnv = {
   slot: 'POINTSMAN_SLOT',
   workers: 'POINTSMAN_WORKERS',
   config: 'POINTSMAN_CONFIG',
+  /** JSON: what was started and takes a restart (`InForce`), whatever the file says by now. */
+  inForce: 'POINTSMAN_IN_FORCE',
   /** How many listeners are for plain HTTP, and how many for TLS. */
   plain: 'POINTSMAN_PLAIN_LISTENERS',
   secure: 'POINTSMAN_SECURE_LISTENERS',

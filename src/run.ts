@@ -6,6 +6,7 @@
  */
 import { writeSync } from 'node:fs';
 import { formatAddress } from './config/address.ts';
+import { inForceOf } from './config/change.ts';
 import type { Address, Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
 import { preflight } from './control/preflight.ts';
@@ -28,6 +29,7 @@ export async function run(configFile: string): Promise<number> {
   return supervise({
     entry: process.argv[1] ?? '',
     configFile,
+    inForce: inForceOf(config),
     listen: config.listen,
     tlsListen: config.tls?.listen ?? [],
     admin: config.admin.listen,

@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, fork, type Serializable } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Address } from './config/config.ts';
+import type { Address, InForce } from './config/config.ts';
 import {
   childEnv,
   type FromController,
@@ -25,6 +25,8 @@ export interface SupervisorOptions {
   /** The file that children are started from: main.js. */
   readonly entry: string;
   readonly configFile: string;
+  /** What a controller that is started again finds, whatever the file says by then. */
+  readonly inForce: InForce;
   /** For plain HTTP, and for TLS. */
   readonly listen: readonly Address[];
   readonly tlsListen: readonly Address[];
@@ -126,6 +128,7 @@ class Supervisor {
         [childEnv.slot]: String(child.slot),
         [childEnv.workers]: String(this.#workers.length),
         [childEnv.config]: this.#options.configFile,
+        [childEnv.inForce]: JSON.stringify(this.#options.inForce),
         [childEnv.plain]: String(this.#options.listen.length),
         [childEnv.secure]: String(this.#options.tlsListen.length),
       },

@@ -32,6 +32,14 @@ export interface Config {
   readonly services: readonly ServiceConfig[];
 }
 
+/** What a running Pointsman has, whatever its file says by now. */
+export type InForce = Pick<Config, 'listen' | 'workers' | 'stateDir' | 'shutdownMs'> & {
+  readonly tlsListen: readonly Address[];
+  readonly adminListen: Address;
+  /** Whether the admin port speaks TLS. */
+  readonly adminTls: boolean;
+};
+
 /** HTTPS: where, and with which certificates. */
 export interface TlsConfig {
   readonly listen: readonly Address[];

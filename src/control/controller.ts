@@ -8,7 +8,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Clock, pause } from '../clock.ts';
-import type { Address, Config } from '../config/config.ts';
+import { asInForce, inForceOf, needsRestart } from '../config/change.ts';
+import type { Address, Config, InForce } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { WorkerInfo } from '../ipc.ts';
@@ -70,12 +71,14 @@ export class Controller {
   #services: Services | null = null;
   #admin: Admin | null = null;
   #processes: ProcessDriver | null = null;
+  readonly #inForce: InForce;
   readonly #reloads = new Semaphore(1);
   #configLoaded = true;
   #stopping = false;
 
   private constructor(options: ControllerOptions, store: FileStore) {
     this.#options = options;
+    this.#inForce = inForceOf(options.config);
     this.#store = store;
     this.#startedMs = options.clock.now();
     this.#events = new EventRing(options.clock, options.log);
@@ -168,10 +171,12 @@ export class Controller {
 
   async #reload(services: Services): Promise<Reloaded> {
     try {
-      const config = await loadConfig(this.#options.configFile);
+      const file = await loadConfig(this.#options.configFile);
+      const config = asInForce(file, this.#inForce);
       await this.#admin?.reload(config.admin);
       await this.#certificates.reload(config);
-      const reloaded = await services.reload(config);
+      const change = await services.reload(config);
+      const reloaded = { ...change, needsRestart: needsRestart(this.#inForce, file) };
       this.#configLoaded = true;
       this.#sampler.keepOnly(new Set(config.services.map(({ name }) => name)));
       this.#options.log.info({ ...reloaded }, 'config reloaded');

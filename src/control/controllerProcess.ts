@@ -6,6 +6,8 @@
  * what that means.
  */
 import { systemClock } from '../clock.ts';
+import { asInForce } from '../config/change.ts';
+import type { InForce } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import {
@@ -34,6 +36,7 @@ export async function runController(): Promise<void> {
   // A terminal sends these to the whole group; the supervisor says what to do about them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   const configFile = process.env[childEnv.config] ?? '';
+  const inForce = JSON.parse(process.env[childEnv.inForce] ?? '') as InForce;
 
   let controller: Controller | null = null;
   let workers: Workers | null = null;
@@ -47,7 +50,7 @@ export async function runController(): Promise<void> {
     workers = new Workers(send, systemClock, listener, welcome.workers, seqFirst);
     try {
       controller = await Controller.start({
-        config: await loadConfig(configFile),
+        config: asInForce(await loadConfig(configFile), inForce),
         configFile,
         plane: workers,
         clock: systemClock,

@@ -5,13 +5,14 @@
  * The rule this file keeps: each service stands alone. One whose platform, record or first release
  * is broken says so in its status, and no other waits for it longer than `restoreMs`.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { pause } from '../clock.ts';
+import { describeChange, type ServiceChange } from '../config/change.ts';
 import type { Config, ServiceConfig } from '../config/config.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { ServiceEntry, WorkerStats } from '../wire.ts';
 import { Platforms } from './drivers/platforms.ts';
 import { Prober } from './health/prober.ts';
-import type { Reloaded } from './model/api.ts';
 import { Journal } from './record/journal.ts';
 import { Ledger } from './record/ledger.ts';
 import type { ControlContext } from './service/context.ts';
@@ -135,32 +136,25 @@ export class Services {
    * Makes another config the active one: services are added, removed or changed; health, live
    * colors and what runs stay as they are.
    */
-  async reload(config: Config): Promise<Reloaded> {
+  async reload(config: Config): Promise<ServiceChange> {
     const before = this.#config;
     this.#config = config;
-    const named = new Map(config.services.map((service) => [service.name, service]));
+    const change = describeChange(before, config);
+    const added = new Set(change.added);
     const old = new Map(before.services.map((service) => [service.name, service]));
-    const added = config.services.filter(({ name }) => !old.has(name));
-    const removed = [...old.keys()].filter((name) => !named.has(name));
-    const changed: string[] = [];
     for (const service of config.services) {
-      const was = old.get(service.name);
-      if (was === undefined) this.#putBack(service);
-      else if (JSON.stringify(was) !== JSON.stringify(service)) {
-        changed.push(service.name);
+      if (added.has(service.name)) this.#putBack(service);
+      else if (!isDeepStrictEqual(old.get(service.name), service)) {
         this.#deployers.get(service.name)?.configure(service);
       }
     }
-    const fresh = added.filter(({ name }) => !this.#deployers.has(name));
-    for (const name of removed) this.#remove(name);
+    const fresh = config.services.filter(
+      ({ name }) => added.has(name) && !this.#deployers.has(name),
+    );
+    for (const name of change.removed) this.#remove(name);
     await this.#restore(fresh, []);
     this.#context.publisher.touch();
-    return {
-      added: added.map(({ name }) => name),
-      removed,
-      changed,
-      needsRestart: restartRequired(before, config),
-    };
+    return change;
   }
 
   /** What the workers last said of themselves. */
@@ -291,18 +285,4 @@ const emptyPools = { live: 'blue', pools: { blue: null, green: null } } as Param
 /** The last table that any worker has; 0: none has one. */
 function versionOf(stats: readonly WorkerStats[]): number {
   return Math.max(0, ...stats.map((one) => one.tableVersion));
-}
-
-/** What of a config a running process cannot change, one sentence each. */
-function restartRequired(before: Config, now: Config): readonly string[] {
-  const parts = [
-    ['listen', before.listen, now.listen],
-    ['tls.listen', before.tls?.listen, now.tls?.listen],
-    ['workers', before.workers, now.workers],
-    ['state', before.stateDir, now.stateDir],
-    ['admin', before.admin, now.admin],
-  ] as const;
-  return parts
-    .filter(([, was, is]) => JSON.stringify(was) !== JSON.stringify(is))
-    .map(([key]) => `\`${key}\` has changed; it takes a restart to become true.`);
 }

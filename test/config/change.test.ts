@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeChange } from '../../src/config/change.ts';
+import { asInForce, describeChange, inForceOf, needsRestart } from '../../src/config/change.ts';
 import { parseConfig } from '../../src/config/load.ts';
 
 const parse = (text: string) => parseConfig(text, '/etc/pointsman.yaml');
@@ -13,7 +13,6 @@ test('the same file changes nothing', () => {
     added: [],
     removed: [],
     changed: [],
-    needsRestart: [],
   });
 });
 
@@ -28,7 +27,6 @@ test('services are told apart by name: added, removed, changed', () => {
     added: ['b'],
     removed: ['a'],
     changed: ['shop'],
-    needsRestart: [],
   });
 });
 
@@ -42,21 +40,45 @@ test('a default that is written out, and another order of services, are no chang
   expect(describeChange(before, after).changed).toEqual([]);
 });
 
-test('what takes a restart is said in one sentence each', () => {
-  const before = parse('workers: 1\nservices: {}');
-  const after = parse(
-    `listen: :80
+test('a first release that changes has no effect any more, and is no change', () => {
+  const first = (release: string) =>
+    parse(
+      `services: { shop: { hosts: [shop], run: { static: {} }, first: { release: ${release}, targets: [127.0.0.1:1] } } }`,
+    );
+
+  expect(describeChange(first('v1'), first('v2')).changed).toEqual([]);
+});
+
+const running = inForceOf(parse('workers: 1\nservices: {}'));
+const other = `listen: :80
 workers: 2
 state: /var/lib/pointsman
+shutdown: 5s
 admin: { listen: "[::1]:9400" }
 accessLog: all
-services: {}`,
-  );
+services: {}`;
 
-  expect(describeChange(before, after).needsRestart).toEqual([
+test('what takes a restart is said in one sentence each', () => {
+  expect(needsRestart(running, parse(other))).toEqual([
     'listen stays 127.0.0.1:8080 until a restart; the file says 0.0.0.0:80.',
     'workers stays 1 until a restart; the file says 2.',
     'state stays /etc/pointsman-state until a restart; the file says /var/lib/pointsman.',
+    'shutdown stays 30s until a restart; the file says 5s.',
     'admin.listen stays 127.0.0.1:9400 until a restart; the file says [::1]:9400.',
   ]);
+});
+
+test('what an operator may change at any time takes no restart', () => {
+  const file = parse(
+    'workers: 1\nadmin: { tokenFile: ./t, readTokenFile: ./r, hosts: [proxy.example] }\nservices: {}',
+  );
+
+  expect(needsRestart(running, file)).toEqual([]);
+});
+
+test('what is read again is as what runs where it takes a restart, and as the file elsewhere', () => {
+  const now = asInForce(parse(other), running);
+
+  expect(inForceOf(now)).toEqual(running);
+  expect(now.edge.accessLog).toBe(parse(other).edge.accessLog);
 });

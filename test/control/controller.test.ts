@@ -102,6 +102,18 @@ test('a reload with a token file that cannot be read changes nothing', async () 
   expect(await call('GET', '/v1/services/cart', tokens.a)).toBe(404);
 });
 
+test('what takes a restart is held against what runs, at every reload, until it is put back', async () => {
+  await configure({});
+  const { controller } = await start();
+  const asked = async () => (await controller.reload()).needsRestart.length;
+
+  await configure({ listen: '127.0.0.2:0' });
+  expect([await asked(), await asked()]).toEqual([1, 1]);
+  await configure({});
+
+  expect(await asked()).toBe(0);
+});
+
 test('reloads go one at a time: the later one reads when the earlier one is done', async () => {
   await configure({});
   let gate: Promise<void> | null = null;

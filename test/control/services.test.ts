@@ -17,7 +17,7 @@ test('bug of traefik #13218: a reload does not reset health to up', async () => 
   });
   await world.clock.passAsync(50);
 
-  expect(done).toMatchObject({ added: [], removed: [], changed: ['shop'], needsRestart: [] });
+  expect(done).toMatchObject({ added: [], removed: [], changed: ['shop'] });
   expect(control.service('shop').pools.blue?.healthy).toBe(1);
   const [shown] = world.cluster.worker(1).stats().services;
   expect(shown?.pools[0]?.targets.map(({ healthy }) => healthy)).toEqual([false, true]);
@@ -83,17 +83,6 @@ test('a change of another service leaves a tunnel alone (caddy #7222)', async ()
   await world.clock.passAsync(60_000);
 
   expect(control.service('chat').pools.blue?.inside).toEqual({ http: 0, sse: 0, upgrade: 1 });
-});
-
-test('what takes a restart to become true is said', async () => {
-  const world = new World();
-  await world.live();
-
-  const listen = [{ host: '::', port: 1 }];
-  const done = await world.services.reload({ ...world.config, workers: 7, listen });
-
-  expect(done.needsRestart).toHaveLength(2);
-  expect(done.needsRestart.join(' ')).toContain('`workers`');
 });
 
 /** v2 is about to take the traffic: the disk is being told, and takes its time. */

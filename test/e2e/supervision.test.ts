@@ -284,6 +284,25 @@ test('the controller is killed while nothing happens: clients notice nothing, an
   expect([load.errors, load.closed, tunnel.wrongs, events.wrong]).toEqual([[], [], [], null]);
 });
 
+test('a controller that starts again keeps the state it has, whatever the file says by then', async () => {
+  const options = await shop(1);
+  const pointsman = await startPointsman(options);
+  pointsman.configure({ ...pointsman.config(options), state: './elsewhere', workers: 2 });
+  const { controller } = pointsman.pids();
+
+  kill(controller ?? 0, 'SIGKILL');
+
+  await until('another controller answers', async () => {
+    const now = pointsman.pids().controller;
+    return now !== null && now !== controller && (await pointsman.health()).ready;
+  });
+  expect(await live(pointsman)).toBe('r0');
+  const { json } = await pointsman.call('POST', '/v1/config/reload', { body: {} });
+  expect((json as { needsRestart: string[] }).needsRestart.join(' ')).toMatch(
+    /^workers stays 1 .*; the file says 2\. state stays .*elsewhere\.$/,
+  );
+});
+
 test('a full disk: the flip is refused, traffic stays, and it recovers when there is space', async (context) => {
   const options = await shop(2);
   const pointsman = await preparePointsman(options);
