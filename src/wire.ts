@@ -62,6 +62,8 @@ export interface Policy {
   readonly queueMs: number;
   readonly bodyBytesMax: number;
   readonly headerBytesMax: number;
+  /** Of an answer. */
+  readonly responseHeaderBytesMax: number;
   readonly queueMax: number;
   readonly connectionsPerTargetMax: number;
   /** How long the old pool may take to empty after a flip. */

@@ -105,6 +105,7 @@ function service(name: string, of: ServiceFields, folder: string): ServiceConfig
       queueMs: timeouts.queue,
       bodyBytesMax: limits.body,
       headerBytesMax: limits.header,
+      responseHeaderBytesMax: limits.responseHeader,
       queueMax: limits.queue,
       connectionsPerTargetMax: limits.connectionsPerTarget,
       drainMs: of.drain,

@@ -164,6 +164,11 @@ const limits = record({
     '16KiB',
     'The largest header of a request, all lines together; a larger one gets 431.',
   ),
+  responseHeader: preset(
+    size('1KiB', '256KiB'),
+    '64KiB',
+    'The largest header of an answer of a target; for a larger one the client gets 502.',
+  ),
   queue: preset(
     whole(0, 100_000),
     1000,

@@ -5,7 +5,9 @@
  * id and nothing of what stands behind the proxy.
  */
 import { STATUS_CODES } from 'node:http';
+import { formatSize } from '../config/units.ts';
 import { type FaultCode, faults } from '../errors.ts';
+import type { Policy } from '../wire.ts';
 
 export interface Answer {
   readonly status: number;
@@ -22,8 +24,8 @@ export interface About {
   readonly id: string;
   /** The Accept header; '' where there was none. */
   readonly accept: string;
-  /** What Retry-After says where trying again is of use; a service says it for itself. */
-  readonly retryAfterSeconds: number;
+  /** Of its service; null where there is none to speak of. */
+  readonly policy: AnswerPolicy | null;
   /**
    * The connection ends with this answer, because what follows on it cannot be told apart, or will
    * not be read.
@@ -32,6 +34,20 @@ export interface About {
   readonly date: Date;
 }
 
+/** What a service says of the answers that are given in its place. */
+export type AnswerPolicy = Pick<
+  Policy,
+  'retryAfterSeconds' | 'bodyBytesMax' | 'headerBytesMax' | 'responseHeaderBytesMax'
+>;
+
+/** Whose limit was passed, where a service sets it: its key, and how much it is. */
+const limits: Partial<Record<FaultCode, (policy: AnswerPolicy) => [string, number]>> = {
+  BODY_TOO_LARGE: (policy) => ['limits.body', policy.bodyBytesMax],
+  URI_TOO_LONG: (policy) => ['limits.header', policy.headerBytesMax],
+  HEADER_TOO_LARGE: (policy) => ['limits.header', policy.headerBytesMax],
+  UPSTREAM_HEADER_TOO_LARGE: (policy) => ['limits.responseHeader', policy.responseHeaderBytesMax],
+};
+
 /** RFC 9110 section 15.5.6: a 405 says what would be allowed. */
 const allowed = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
@@ -39,7 +55,8 @@ export function ownAnswer(code: FaultCode, about: About): Answer {
   const { status, title, retry } = faults[code];
   const reason = STATUS_CODES[status] ?? 'Error';
   const type = typeFor(about.accept);
-  const body = bodyOf(type, { status, reason, code, title, id: about.id });
+  const message = title + limitWords(code, about.policy);
+  const body = bodyOf(type, { status, reason, code, message, id: about.id });
   const headers = [
     'Content-Type',
     `${type}; charset=utf-8`,
@@ -51,18 +68,19 @@ export function ownAnswer(code: FaultCode, about: About): Answer {
     about.date.toUTCString(),
   ];
   if (about.id !== '') headers.push('X-Request-Id', about.id);
-  if (status === 503 && retry) headers.push('Retry-After', String(about.retryAfterSeconds));
+  if (status === 503 && retry)
+    headers.push('Retry-After', String(about.policy?.retryAfterSeconds ?? retryAfterSeconds));
   if (status === 405) headers.push('Allow', allowed);
   if (about.close) headers.push('Connection', 'close');
   return { status, reason, headers, body };
 }
 
 /** What Retry-After says where no service says it. */
-export const retryAfterSeconds = 1;
+const retryAfterSeconds = 1;
 
 /** As bytes, the answer to what could not be read as a request; the connection ends with it. */
 export function answerToNoRequest(code: FaultCode, date: Date): string {
-  return wireForm(ownAnswer(code, { id: '', accept: '', retryAfterSeconds, close: true, date }));
+  return wireForm(ownAnswer(code, { id: '', accept: '', policy: null, close: true, date }));
 }
 
 /** The same request, by HTTPS: 308, so that its method and body stay what they are (RFC 9110). */
@@ -97,8 +115,14 @@ interface Said {
   readonly status: number;
   readonly reason: string;
   readonly code: FaultCode;
-  readonly title: string;
+  readonly message: string;
   readonly id: string;
+}
+
+/** Which setting it was and how much that is: for whoever may change it, or has to keep to it. */
+function limitWords(code: FaultCode, policy: AnswerPolicy | null): string {
+  const limit = policy === null ? undefined : limits[code]?.(policy);
+  return limit === undefined ? '' : ` (${limit[0]}: ${formatSize(limit[1])})`;
 }
 
 /** The first of the types that we speak; plain text where none is asked for. */
@@ -114,16 +138,16 @@ function typeFor(accept: string): Type {
 
 /** Nothing in it comes from the client but the id, whose characters are checked. */
 function bodyOf(type: Type, said: Said): string {
-  const { status, reason, code, title, id } = said;
+  const { status, reason, code, message, id } = said;
   if (type === 'application/json') {
-    return `${JSON.stringify({ status, code, message: title, requestId: id })}\n`;
+    return `${JSON.stringify({ status, code, message, requestId: id })}\n`;
   }
   if (type === 'text/html') {
     const about = id === '' ? '' : `<p><small>Request ${id}</small></p>\n`;
     return (
       `<!doctype html>\n<meta charset="utf-8">\n<title>${status} ${reason}</title>\n` +
-      `<h1>${status} ${reason}</h1>\n<p>${title}.</p>\n<p><code>${code}</code></p>\n${about}`
+      `<h1>${status} ${reason}</h1>\n<p>${message}.</p>\n<p><code>${code}</code></p>\n${about}`
     );
   }
-  return `${status} ${reason}\n${title}.\n${code}${id === '' ? '' : ` ${id}`}\n`;
+  return `${status} ${reason}\n${message}.\n${code}${id === '' ? '' : ` ${id}`}\n`;
 }

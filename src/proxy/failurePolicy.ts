@@ -15,10 +15,10 @@ import type { Cut, Kind } from './balancing/lease.ts';
  *
  * `connect`: no connection was made; `stale`: a kept connection was closed as we wrote; `reset`: a
  * new one was closed before anything came; `broken`: something had come, and then no more;
- * `malformed`: what came is no answer; `oversized`: its head is longer than we take; `silent`:
- * nothing came in time.
+ * `malformed`: what came is no answer; `oversized`: its head is longer than we take; `endless`:
+ * so many interim answers came that no other is to be expected; `silent`: nothing came in time.
  */
-export type Loss = RetryReason | 'broken' | 'malformed' | 'oversized' | 'silent';
+export type Loss = RetryReason | 'broken' | 'malformed' | 'oversized' | 'endless' | 'silent';
 
 /** How much of a request's body was read from the client and is kept nowhere. */
 export type BodyState = 'none' | 'unread' | 'read';
@@ -69,6 +69,8 @@ export function answerToLoss(loss: Loss, panic: boolean): FaultCode {
       return 'UPSTREAM_MALFORMED';
     case 'oversized':
       return 'UPSTREAM_HEADER_TOO_LARGE';
+    case 'endless':
+      return 'UPSTREAM_INTERIM_ENDLESS';
     case 'silent':
       return 'UPSTREAM_TIMEOUT';
     default:

@@ -122,6 +122,7 @@ describe('what is not said has its default', () => {
         queueMs: 30_000,
         bodyBytesMax: 100 * 1024 * 1024,
         headerBytesMax: 16 * 1024,
+        responseHeaderBytesMax: 64 * 1024,
         queueMax: 1000,
         connectionsPerTargetMax: 256,
         drainMs: 30_000,

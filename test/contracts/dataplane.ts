@@ -60,6 +60,7 @@ const policy = {
   queueMs: 20_000,
   bodyBytesMax: 1_000_000,
   headerBytesMax: 16_384,
+  responseHeaderBytesMax: 64 * 1024,
   queueMax: 1_000,
   connectionsPerTargetMax: 256,
   drainMs: 2_000,

@@ -6,7 +6,12 @@ import { ownAnswer, wireForm } from '../../src/proxy/answers.ts';
 const about = {
   id: 'id-1',
   accept: '',
-  retryAfterSeconds: 7,
+  policy: {
+    retryAfterSeconds: 7,
+    bodyBytesMax: 100 * 1024 * 1024,
+    headerBytesMax: 16 * 1024,
+    responseHeaderBytesMax: 65_000,
+  },
   close: false,
   date: new Date(0),
 };
@@ -38,6 +43,17 @@ test('Retry-After stands where trying again is of use', () => {
     '7',
     undefined,
   ]);
+});
+
+test('what was too large is answered with the key of the limit and how much it is', () => {
+  const words = (code: FaultCode, policy = about.policy): string | undefined =>
+    /\(.*\)/.exec(ownAnswer(code, { ...about, policy }).body)?.[0];
+
+  expect(words('BODY_TOO_LARGE')).toBe('(limits.body: 100MiB)');
+  expect(words('HEADER_TOO_LARGE')).toBe('(limits.header: 16KiB)');
+  expect(words('URI_TOO_LONG')).toBe('(limits.header: 16KiB)');
+  expect(words('UPSTREAM_HEADER_TOO_LARGE')).toBe('(limits.responseHeader: 65000B)');
+  expect(ownAnswer('HEADER_TOO_LARGE', { ...about, policy: null }).body).not.toContain('limits.');
 });
 
 test.each([

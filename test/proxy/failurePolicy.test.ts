@@ -21,6 +21,7 @@ const losses: readonly Loss[] = [
   'broken',
   'malformed',
   'oversized',
+  'endless',
   'silent',
 ];
 const bodies: readonly BodyState[] = ['none', 'unread', 'read'];
@@ -78,6 +79,7 @@ test('every loss has an answer of its own side, and only what cannot be reached 
     'UPSTREAM_RESET',
     'UPSTREAM_MALFORMED',
     'UPSTREAM_HEADER_TOO_LARGE',
+    'UPSTREAM_INTERIM_ENDLESS',
     'UPSTREAM_TIMEOUT',
   ]);
   expect(new Set(codes.map((code) => faults[code].side))).toEqual(new Set(['upstream']));

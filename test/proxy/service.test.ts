@@ -13,6 +13,7 @@ const policy: Policy = {
   queueMs: 1_000,
   bodyBytesMax: 1,
   headerBytesMax: 1,
+  responseHeaderBytesMax: 64 * 1024,
   queueMax: 3,
   connectionsPerTargetMax: 100,
   drainMs: 5_000,

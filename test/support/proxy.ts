@@ -22,6 +22,7 @@ export const policy: Policy = {
   queueMs: 5_000,
   bodyBytesMax: 200 * 1024 * 1024,
   headerBytesMax: 16 * 1024,
+  responseHeaderBytesMax: 64 * 1024,
   queueMax: 1_000,
   connectionsPerTargetMax: 512,
   drainMs: 10_000,

@@ -57,6 +57,7 @@ export function serviceConfig(
       queueMs: 10_000,
       bodyBytesMax: 1_000_000,
       headerBytesMax: 16_384,
+      responseHeaderBytesMax: 64 * 1024,
       queueMax: 1_000,
       connectionsPerTargetMax: 256,
       drainMs: 30_000,

@@ -28,7 +28,12 @@ import { withLines } from './headText.ts';
 import type { LaneContext } from './laneContext.ts';
 import type { RequestHead, RequestHeadCache } from './request.ts';
 import { acceptOf, linesForTarget } from './requestLines.ts';
-import { type AnsweredClient, type Recipient, ResponseRelay } from './responseRelay.ts';
+import {
+  type AnsweredClient,
+  type NoAnswer,
+  type Recipient,
+  ResponseRelay,
+} from './responseRelay.ts';
 import type { Receiver, Upstream } from './upstream.ts';
 
 /**
@@ -177,7 +182,7 @@ export class ProxiedRequest implements Receiver, Recipient {
     }
   }
 
-  malformed(loss: 'malformed' | 'oversized'): void {
+  malformed(loss: NoAnswer): void {
     this.#lost(loss);
   }
 
@@ -313,7 +318,7 @@ export class ProxiedRequest implements Receiver, Recipient {
     const answer = ownAnswer(code, {
       id: exchange.id,
       accept: acceptOf(this.#raw),
-      retryAfterSeconds: this.#service.policy.retryAfterSeconds,
+      policy: this.#service.policy,
       close: relay.close,
       date: this.#connection.lane.plane.clock.date(),
     });

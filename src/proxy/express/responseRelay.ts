@@ -8,9 +8,9 @@ import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
-import { interimBytes, interimBytesMax, responseHeadBytesMax } from '../answerLimits.ts';
+import { headBytes, interimBytes, interimBytesMax } from '../answerLimits.ts';
 import type { HeaderEdits } from '../edge/headerEdits.ts';
-import { afterStall } from '../failurePolicy.ts';
+import { afterStall, type Loss } from '../failurePolicy.ts';
 import { BodyScanner } from './bodyScanner.ts';
 import { writeChunk, writePart } from './bodyWriter.ts';
 import { emptyResponseHead, parseResponse, type ResponseHead } from './response.ts';
@@ -28,10 +28,13 @@ export interface AnsweredClient {
   destroy(): void;
 }
 
+/** Why what came is no answer. */
+export type NoAnswer = Extract<Loss, 'malformed' | 'oversized' | 'endless'>;
+
 /** Whose answer it is, told how it goes. */
 export interface Recipient {
   /** What came is no answer, and nothing of it was passed on. */
-  malformed(loss: 'malformed' | 'oversized'): void;
+  malformed(loss: NoAnswer): void;
   /** What Date says where the target did not. */
   date(): string;
   /** An interim answer came: the target is at work, and the wait for its answer begins anew. */
@@ -65,6 +68,7 @@ export class ResponseRelay {
   readonly #exchange: Exchange;
   readonly #recipient: Recipient;
   readonly #idleMs: number;
+  readonly #headBytesMax: number;
   readonly #hstsSeconds: number;
   readonly #edits: HeaderEdits | null;
   #state: State = 'awaiting';
@@ -85,7 +89,11 @@ export class ResponseRelay {
     connection: AnsweredClient,
     exchange: Exchange,
     recipient: Recipient,
-    { idleMs, hstsSeconds }: Pick<Policy, 'idleMs' | 'hstsSeconds'>,
+    {
+      idleMs,
+      hstsSeconds,
+      responseHeaderBytesMax,
+    }: Pick<Policy, 'idleMs' | 'hstsSeconds' | 'responseHeaderBytesMax'>,
     edits: HeaderEdits | null,
   ) {
     this.#connection = connection;
@@ -93,6 +101,7 @@ export class ResponseRelay {
     this.#recipient = recipient;
     this.#idleMs = idleMs;
     this.#edits = edits;
+    this.#headBytesMax = responseHeaderBytesMax;
     // Over plain HTTP nothing may be said of it (RFC 6797 section 7.2).
     this.#hstsSeconds = connection.proto === 'https' ? hstsSeconds : 0;
   }
@@ -181,22 +190,26 @@ export class ResponseRelay {
     const { method } = this.#exchange;
     const text = bytes.toString('latin1', 0, Math.min(length, headGuessBytes));
     const known = heads.recall(text, method);
-    if (known !== null) return this.#answer(known, bytes, known.headBytes, length, heads);
+    if (known !== null) {
+      if (this.#oversized(known)) return this.#malformed('oversized');
+      return this.#answer(known, bytes, known.headBytes, length, heads);
+    }
     const head = responseHead;
     let at = 0;
     for (;;) {
-      const verdict = readHead(bytes, at, length, method, head);
-      if (verdict === 'partial' && length - at <= responseHeadBytesMax) {
+      const verdict = readHead(bytes, at, length, method, this.#headBytesMax, head);
+      if (verdict === 'partial' && length - at <= this.#headBytesMax) {
         this.#partial = Buffer.from(bytes.subarray(at, length));
         return true;
       }
-      // Nobody asked for another protocol.
       if (verdict === 'partial') return this.#malformed('oversized');
+      // Nobody asked for another protocol.
       if (verdict !== 'whole' || head.status === 101) return this.#malformed();
+      if (this.#oversized(head)) return this.#malformed('oversized');
       at += head.headBytes;
       if (head.status >= 200) break;
       this.#interimBytes += interimBytes(head.raw);
-      if (this.#interimBytes > interimBytesMax) return this.#malformed();
+      if (this.#interimBytes > interimBytesMax) return this.#malformed('endless');
       this.#interim(head);
       if (at === length) return true;
     }
@@ -206,7 +219,13 @@ export class ResponseRelay {
     return this.#answer(head, bytes, at, length, null);
   }
 
-  #malformed(loss: 'malformed' | 'oversized' = 'malformed'): boolean {
+  /** Counted only where it may matter: no line counts for more than a byte above what it has. */
+  #oversized({ headBytes: wireBytes, reason, raw }: ResponseHead): boolean {
+    const most = this.#headBytesMax;
+    return wireBytes + raw.length + 1 > most && headBytes(reason, raw) > most;
+  }
+
+  #malformed(loss: NoAnswer = 'malformed'): boolean {
     this.#recipient.malformed(loss);
     return false;
   }
@@ -328,11 +347,12 @@ function readHead(
   from: number,
   to: number,
   method: string,
+  headBytesMax: number,
   head: ResponseHead,
 ): 'whole' | 'partial' | 'malformed' {
   const guess = Math.min(to, from + headGuessBytes);
   const verdict = parseResponse(bytes.toString('latin1', from, guess), method, head);
   if (verdict !== 'partial' || guess === to) return verdict;
-  const most = Math.min(to, from + responseHeadBytesMax + 1);
+  const most = Math.min(to, from + headBytesMax + 1);
   return parseResponse(bytes.toString('latin1', from, most), method, head);
 }

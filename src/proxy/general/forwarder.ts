@@ -18,13 +18,14 @@ import {
 } from 'node:http';
 import util from 'node:util';
 import httpProxy from 'http-proxy';
-import { responseHeadBytesMax } from '../answerLimits.ts';
 import type { Target } from '../balancing/target.ts';
 
 /** One try of a request on one target, as it hears of what happens. */
 export interface Sender {
   readonly method: string;
   readonly path: string;
+  /** The longest head of an answer that is taken. */
+  readonly responseHeaderBytesMax: number;
   /** The request exists; nothing of it was written. */
   begun(request: ClientRequest): void;
   /** It has a connection, which may not be made yet. */
@@ -68,7 +69,11 @@ export function createForwarder(): Forwarder {
         buffer: guise,
         // Whatever it holds becomes part of the options of `http.request`: the only way to reach
         // them.
-        ssl: { setHost: false, insecureHTTPParser: false, maxHeaderSize: responseHeadBytesMax },
+        ssl: {
+          setHost: false,
+          insecureHTTPParser: false,
+          maxHeaderSize: sender.responseHeaderBytesMax,
+        },
         ...(agent === false ? {} : { agent }),
       };
       proxy.web(both, both, options as unknown as httpProxy.ServerOptions, failed);
@@ -83,7 +88,7 @@ export function createForwarder(): Forwarder {
         agent: false,
         setHost: false,
         insecureHTTPParser: false,
-        maxHeaderSize: responseHeadBytesMax,
+        maxHeaderSize: sender.responseHeaderBytesMax,
         // The tunnel passes a half-close on; it is `net.connect` that reads this.
         ...{ allowHalfOpen: true },
       });

@@ -8,14 +8,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault, type FaultCode } from '../../errors.ts';
 import { Exchange } from '../accounting/exchange.ts';
-import {
-  type About,
-  type Answer,
-  challengeAnswer,
-  ownAnswer,
-  redirectAnswer,
-  retryAfterSeconds,
-} from '../answers.ts';
+import { type About, type Answer, challengeAnswer, ownAnswer, redirectAnswer } from '../answers.ts';
 import type { Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
 import { discardMs } from '../connectionLimits.ts';
@@ -167,7 +160,7 @@ export class ProxiedRequest implements Underway, SentRequest {
     const answer = answerOf({
       id: exchange.id,
       accept: accept ?? '',
-      retryAfterSeconds: this.#service?.policy.retryAfterSeconds ?? retryAfterSeconds,
+      policy: this.#service?.policy ?? null,
       close,
       date: this.around.plane.clock.date(),
     });

@@ -5,14 +5,28 @@
  * as the parser tells them; so which lane carries a request is nothing that its client sees.
  */
 import type { IncomingMessage, InformationEvent } from 'node:http';
-import { interimBytes, interimBytesMax } from '../answerLimits.ts';
+import { headBytes, interimBytes, interimBytesMax } from '../answerLimits.ts';
+import type { Loss } from '../failurePolicy.ts';
 import { responseHeaders } from '../headers.ts';
+
+/** Why a head that Node's parser let through is none for us; null: it is one. */
+export function lossIn(answer: IncomingMessage, headBytesMax: number): Loss | null {
+  if (!wellFormed(answer)) return 'malformed';
+  const { statusMessage = '', rawHeaders } = answer;
+  return headBytes(statusMessage, rawHeaders) > headBytesMax ? 'oversized' : null;
+}
+
+/** What Node's parser gave up for; null: it is the connection that failed. */
+export function lossOf(error: NodeJS.ErrnoException): Loss | null {
+  if (error.code === 'HPE_HEADER_OVERFLOW') return 'oversized';
+  return error.code?.startsWith('HPE_') ? 'malformed' : null;
+}
 
 /**
  * What Node's parser lets through of a head and the express lane does not: another version, a
  * status outside of 100 to 599, a reason or a framing that others read in another way.
  */
-export function wellFormed(answer: IncomingMessage): boolean {
+function wellFormed(answer: IncomingMessage): boolean {
   const { httpVersionMajor: major, httpVersionMinor: minor, statusCode = 0, headers } = answer;
   if (major !== 1 || minor > 1 || statusCode < 100 || statusCode > 599) return false;
   if (unclean.test(answer.statusMessage ?? '')) return false;
@@ -34,23 +48,32 @@ export class InterimAnswers {
     return this.#bytes === 0;
   }
 
-  /** @returns the next as the client gets it; null: it is none, or they have no end. */
-  take(info: InformationEvent): string | null {
+  /**
+   * @param headBytesMax what one head may have.
+   * @returns the next as the client gets it, or why it gets none.
+   */
+  take(info: InformationEvent, headBytesMax: number): InterimHead | Loss {
     this.#bytes += interimBytes(info.rawHeaders);
-    return this.#bytes > interimBytesMax ? null : interimHead(info);
+    if (headBytes(info.statusMessage, info.rawHeaders) > headBytesMax) return 'oversized';
+    if (this.#bytes > interimBytesMax) return 'endless';
+    return interimHead(info);
   }
 }
 
-function interimHead(info: InformationEvent): string | null {
+interface InterimHead {
+  readonly text: string;
+}
+
+function interimHead(info: InformationEvent): InterimHead | Loss {
   const { httpVersionMajor: major, httpVersionMinor: minor, statusCode: status } = info;
   // More is to come on this connection.
   const closes = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(String(info.headers.connection ?? ''));
-  if (major !== 1 || minor !== 1 || closes) return null;
+  if (major !== 1 || minor !== 1 || closes) return 'malformed';
   const departure = { status, chunked: false, connection: null, hstsSeconds: 0, edits: null };
   const headers = responseHeaders(info.rawHeaders, '1.1', departure);
   let text = `HTTP/1.1 ${status} ${info.statusMessage.replaceAll(uncleanAll, '')}\r\n`;
   for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  return `${text}\r\n`;
+  return { text: `${text}\r\n` };
 }
 
 const uncleanAll = new RegExp(unclean, 'g');

@@ -15,7 +15,7 @@ import type { Service } from '../service.ts';
 import { AgentUpstreams } from './agentUpstreams.ts';
 import { isBadHeader, type Sender } from './forwarder.ts';
 import type { LaneContext } from './laneContext.ts';
-import { InterimAnswers, wellFormed } from './responseHead.ts';
+import { InterimAnswers, lossIn, lossOf } from './responseHead.ts';
 import { type AnsweredRequest, type AnsweredTry, ResponseRelay } from './responseRelay.ts';
 import { Tunnel, type TunneledRequest } from './tunnel.ts';
 import { type UploadedRequest, type UploadingTry, uploadBody } from './upload.ts';
@@ -67,6 +67,10 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
 
   get path(): string {
     return this.#call.targetPath;
+  }
+
+  get responseHeaderBytesMax(): number {
+    return this.#call.service.policy.responseHeaderBytesMax;
   }
 
   /** The request has been sent whole, as far as Node knows. */
@@ -126,8 +130,9 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
       answer.destroy();
       return;
     }
-    if (!wellFormed(answer)) {
-      this.#lost('malformed');
+    const loss = lossIn(answer, this.responseHeaderBytesMax);
+    if (loss !== null) {
+      this.#lost(loss);
       return;
     }
     this.#call.exchange.answered();
@@ -139,16 +144,9 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
   failed(error: NodeJS.ErrnoException): void {
     // Behind an answer it is the answer's end that says whether it was whole.
     if (this.#over || this.#relay !== null) return;
-    if (this.#phase === 'connect') {
-      this.#lost('connect');
-    } else if (error.code === 'HPE_HEADER_OVERFLOW') {
-      this.#lost('oversized');
-    } else if (error.code?.startsWith('HPE_')) {
-      this.#lost('malformed');
-    } else {
-      const loss = this.#request?.reusedSocket === true ? 'stale' : 'reset';
-      this.#lost(this.#interims.none ? loss : 'broken');
-    }
+    const broken = this.#request?.reusedSocket === true ? 'stale' : 'reset';
+    if (this.#phase === 'connect') this.#lost('connect');
+    else this.#lost(lossOf(error) ?? (this.#interims.none ? broken : 'broken'));
   }
 
   expired(): void {
@@ -232,15 +230,15 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
   #interim(info: InformationEvent): void {
     const { res, connection, version, service } = this.#call;
     if (this.#over || res.headersSent) return;
-    const head = this.#interims.take(info);
-    if (head === null) {
-      this.#lost('malformed');
+    const head = this.#interims.take(info, this.responseHeaderBytesMax);
+    if (typeof head === 'string') {
+      this.#lost(head);
       return;
     }
     if (this.#phase === 'answer') this.#arm(service.policy.responseMs);
     if (info.statusCode === 100 || version === '1.0') return;
     // It is this request's turn on the connection, and nothing of its answer was written.
-    connection.socket.write(head, 'latin1');
+    connection.socket.write(head.text, 'latin1');
   }
 
   #upgraded(answer: IncomingMessage, upstream: Socket, head: Buffer): void {

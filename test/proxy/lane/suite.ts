@@ -8,6 +8,7 @@ import type { MakeLane } from '../../support/proxy.ts';
 import { clientSuite } from './clients.ts';
 import { closeSuite } from './closes.ts';
 import { edgeSuite } from './edges.ts';
+import { extremeSuite } from './extremes.ts';
 import { failureSuite } from './failures.ts';
 import { flipSuite } from './flips.ts';
 import { plainSuite } from './plain.ts';
@@ -23,4 +24,5 @@ export function laneSuite(name: string, makeLane: MakeLane): void {
   closeSuite(name, makeLane);
   tunnelSuite(name, makeLane);
   flipSuite(name, makeLane);
+  extremeSuite(name, makeLane);
 }
