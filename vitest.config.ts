@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 import { areNamed, long, longOnly } from './test/support/form.ts';
 
-const inBrowsers = ['test/dashboard/page.test.ts', 'test/dashboard/real.test.ts'];
+const inBrowsers = [
+  'test/dashboard/page.test.ts',
+  'test/dashboard/real.test.ts',
+  'test/e2e/tlsBrowser.test.ts',
+];
 // POINTSMAN_TESTS=plain: what needs neither an engine nor a browser, as .ci/run does on other Nodes.
 const withEngines = ['test/control/drivers/docker*.test.ts', 'test/e2e/containers*.test.ts'];
 const plain = process.env.POINTSMAN_TESTS === 'plain';

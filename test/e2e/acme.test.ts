@@ -9,7 +9,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { expect } from 'vitest';
-import { pebble, pebbleTest } from '../support/acme/pebble.ts';
+import { type PebbleOptions, pebble, pebbleTest } from '../support/acme/pebble.ts';
+import { long } from '../support/form.ts';
+import { shake } from '../support/tls.ts';
 import {
   freePort,
   type Pointsman,
@@ -44,7 +46,7 @@ function shown(port: number, ca: string, servername = 'shop.example'): Promise<S
   });
 }
 
-async function startAuto(challenge: string, key: string) {
+async function startAuto(challenge: string, key: string, more: Partial<PebbleOptions> = {}) {
   const { alder = '' } = await startReleases(['alder']);
   const shop = {
     workers: 2,
@@ -54,7 +56,12 @@ async function startAuto(challenge: string, key: string) {
   };
   const pointsman = await preparePointsman(shop);
   const port = await freePort();
-  const authority = await pebble({ httpPort: pointsman.port, tlsPort: port, nonceReject: 50 });
+  const authority = await pebble({
+    httpPort: pointsman.port,
+    tlsPort: port,
+    nonceReject: 50,
+    ...more,
+  });
   const { directory, rootsFile: caFile } = authority;
   const acme = { email: 'ops@example.org', directory, caFile, challenges: [challenge], key };
   const top = { tls: { listen: `127.0.0.1:${port}`, acme: { ...acme, terms: 'agreed' } } };
@@ -124,3 +131,40 @@ for (const [challenge, key] of [
     180_000,
   );
 }
+
+// It takes as long as a certificate that lasts half a minute.
+const longPebbleTest = long ? pebbleTest : () => {};
+
+longPebbleTest(
+  'a certificate is renewed under load, and no client is refused or shown one it does not trust',
+  async () => {
+    const { port, root } = await startAuto('tls-alpn-01', 'p256', { lastsSeconds: 30 });
+    const servername = 'shop.example';
+    const visit = { servername, host: servername, ca: root, rejectUnauthorized: true };
+    const first = await until(
+      'the certificate has come',
+      async () => {
+        const { status, serial } = await shake(port, visit);
+        return status === 200 ? serial : null;
+      },
+      90_000,
+    );
+    const refused: unknown[] = [];
+    const serials = new Set<string | undefined>();
+    let stopping = false;
+    const visitors = Array.from({ length: 8 }, async () => {
+      while (!stopping) {
+        const shaken = await shake(port, visit);
+        serials.add(shaken.serial);
+        if (shaken.status !== 200) refused.push(shaken);
+      }
+    });
+    await until('another one is served', () => serials.size > 1, 90_000);
+    stopping = true;
+    await Promise.all(visitors);
+
+    expect(refused).toEqual([]);
+    expect([...serials][0]).toBe(first);
+  },
+  240_000,
+);

@@ -15,12 +15,19 @@ let browser: Promise<Browser> | undefined;
 
 /** One browser for a test file, begun when it is first needed. */
 export function theBrowser(): Promise<Browser> {
+  browser ??= launchBrowser([]);
+  return browser;
+}
+
+/** A browser with arguments of its own; whoever asks for it closes it. */
+export async function launchBrowser(args: readonly string[]): Promise<Browser> {
   if (chromiumPath === undefined) {
     throw new Error('no Chromium: apt-get install chromium, or set CHROMIUM to its path');
   }
-  browser ??= chromium.launch({
+  return chromium.launch({
     executablePath: chromiumPath,
     args: [
+      ...args,
       '--headless',
       '--no-sandbox',
       '--disable-gpu',
@@ -31,7 +38,6 @@ export function theBrowser(): Promise<Browser> {
       '--disable-sync',
     ],
   });
-  return browser;
 }
 
 afterAll(async () => {

@@ -29,6 +29,7 @@ export interface HttpsFront {
   /** For clients that ask for `shop.example`. */
   readonly where: Https;
   readonly exact: Pair;
+  readonly wild: Pair;
 }
 
 export interface HttpsOptions extends Partial<ShopOptions> {
@@ -60,7 +61,7 @@ export async function startHttps(options: HttpsOptions = {}): Promise<HttpsFront
   pointsman.configure(pointsman.config({ ...shop, top: all, service: { hosts, ...service } }));
   await pointsman.start(start);
   const where = { port, ca: readFileSync(ca.file, 'utf8'), servername: 'shop.example' };
-  return { pointsman, ca, port, where, exact };
+  return { pointsman, ca, port, where, exact, wild };
 }
 
 /** What curl gets: status, and whatever it was asked to write out. */

@@ -29,6 +29,8 @@ export interface PebbleOptions {
   readonly tlsPort: number;
   /** Percent of good nonces that are refused. */
   readonly nonceReject?: number;
+  /** How long certificates last; five years, where it is not said. */
+  readonly lastsSeconds?: number;
   readonly binding?: { readonly kid: string; readonly hmacKey: string };
 }
 
@@ -46,7 +48,7 @@ export async function pebble(options: PebbleOptions): Promise<Pebble> {
   const files = { certificate: join(dir, 'cert.pem'), privateKey: join(dir, 'key.pem') };
   await writeFile(files.certificate, own.cert);
   await writeFile(files.privateKey, own.key, { mode: 0o600 });
-  const { binding } = options;
+  const { binding, lastsSeconds } = options;
   const config = {
     ...files,
     listenAddress: `127.0.0.1:${listen}`,
@@ -55,6 +57,7 @@ export async function pebble(options: PebbleOptions): Promise<Pebble> {
     tlsPort: options.tlsPort,
     ocspResponderURL: '',
     externalAccountBindingRequired: binding !== undefined,
+    ...(lastsSeconds !== undefined && { certificateValidityPeriod: lastsSeconds }),
     ...(binding && { externalAccountMACKeys: { [binding.kid]: binding.hmacKey } }),
   };
   await writeFile(join(dir, 'config.json'), JSON.stringify({ pebble: config }));
