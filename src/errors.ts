@@ -43,6 +43,7 @@ const table = {
   SHUTTING_DOWN: row(503, 'us', true, 'The proxy is shutting down'),
   UPSTREAM_TIMEOUT: row(504, 'upstream', true, 'The service did not answer in time'),
   VERSION_UNKNOWN: row(505, 'client', false, 'Only versions 1.0 and 1.1 of HTTP are spoken here'),
+  LOOP_DETECTED: row(508, 'operator', false, 'The way to a target of the service leads back here'),
 
   // What the admin API answers to operators.
   BODY_INVALID: row(400, 'operator', false, 'The body is not what this call takes'),

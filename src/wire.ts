@@ -74,6 +74,17 @@ export interface Policy {
   readonly hstsSeconds: number;
 }
 
+/**
+ * What Via says of us (RFC 9110 section 7.6.3), so that a request that comes back is known. A chain
+ * of services is no loop: a target may be a gateway that asks another service of ours.
+ */
+export interface ViaMarks {
+  /** Of a request that went to this service, from this Pointsman in this life. */
+  readonly request: string;
+  /** Of a probe of any service: it must never be answered by a way back to us. */
+  readonly probe: string;
+}
+
 export interface ServiceEntry {
   readonly name: string;
   /** Exact names, lower case, or `*.suffix`; empty: any host. */
@@ -87,6 +98,7 @@ export interface ServiceEntry {
   readonly tls: ServiceTls;
   /** null: requests and answers pass as they are. */
   readonly edge: ServiceEdge | null;
+  readonly via: ViaMarks;
   /** New requests wait, whatever the pools could do. */
   readonly paused: boolean;
 }

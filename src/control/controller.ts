@@ -5,6 +5,7 @@
  * The rule this file keeps: it decides nothing itself. What it is handed (a clock, a data plane,
  * where to listen) differs between one process and many; what it builds from that is the same.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Clock, pause } from '../clock.ts';
@@ -27,6 +28,7 @@ import type { Control, Health, Reloaded } from './model/api.ts';
 import { operationsOn } from './operations.ts';
 import type { Dependencies } from './service/dependencies.ts';
 import { Semaphore } from './service/semaphore.ts';
+import { probeMark } from './service/viaMarks.ts';
 import { Services } from './services.ts';
 import { type FileStore, fileStore } from './stores/file.ts';
 import { EventRing } from './telemetry/events.ts';
@@ -68,6 +70,7 @@ export class Controller {
   readonly #certificates: Certificates;
   readonly #store: FileStore;
   readonly #startedMs: number;
+  readonly #instance = randomBytes(4).toString('hex');
   #services: Services | null = null;
   #admin: Admin | null = null;
   #processes: ProcessDriver | null = null;
@@ -220,6 +223,7 @@ export class Controller {
     return {
       clock,
       random: Math.random,
+      instance: this.#instance,
       store: this.#store,
       drivers: {
         static: staticDriver,
@@ -235,7 +239,7 @@ export class Controller {
         commit: (fence, go) => plane.commit(fence, go),
         stats: () => this.#stats(),
       },
-      probe: httpProbe(clock),
+      probe: httpProbe(clock, probeMark(this.#instance)),
       events: this.#events,
       log,
     };

@@ -42,6 +42,8 @@ export interface Arrival {
   readonly rules: RequestRules | null;
   /** What was taken from the front of its path; '': nothing. */
   readonly prefix: string;
+  /** What Via says of us: the mark of the service. */
+  readonly mark: string;
 }
 
 /** What the config of a service says of the header of a request. */
@@ -64,6 +66,7 @@ export interface Departure {
   readonly edits: HeaderEdits | null;
 }
 
+/** What Via says of us to clients. */
 const pseudonym = 'pointsman';
 
 /** What is done with a field. */
@@ -201,7 +204,7 @@ export function requestHeaders(raw: readonly string[], arrival: Arrival): string
   if (!host && arrival.host !== '') kept.push('X-Forwarded-Host', arrival.host);
   if (!prefix) kept.push('X-Forwarded-Prefix', arrival.prefix);
   kept.push('X-Request-Id', arrival.id);
-  kept.push('Via', joined(via, `${arrival.version} ${pseudonym}`));
+  kept.push('Via', joined(via, `${arrival.version} ${arrival.mark}`));
   return arrival.rules?.request?.apply(kept) ?? kept;
 }
 

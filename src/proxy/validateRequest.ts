@@ -22,6 +22,8 @@ export interface ValidRequest {
   readonly expectsContinue: boolean;
   /** The client's own X-Request-Id. */
   readonly id: string | undefined;
+  /** Of all its Via fields together; '' where there is none. */
+  readonly via: string;
   readonly accept: string;
 }
 
@@ -65,12 +67,16 @@ export function validateRequest(
   let expect: string | null = null;
   let id: string | undefined;
   let accept = '';
+  let via = '';
   let headBytes = method.length + target.length + 12;
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? '';
     const value = raw[at + 1] ?? '';
     headBytes += name.length + value.length + lineBytes;
     switch (name.length) {
+      case 3:
+        if (name.toLowerCase() === 'via') via += `${value},`;
+        break;
       case 4:
         if (name.toLowerCase() !== 'host') break;
         hosts++;
@@ -121,6 +127,7 @@ export function validateRequest(
     headBytes,
     expectsContinue: expects,
     id,
+    via,
     accept,
   };
 }

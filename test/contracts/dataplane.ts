@@ -100,6 +100,7 @@ class Tables {
       policy,
       tls: { mode: 'default', healthPath: '/up' },
       edge: null,
+      via: { request: 'pointsman-1-shop', probe: 'pointsman-1-probe' },
       paused: false,
       ...more,
     };

@@ -14,6 +14,7 @@ const arrival: Arrival = {
   upgrade: false,
   rules: null,
   prefix: '',
+  mark: 'pointsman-1-shop',
 };
 const departure = {
   status: 200,
@@ -26,7 +27,7 @@ const departure = {
 /** What is always added for `arrival`. */
 const added = [
   ...['X-Forwarded-For', '10.1.2.3', 'X-Forwarded-Proto', 'http'],
-  ...['X-Forwarded-Host', 'shop.example', 'X-Request-Id', 'id-1', 'Via', '1.1 pointsman'],
+  ...['X-Forwarded-Host', 'shop.example', 'X-Request-Id', 'id-1', 'Via', '1.1 pointsman-1-shop'],
 ];
 
 describe('what a target is sent', () => {
@@ -133,7 +134,7 @@ describe('what a target is sent', () => {
   test('appends to Via, with the version the client spoke', () => {
     const out = requestHeaders(['Via', '1.0 a', 'Via', '1.1 b'], { ...arrival, version: '1.0' });
 
-    expect(out.slice(-2)).toEqual(['Via', '1.0 a, 1.1 b, 1.0 pointsman']);
+    expect(out.slice(-2)).toEqual(['Via', '1.0 a, 1.1 b, 1.0 pointsman-1-shop']);
   });
 
   test.each([

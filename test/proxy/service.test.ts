@@ -44,6 +44,7 @@ function at(generation: number, live: Color, change: Partial<ServiceEntry> = {})
     policy,
     tls: { mode: 'default', healthPath: '/up' },
     edge: null,
+    via: { request: 'pointsman-1-shop', probe: 'pointsman-1-probe' },
     paused: false,
     ...change,
   };

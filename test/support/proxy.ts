@@ -48,6 +48,7 @@ export function entry(is: Partial<ServiceEntry> & { pools: ServiceEntry['pools']
     policy,
     tls: { mode: 'default', healthPath: '/up' },
     edge: null,
+    via: { request: 'pointsman-1-shop', probe: 'pointsman-1-probe' },
     paused: false,
     ...is,
   };

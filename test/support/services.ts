@@ -239,6 +239,7 @@ export class World {
     const dependencies: Dependencies = {
       clock,
       random: this.#options.random ?? (() => 0.5),
+      instance: '01234567',
       store: disk,
       drivers: { static: driver, process: driver, docker: driver },
       plane: living(this.cluster.connect(), life, null),

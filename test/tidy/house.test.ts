@@ -112,7 +112,7 @@ const worldly: Readonly<Record<string, readonly string[]>> = {
   'src/control/admin/session.ts': ['randomBytes'],
   'src/control/certificates/acme/x509.ts': ['randomBytes'],
   'src/control/certificates/certificates.ts': ['randomBytes'],
-  'src/control/controller.ts': ['Math.random'],
+  'src/control/controller.ts': ['Math.random', 'randomBytes'],
   'src/control/drivers/docker/engine/instance.ts': ['randomBytes'],
   'src/control/drivers/process/marks.ts': ["'node:timers/promises'", 'setTimeout'],
   'src/control/drivers/process/ports.ts': ['Math.random'],

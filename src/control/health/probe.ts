@@ -8,6 +8,7 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Clock } from '../../clock.ts';
 import type { Health } from '../../config/config.ts';
+import { faults } from '../../errors.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
 import type { ProbeResult } from '../model/api.ts';
 
@@ -30,12 +31,16 @@ interface Outcome {
   readonly body: string | null;
 }
 
-/** Probes over node:http. */
-export function httpProbe(clock: Clock): Probe {
+/**
+ * Probes over node:http.
+ *
+ * @param mark in Via, by which a probe is known that comes back to ourselves, and is refused there.
+ */
+export function httpProbe(clock: Clock, mark: string): Probe {
   return async (target, health, signal) => {
     const begun = clock.now();
     const at = clock.date().toISOString();
-    const outcome = await ask(clock, target, health, signal);
+    const outcome = await ask(clock, mark, target, health, signal);
     const ms = Math.round((clock.now() - begun) * 10) / 10;
     return { at, ms, passed: outcome.error === null, ...outcome };
   };
@@ -43,6 +48,7 @@ export function httpProbe(clock: Clock): Probe {
 
 function ask(
   clock: Clock,
+  mark: string,
   target: { readonly host: string; readonly port: number },
   health: Health,
   signal: AbortSignal,
@@ -73,6 +79,7 @@ function ask(
           'user-agent': 'pointsman-probe',
           accept: '*/*',
           connection: 'close',
+          via: `1.1 ${mark}`,
         },
       });
       req.on('error', (error) => end(answered ?? failure(sentenceOf(error, where))));
@@ -137,6 +144,9 @@ function verdict(
       `${where} redirects ${health.path} to ${to}; a health check is not followed ` +
       '(a login page is not health)'
     );
+  }
+  if (status === faults.LOOP_DETECTED.status) {
+    return `the way to ${where} leads back to Pointsman itself: ${status} to ${health.path}`;
   }
   const wanted = from === to ? `${from}` : `${from}-${to}`;
   const reason = cleaned(Buffer.from((res.statusMessage ?? '').slice(0, 100)));

@@ -16,6 +16,8 @@ export interface Dependencies {
   readonly clock: Clock;
   /** 0 up to 1, for jitter alone: nothing that matters depends on it. */
   readonly random: () => number;
+  /** By what requests of ours are known that come back: 8 hex digits, drawn anew for each life. */
+  readonly instance: string;
   readonly store: Store;
   /** Each called at most once, and only where a service runs that way. */
   readonly drivers: Readonly<Record<'static' | 'process' | 'docker', () => Driver>>;

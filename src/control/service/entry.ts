@@ -24,6 +24,7 @@ export function entryOf(record: ServiceRecord, pools: Pools): ServiceEntry {
     policy: config.policy,
     tls: config.tls,
     edge: config.edge,
+    via: record.via,
     paused: state.paused,
   };
 }

@@ -6,11 +6,12 @@
  * durable before anything else happens, `note` for what has happened already; see the ledger.
  */
 import type { ServiceConfig } from '../../config/config.ts';
-import type { Color } from '../../wire.ts';
+import type { Color, ViaMarks } from '../../wire.ts';
 import type { Call } from '../model/api.ts';
 import type { Deployment, ServiceState } from '../model/state.ts';
 import type { ControlContext } from './context.ts';
 import { emptyService, type Origin } from './deployment.ts';
+import { viaMarks } from './viaMarks.ts';
 
 /** What the table shows of a service while that is not what the state says. */
 export interface TableOverride {
@@ -22,6 +23,8 @@ type Change = (state: ServiceState) => ServiceState;
 
 export class ServiceRecord {
   readonly name: string;
+  /** What Via says of us in requests to it. */
+  readonly via: ViaMarks;
   readonly #context: ControlContext;
   readonly #empty: ServiceState;
   #config: ServiceConfig;
@@ -32,6 +35,7 @@ export class ServiceRecord {
     this.name = config.name;
     this.#context = context;
     this.#config = config;
+    this.via = viaMarks(context.dependencies.instance, config.name);
     this.#empty = emptyService(config.first?.color ?? 'blue');
   }
 

@@ -13,6 +13,7 @@ import { discardMs, headMsMax, keepAliveMs, lingerMs } from '../connectionLimits
 import { Deadline, type Waiter } from '../deadlines.ts';
 import type { EdgeRules } from '../edge/edgeRules.ts';
 import { clientAddress, type TrustedProxies } from '../edge/trustedProxies.ts';
+import { comesBack } from '../loops.ts';
 import type { Service } from '../service.ts';
 import { detourOf } from '../tls/detour.ts';
 import type { LaneContext } from './laneContext.ts';
@@ -27,7 +28,7 @@ import {
 import { type ClientSocket, disown, forget, own, type SocketOwner } from './socketOwner.ts';
 
 /** Why a connection leaves the lane: what the head showed, or what stands behind it. */
-export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route' | 'tls' | 'edge';
+export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route' | 'tls' | 'edge' | 'loop';
 
 /** A head that takes more reads, or longer, is a slow client, and the general lane knows those. */
 const headReadsMax = 4;
@@ -199,6 +200,10 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
     }
     if (service.rules !== null && this.#stops(service.rules)) {
       this.#handOver('edge', bytes);
+      return;
+    }
+    if (head.via !== '' && comesBack(head.via, service.entry.via)) {
+      this.#handOver('loop', bytes);
       return;
     }
     this.#fresh = false;

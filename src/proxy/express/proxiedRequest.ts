@@ -279,6 +279,7 @@ export class ProxiedRequest implements Receiver, Recipient {
       this.#connection,
       rules,
       prefix,
+      this.#service.entry.via.request,
     );
     const held = this.#held;
     this.#held = null;

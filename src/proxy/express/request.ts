@@ -43,6 +43,8 @@ export interface RequestHead {
   host: string;
   /** The client's own X-Request-Id. */
   id: string | undefined;
+  /** Of all its Via fields together; '' where there is none. */
+  via: string;
   /** Of the body; 0: there is none. */
   bodyBytes: number;
   /** The client said `Connection: close`. */
@@ -64,6 +66,7 @@ export class RequestHeadCache {
   readonly raw: string[];
   readonly host: string;
   readonly id: string | undefined;
+  readonly via: string;
   readonly close: boolean;
   readonly countedBytes: number;
   /**
@@ -73,12 +76,13 @@ export class RequestHeadCache {
 
   /** Use `knownLines`. */
   constructor(text: string, head: RequestHead) {
-    const { raw, host, id, close, method, target } = head;
+    const { raw, host, id, via, close, method, target } = head;
     const lineBytes = method.length + target.length + lineRestBytes;
     this.lines = text.slice(lineBytes);
     this.raw = raw;
     this.host = host;
     this.id = id;
+    this.via = via;
     this.close = close;
     this.countedBytes = head.countedBytes - lineBytes;
   }
@@ -94,6 +98,8 @@ export interface SentLines {
   readonly rules: RequestRules | null;
   /** For a path from which this was taken. */
   readonly prefix: string;
+  /** Of the service, in Via. */
+  readonly mark: string;
 }
 
 /** Of a request line besides method and target: two blanks, the version, CR and LF. */
@@ -123,6 +129,7 @@ export function emptyRequestHead(): RequestHead {
     raw: [],
     host: '',
     id: undefined,
+    via: '',
     bodyBytes: 0,
     close: false,
     headBytes: 0,
@@ -170,6 +177,7 @@ export function parseRequest(
   head.raw = [];
   head.host = '';
   head.id = undefined;
+  head.via = '';
   head.close = false;
   head.bodyBytes = -1;
   head.countedBytes = method.length + target.length + lineRestBytes;
@@ -199,6 +207,7 @@ function recall(text: string, known: RequestHeadCache, head: RequestHead): 'whol
   head.raw = known.raw;
   head.host = known.host;
   head.id = known.id;
+  head.via = known.via;
   head.close = known.close;
   head.bodyBytes = 0;
   head.headBytes = text.length;
@@ -261,6 +270,9 @@ function weigh(name: string, value: string, head: RequestHead): HeadReason | nul
   switch (name.length) {
     case 2:
       return name.toLowerCase() === 'te' ? 'connection' : null;
+    case 3:
+      if (name.toLowerCase() === 'via') head.via += `${value},`;
+      return null;
     case 4:
       if (name.toLowerCase() !== 'host') return null;
       if (head.host !== '' || !hostForm.test(value)) return 'host';

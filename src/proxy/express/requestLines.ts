@@ -1,8 +1,8 @@
 /**
  * The header lines of a request as its target gets them.
  *
- * The rule this file keeps: lines that a client repeats in request after request are made once, and
- * differ only in the request's id.
+ * The rule this file keeps: lines that a client repeats in request after request are made once for
+ * a service, and differ only in the request's id.
  */
 import type { Exchange } from '../accounting/exchange.ts';
 import { type RequestRules, requestHeaders } from '../headers.ts';
@@ -23,6 +23,7 @@ const idMark = '\n\n';
  * @param known what was made of the same lines before.
  * @param rules of the service; null: none.
  * @param prefix what is taken from the front of the path; '': nothing.
+ * @param mark of the service, for Via.
  * @returns the lines, up to the empty one.
  */
 export function linesForTarget(
@@ -32,17 +33,22 @@ export function linesForTarget(
   sender: Sender,
   rules: RequestRules | null,
   prefix: string,
+  mark: string,
 ): string {
   const { id } = exchange;
-  if (known === null) return linesWith(id, raw, exchange, sender, rules, prefix);
+  if (known === null) return linesWith(id, raw, exchange, sender, rules, prefix, mark);
   const { trusted } = sender;
   const { sent } = known;
-  const same = sent?.trusted === trusted && sent.rules === rules && sent.prefix === prefix;
+  const same =
+    sent?.trusted === trusted &&
+    sent.rules === rules &&
+    sent.prefix === prefix &&
+    sent.mark === mark;
   if (sent === null || !same) {
-    const text = flat(linesWith(idMark, raw, exchange, sender, rules, prefix));
+    const text = flat(linesWith(idMark, raw, exchange, sender, rules, prefix, mark));
     const at = text.indexOf(idMark);
     const behind = text.slice(at + idMark.length);
-    known.sent = { before: text.slice(0, at), behind, trusted, rules, prefix };
+    known.sent = { before: text.slice(0, at), behind, trusted, rules, prefix, mark };
     return text.slice(0, at) + id + behind;
   }
   return sent.before + id + sent.behind;
@@ -55,6 +61,7 @@ function linesWith(
   { trusted, proto }: Sender,
   rules: RequestRules | null,
   prefix: string,
+  mark: string,
 ): string {
   const headers = requestHeaders(raw, {
     client,
@@ -67,6 +74,7 @@ function linesWith(
     upgrade: false,
     rules,
     prefix,
+    mark,
   });
   return withLines('', headers);
 }

@@ -23,6 +23,7 @@ import {
   mayRetry,
 } from '../failurePolicy.ts';
 import { HalfCloseProbe } from '../halfCloseProbe.ts';
+import { comesBack } from '../loops.ts';
 import type { Service } from '../service.ts';
 import { type Coming, type Detour, detourOf } from '../tls/detour.ts';
 import { type ValidRequest, validateRequest } from '../validateRequest.ts';
@@ -232,6 +233,7 @@ export class ProxiedRequest implements Underway, SentRequest {
     if (service === undefined) return 'ROUTE_UNKNOWN';
     exchange.service = service;
     this.#service = service;
+    if (comesBack(vetted.via, service.entry.via)) return 'LOOP_DETECTED';
     const { headerBytesMax, bodyBytesMax } = service.policy;
     if (exchange.path.length > headerBytesMax) return 'URI_TOO_LONG';
     if (vetted.headBytes > headerBytesMax) return 'HEADER_TOO_LARGE';

@@ -29,7 +29,7 @@ export interface HeadedRequest {
 /** @throws what Node throws of a header that it does not write: `isBadHeader`. */
 export function setHeaders(request: ClientRequest, call: HeadedRequest, target: Target): void {
   const { raw, exchange, connection, around, chunked, version, tunnelHead } = call;
-  const { rules } = call.service;
+  const { rules, entry } = call.service;
   const headers = requestHeaders(raw, {
     client: exchange.client,
     trusted: around.trusted.trusts(exchange.client),
@@ -41,6 +41,7 @@ export function setHeaders(request: ClientRequest, call: HeadedRequest, target: 
     upgrade: tunnelHead !== null,
     rules,
     prefix: rules?.strippedFrom(exchange.path) ?? '',
+    mark: entry.via.request,
   });
   // We speak HTTP/1.1 to targets, and that takes a Host; a client of HTTP/1.0 may send none.
   if (exchange.host === '' && !rules?.request?.setsHost) headers.push('Host', authority(target));

@@ -43,7 +43,11 @@ const tcp = (talk: (socket: Socket) => void): Promise<number> =>
   );
 
 const probe = (port: number, more: Partial<Health> = {}, signal = new AbortController().signal) =>
-  httpProbe(systemClock)({ host: '127.0.0.1', port }, { ...health, ...more }, signal);
+  httpProbe(systemClock, 'pointsman-1-probe')(
+    { host: '127.0.0.1', port },
+    { ...health, ...more },
+    signal,
+  );
 
 test('an answer in range passes, on a connection of its own that is closed after it', async () => {
   const seen: string[] = [];
@@ -58,6 +62,20 @@ test('an answer in range passes, on a connection of its own that is closed after
   expect(got).toMatchObject({ passed: true, status: 200, error: null, body: null });
   expect(seen).toEqual([`GET /up 127.0.0.1:${port} close`, 'GET /up shop.example close']);
   expect(sockets.size).toBe(2);
+});
+
+test('a probe says in Via whose it is, and one that comes back to us says so', async () => {
+  const seen: (string | undefined)[] = [];
+  const port = await http((req, res) => {
+    seen.push(req.headers.via);
+    res.writeHead(508).end('LOOP_DETECTED');
+  });
+
+  const got = await probe(port);
+
+  expect(seen).toEqual(['1.1 pointsman-1-probe']);
+  expect(got).toMatchObject({ passed: false, status: 508 });
+  expect(got.error).toContain('leads back to Pointsman itself');
 });
 
 test('bug of kamal-proxy: a redirect to a login is no health, and is not followed', async () => {

@@ -265,7 +265,7 @@ export function clientSuite(name: string, makeLane: MakeLane): void {
       'x-forwarded-proto': 'http',
       'x-forwarded-host': 'shop.example',
       'x-request-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
-      via: '1.1 pointsman',
+      via: '1.1 pointsman-1-shop',
       traceparent: headers.traceparent,
     });
     for (const gone of [

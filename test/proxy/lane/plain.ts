@@ -234,9 +234,9 @@ export function plainSuite(name: string, makeLane: MakeLane): void {
     expect(bare).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(bare).not.toMatch(/chunked/i);
     expect(bare).toMatch(/\r\nConnection: close\r\n/i);
-    expect(bare).toMatch(/\r\n\r\nno host 1\.0 pointsman$/);
+    expect(bare).toMatch(/\r\n\r\nno host 1\.0 pointsman-1-shop$/);
     expect(kept.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
-    expect(kept).toMatch(/a 1\.0 pointsman$/);
+    expect(kept).toMatch(/a 1\.0 pointsman-1-shop$/);
   });
 
   test(`${name}: the body of "Expect: 100-continue" is asked for when there is a target for it`, async () => {

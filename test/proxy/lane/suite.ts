@@ -11,6 +11,7 @@ import { edgeSuite } from './edges.ts';
 import { extremeSuite } from './extremes.ts';
 import { failureSuite } from './failures.ts';
 import { flipSuite } from './flips.ts';
+import { loopSuite } from './loops.ts';
 import { plainSuite } from './plain.ts';
 import { refusalSuite } from './refusals.ts';
 import { tunnelSuite } from './tunnels.ts';
@@ -19,6 +20,7 @@ export function laneSuite(name: string, makeLane: MakeLane): void {
   plainSuite(name, makeLane);
   refusalSuite(name, makeLane);
   edgeSuite(name, makeLane);
+  loopSuite(name, makeLane);
   failureSuite(name, makeLane);
   clientSuite(name, makeLane);
   closeSuite(name, makeLane);
