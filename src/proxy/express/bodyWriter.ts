@@ -59,3 +59,10 @@ export function writeChunk(
   socket.uncork();
   return socket.writableLength > 0;
 }
+
+const noBytes = Buffer.alloc(0);
+
+/** 'drain' comes only behind a write that was told to wait; this is called in any case. */
+export function tellWhenTaken(socket: Duplex, taken: () => void): void {
+  socket.write(noBytes, taken);
+}

@@ -26,6 +26,8 @@ import {
   type RequestHeadCache,
 } from './request.ts';
 import { type ClientSocket, disown, forget, own, type SocketOwner } from './socketOwner.ts';
+import { Upload } from './upload.ts';
+import { UpstreamRequest } from './upstreamRequest.ts';
 
 /** Why a connection leaves the lane: what the head showed, or what stands behind it. */
 export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route' | 'tls' | 'edge' | 'loop';
@@ -40,6 +42,8 @@ const head = emptyRequestHead();
 export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   readonly lane: LaneContext;
   readonly socket: ClientSocket;
+  readonly upload: Upload;
+  readonly upstreamRequest: UpstreamRequest;
   readonly #deadline = new Deadline(this);
   #request: ProxiedRequest | null = null;
   /** A head that is not whole. */
@@ -48,8 +52,6 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   #early = false;
   #reads = 0;
   #known: RequestHeadCache | null = null;
-  /** Of the body of the present request: bytes that have not come. */
-  #bodyLeft = 0;
   #fresh = true;
   #ended = false;
   #closing = false;
@@ -60,6 +62,8 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   constructor(lane: LaneContext, socket: Duplex) {
     this.lane = lane;
     this.socket = socket;
+    this.upload = new Upload(socket);
+    this.upstreamRequest = new UpstreamRequest(this.upload);
     own(this.socket, this);
     this.arm(headMsMax);
   }
@@ -87,11 +91,6 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
     return this.#ended;
   }
 
-  /** Of the body of the present request: bytes that have not come. */
-  get bodyLeft(): number {
-    return this.#bodyLeft;
-  }
-
   arm(delayMs: number): void {
     this.lane.deadlines.arm(this.#deadline, delayMs);
   }
@@ -102,7 +101,7 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
 
   received(bytes: Buffer): void {
     if (this.#closing) return;
-    if (this.#bodyLeft > 0) {
+    if (this.upload.left > 0) {
       this.#receivedBody(bytes);
     } else if (this.#request !== null) {
       this.#keepEarly(bytes);
@@ -115,7 +114,7 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   clientEnded(): void {
     this.#ended = true;
     if (this.#closing) return;
-    if (this.#bodyLeft > 0) {
+    if (this.upload.left > 0) {
       // The rest of a body will never come: nothing can be made of this request.
       this.destroy();
     } else if (this.#request !== null) {
@@ -141,7 +140,7 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
 
   expired(): void {
     if (this.#request !== null) this.#request.expired();
-    else if (this.#closing || this.#bodyLeft > 0) this.destroy();
+    else if (this.#closing || this.upload.left > 0) this.destroy();
     else if (this.#pending !== null) this.#handOver('slow', this.#pending);
     else if (this.#fresh) this.#refuse('REQUEST_TIMEOUT');
     else this.#end();
@@ -159,7 +158,7 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
       this.#handOver('pipelined', null);
     } else {
       // Where it was answered before all was read, the rest is read and dropped.
-      this.arm(this.#bodyLeft > 0 ? discardMs : keepAliveMs);
+      this.arm(this.upload.left > 0 ? discardMs : keepAliveMs);
     }
   }
 
@@ -209,7 +208,8 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
     this.#fresh = false;
     this.#pending = null;
     this.#reads = 0;
-    this.#bodyLeft = head.bodyBytes - extra;
+    const first = extra === 0 ? null : bytes.subarray(head.headBytes);
+    this.upload.begin(first, head.bodyBytes - extra);
     const exchange = new Exchange(plane, 'express', {
       method: head.method,
       path: head.target,
@@ -221,7 +221,7 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
     exchange.bytesIn = extra;
     const request = new ProxiedRequest(this, exchange, service, head);
     this.#request = request;
-    request.start(extra === 0 ? null : bytes.subarray(head.headBytes));
+    request.start();
   }
 
   /** Whether the general lane has something else to say to this request. */
@@ -240,11 +240,11 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   }
 
   #receivedBody(bytes: Buffer): void {
-    const here = Math.min(this.#bodyLeft, bytes.length);
-    this.#bodyLeft -= here;
+    const here = Math.min(this.upload.left, bytes.length);
+    this.upload.left -= here;
     this.#request?.body(here === bytes.length ? bytes : bytes.subarray(0, here));
     if (here === bytes.length) {
-      if (this.#bodyLeft === 0 && this.#request === null) this.arm(keepAliveMs);
+      if (this.upload.left === 0 && this.#request === null) this.arm(keepAliveMs);
       return;
     }
     const rest = bytes.subarray(here);
@@ -285,7 +285,7 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   #end(): void {
     this.#closing = true;
     const { socket } = this;
-    if (this.#bodyLeft > 0 || this.#early) {
+    if (this.upload.left > 0 || this.#early) {
       // Closing on a client that still sends would throw away the answer it has not read yet.
       socket.end();
       socket.resume();

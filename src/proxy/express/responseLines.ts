@@ -12,46 +12,27 @@ import type { ResponseHead } from './response.ts';
 import type { ResponseHeadCache } from './responseHeadCache.ts';
 
 /**
+ * @param heads keeps what is made of this head; null: it is none that comes again.
  * @param close the client's connection ends with this answer.
  * @param hstsSeconds 0: nothing is said of HTTPS.
  * @param date what Date says where the target said none (RFC 9110 section 6.6.1); null: it did.
  * @param edits what the config of the service says of the header; null: nothing.
  */
 export function linesForClient(
-  { status, reason, version, raw, framing }: ResponseHead,
+  head: ResponseHead,
+  heads: ResponseHeadCache | null,
   close: boolean,
   hstsSeconds: number,
   date: string | null,
   edits: HeaderEdits | null,
 ): string {
-  const chunked = framing === 'chunked' || framing === 'untilClose';
-  const headers = responseHeaders(raw, version, {
-    status,
-    chunked,
-    // HTTP/1.1 keeps a connection where nothing is said.
-    connection: close ? 'close' : null,
-    hstsSeconds,
-    edits,
-  });
-  if (chunked) headers.push('Transfer-Encoding', 'chunked');
-  if (date !== null) headers.push('Date', date);
-  return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
-}
-
-/** The same for a head that came before, on a connection that goes on. */
-export function knownLines(
-  head: ResponseHead,
-  heads: ResponseHeadCache,
-  hstsSeconds: number,
-  date: string | null,
-  edits: HeaderEdits | null,
-): string {
+  if (close || heads === null) return linesOf(head, close, hstsSeconds, date, edits);
   const same =
     heads.passedHstsSeconds === hstsSeconds &&
     heads.passedDate === date &&
     heads.passedEdits === edits;
   if (heads.passed === '' || !same) {
-    heads.passed = flat(linesForClient(head, false, hstsSeconds, date, edits));
+    heads.passed = flat(linesOf(head, false, hstsSeconds, date, edits));
     heads.passedHstsSeconds = hstsSeconds;
     heads.passedDate = date;
     heads.passedEdits = edits;
@@ -70,4 +51,25 @@ export function trailerLines(raw: readonly string[]): string {
   let text = '';
   for (const [name, value] of trailerPairs(raw)) text += `${name}: ${value}\r\n`;
   return `${text}\r\n`;
+}
+
+function linesOf(
+  { status, reason, version, raw, framing }: ResponseHead,
+  close: boolean,
+  hstsSeconds: number,
+  date: string | null,
+  edits: HeaderEdits | null,
+): string {
+  const chunked = framing === 'chunked' || framing === 'untilClose';
+  const headers = responseHeaders(raw, version, {
+    status,
+    chunked,
+    // HTTP/1.1 keeps a connection where nothing is said.
+    connection: close ? 'close' : null,
+    hstsSeconds,
+    edits,
+  });
+  if (chunked) headers.push('Transfer-Encoding', 'chunked');
+  if (date !== null) headers.push('Date', date);
+  return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
 }

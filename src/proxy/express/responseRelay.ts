@@ -4,69 +4,32 @@
  * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that
  * the client does not take, no more is kept than what one read brought.
  */
-import type { Duplex } from 'node:stream';
-import type { FaultCode } from '../../errors.ts';
-import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { headBytes, interimBytes, interimBytesMax } from '../answerLimits.ts';
 import type { HeaderEdits } from '../edge/headerEdits.ts';
-import { afterStall, type Loss } from '../failurePolicy.ts';
+import { afterStall } from '../failurePolicy.ts';
+import type {
+  AnsweredClient,
+  AnsweringService,
+  AnswerSource,
+  NoAnswer,
+  Recipient,
+} from './answerParties.ts';
 import { BodyScanner } from './bodyScanner.ts';
-import { writeChunk, writePart } from './bodyWriter.ts';
-import { emptyResponseHead, parseResponse, type ResponseHead } from './response.ts';
+import { tellWhenTaken, writeChunk, writePart } from './bodyWriter.ts';
+import { emptyResponseHead, type ResponseHead } from './response.ts';
 import type { ResponseHeadCache } from './responseHeadCache.ts';
-import { interimLines, knownLines, linesForClient, trailerLines } from './responseLines.ts';
-
-/** The connection of the client that is answered. */
-export interface AnsweredClient {
-  readonly socket: Duplex;
-  readonly proto: 'http' | 'https';
-  /** Sets its one deadline anew. */
-  arm(delayMs: number): void;
-  disarm(): void;
-  /** Breaks it off: the client must see that the answer is not whole. */
-  destroy(): void;
-}
-
-/** Why what came is no answer. */
-export type NoAnswer = Extract<Loss, 'malformed' | 'oversized' | 'endless'>;
-
-/** Whose answer it is, told how it goes. */
-export interface Recipient {
-  /** What came is no answer, and nothing of it was passed on. */
-  malformed(loss: NoAnswer): void;
-  /** What Date says where the target did not. */
-  date(): string;
-  /** An interim answer came: the target is at work, and the wait for its answer begins anew. */
-  interim(): void;
-  /** The client has part of an answer, and the rest will not come. */
-  broken(code: FaultCode): void;
-  /**
-   * All of the answer has come.
-   *
-   * @param reusable it ended exactly where it said, and the connection is kept by the target.
-   * @param keepsForMs for so long; 0: nothing was said.
-   */
-  complete(reusable: boolean, keepsForMs: number): void;
-  /** The client has taken all of it. */
-  taken(): void;
-  /** The bytes last received are still being written. */
-  keepBuffer(): void;
-  /** The connection to the client ends with this answer. */
-  mustClose(): boolean;
-}
+import { headText, readHead } from './responseHeadReader.ts';
+import { interimLines, linesForClient, trailerLines } from './responseLines.ts';
 
 /** awaiting: no head has come; answering: it was passed on; flushing: all of it was; over. */
 type State = 'awaiting' | 'answering' | 'flushing' | 'over';
-
-/** A first look for the end of a head takes so much; most are shorter. */
-const headGuessBytes = 2048;
-const noBytes = Buffer.alloc(0);
 
 export class ResponseRelay {
   readonly #connection: AnsweredClient;
   readonly #exchange: Exchange;
   readonly #recipient: Recipient;
+  readonly #source: AnswerSource;
   readonly #idleMs: number;
   readonly #headBytesMax: number;
   readonly #hstsSeconds: number;
@@ -89,21 +52,18 @@ export class ResponseRelay {
     connection: AnsweredClient,
     exchange: Exchange,
     recipient: Recipient,
-    {
-      idleMs,
-      hstsSeconds,
-      responseHeaderBytesMax,
-    }: Pick<Policy, 'idleMs' | 'hstsSeconds' | 'responseHeaderBytesMax'>,
-    edits: HeaderEdits | null,
+    source: AnswerSource,
+    { policy, rules }: AnsweringService,
   ) {
     this.#connection = connection;
     this.#exchange = exchange;
     this.#recipient = recipient;
-    this.#idleMs = idleMs;
-    this.#edits = edits;
-    this.#headBytesMax = responseHeaderBytesMax;
+    this.#source = source;
+    this.#idleMs = policy.idleMs;
+    this.#headBytesMax = policy.responseHeaderBytesMax;
+    this.#edits = rules?.response ?? null;
     // Over plain HTTP nothing may be said of it (RFC 6797 section 7.2).
-    this.#hstsSeconds = connection.proto === 'https' ? hstsSeconds : 0;
+    this.#hstsSeconds = connection.proto === 'https' ? policy.hstsSeconds : 0;
   }
 
   get state(): State {
@@ -188,7 +148,7 @@ export class ResponseRelay {
 
   #receivedHead(bytes: Buffer, length: number, heads: ResponseHeadCache): boolean {
     const { method } = this.#exchange;
-    const text = bytes.toString('latin1', 0, Math.min(length, headGuessBytes));
+    const text = headText(bytes, 0, length);
     const known = heads.recall(text, method);
     if (known !== null) {
       if (this.#oversized(known)) return this.#malformed('oversized');
@@ -226,13 +186,13 @@ export class ResponseRelay {
   }
 
   #malformed(loss: NoAnswer = 'malformed'): boolean {
-    this.#recipient.malformed(loss);
+    this.#recipient.lost(loss);
     return false;
   }
 
   /** Every one is passed on (RFC 9110 section 15.2), but 100: it answers what nobody asked. */
   #interim(head: ResponseHead): void {
-    this.#recipient.interim();
+    this.#recipient.awaitAnswer();
     if (head.status === 100) return;
     this.#connection.socket.write(interimLines(head), 'latin1');
   }
@@ -255,13 +215,9 @@ export class ResponseRelay {
     this.#keeps = head.keeps;
     this.#chunks = framing === 'untilClose';
     this.close = this.#recipient.mustClose();
-    const hsts = this.#hstsSeconds;
-    const edits = this.#edits;
     const date = head.dated ? null : this.#recipient.date();
-    const text =
-      this.close || heads === null
-        ? linesForClient(head, this.close, hsts, date, edits)
-        : knownLines(head, heads, hsts, date, edits);
+    const { close } = this;
+    const text = linesForClient(head, heads, close, this.#hstsSeconds, date, this.#edits);
     if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
       return this.#messageEnded(text, at === length);
     }
@@ -308,7 +264,7 @@ export class ResponseRelay {
       this.#chunks && length > 0
         ? writeChunk(socket, before, bytes, from, length)
         : writePart(socket, before, bytes, from, length);
-    if (writing) this.#recipient.keepBuffer();
+    if (writing) this.#source.keepBuffer();
   }
 
   /**
@@ -321,13 +277,12 @@ export class ResponseRelay {
     const { socket } = this.#connection;
     this.#state = 'flushing';
     if (tail !== '') socket.write(tail, 'latin1');
-    this.#recipient.complete(exact && this.#keeps, this.#keepsForMs);
+    this.#source.complete(exact && this.#keeps, this.#keepsForMs);
     if (socket.writableLength === 0) {
       this.#flushed();
     } else {
       this.#connection.arm(this.#idleMs);
-      // 'drain' comes only behind a write that was told to wait; this one is called in any case.
-      if (!socket.writableNeedDrain) socket.write(noBytes, () => this.#flushed());
+      if (!socket.writableNeedDrain) tellWhenTaken(socket, () => this.#flushed());
     }
     return exact;
   }
@@ -341,18 +296,3 @@ export class ResponseRelay {
 
 /** One for all: a head is read and used up in one turn. */
 const responseHead = emptyResponseHead();
-
-function readHead(
-  bytes: Buffer,
-  from: number,
-  to: number,
-  method: string,
-  headBytesMax: number,
-  head: ResponseHead,
-): 'whole' | 'partial' | 'malformed' {
-  const guess = Math.min(to, from + headGuessBytes);
-  const verdict = parseResponse(bytes.toString('latin1', from, guess), method, head);
-  if (verdict !== 'partial' || guess === to) return verdict;
-  const most = Math.min(to, from + headBytesMax + 1);
-  return parseResponse(bytes.toString('latin1', from, most), method, head);
-}
