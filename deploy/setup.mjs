@@ -31,7 +31,8 @@ if (isStale(join(root, 'dist', 'main.js'), newest(join(root, 'src'), page))) {
   run('Building dist/', bin('tsc'), ['-p', 'tsconfig.json']);
   stamp(join(root, 'dist', 'main.js'));
 }
-if (isStale(join(root, 'dist', 'dashboard', 'index.html'), newest(page))) {
+const runbook = timeOf(join(root, 'docs', 'operations.md'));
+if (isStale(join(root, 'dist', 'dashboard', 'index.html'), Math.max(newest(page), runbook))) {
   run('Building the page', bin('vite'), ['build', '--logLevel', 'warn']);
 }
 

@@ -48,6 +48,7 @@ export function App() {
       <footer class="quiet">
         <a href="docs">API</a>
         <a href="metrics">Metrics</a>
+        <a href="runbook.html">Runbook</a>
       </footer>
       <AskDialog />
     </>

@@ -208,9 +208,33 @@ test('every alert has a severity, a summary and a runbook of its own name', () =
     const name = /^\w+/.exec(block)?.[0] ?? '';
     expect(block).toMatch(/severity: (critical|warning|info)/);
     expect(block).toMatch(/summary: /);
-    expect(block).toContain(`runbook: "docs/operations.md#${name.toLowerCase()}"`);
+    expect(block).toContain(`/runbook.html#${name.toLowerCase()}'`);
   }
 });
+
+test('the runbook that Pointsman serves has a place for every alert, and no link that leads nowhere', () => {
+  const page = readFileSync(new URL('../../dist/dashboard/runbook.html', import.meta.url), 'utf8');
+
+  for (const name of alertNames)
+    expect(page).toContain(`<h3 id="${name.toLowerCase()}">${name}</h3>`);
+  expect([...page.matchAll(/<a [^>]*href="([^"]*)"/g)].map(([, href]) => href)).toEqual(['./']);
+});
+
+for (const [said, begins] of [
+  ['http://proxy.example:9400', 'http://proxy.example:9400'],
+  [null, 'http://127.0.0.1:9400'],
+]) {
+  prometheusTest(`a runbook link is absolute: the external label is ${said}`, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pointsman-rules-'));
+    const file = { rule_files: files, evaluation_interval: '15s', tests: [linkTest(said, begins)] };
+    writeFileSync(join(folder, 'test.json'), JSON.stringify(file));
+
+    const { status, stdout, stderr } = promtool(['test', 'rules', join(folder, 'test.json')]);
+    rmSync(folder, { recursive: true });
+
+    expect([status, stdout + stderr]).toEqual([0, expect.any(String)]);
+  });
+}
 
 prometheusTest('promtool finds no fault with the rules and the configuration', () => {
   const rules = promtool(['check', 'rules', ...files]);
@@ -231,6 +255,31 @@ for (const one of cases) {
 
     expect([status, stdout + stderr]).toEqual([0, expect.any(String)]);
   });
+}
+
+function linkTest(said: string | null | undefined, begins: string | null | undefined): unknown {
+  return {
+    interval: '15s',
+    ...(said === null ? {} : { external_labels: { pointsman: said } }),
+    input_series: [{ series: 'up{job="pointsman",instance="a:9400"}', values: '0x20' }],
+    alert_rule_test: [
+      {
+        eval_time: '2m',
+        alertname: 'PointsmanDown',
+        exp_alerts: [
+          {
+            exp_labels: { job: 'pointsman', instance: 'a:9400', severity: 'critical' },
+            exp_annotations: {
+              summary: "Pointsman's admin port at a:9400 does not answer",
+              description:
+                'Traffic may go on: workers serve their last table. Deployments, probes and rollbacks do not.',
+              runbook_url: `${begins}/runbook.html#pointsmandown`,
+            },
+          },
+        ],
+      },
+    ],
+  };
 }
 
 function pair(
