@@ -9,6 +9,7 @@
 const table = {
   // What the proxy answers to the clients of a service.
   REQUEST_INVALID: row(400, 'client', false, 'The request is not valid HTTP'),
+  CREDENTIALS_REQUIRED: row(401, 'client', false, 'This service asks for a name and a password'),
   CLIENT_CERTIFICATE_REQUIRED: row(403, 'client', false, 'This service asks for a certificate'),
   ADDRESS_FORBIDDEN: row(403, 'client', false, 'This service is not for your address'),
   ROUTE_UNKNOWN: row(404, 'client', false, 'No service answers for this host and path'),
@@ -40,6 +41,7 @@ const table = {
   POOL_EMPTY: row(503, 'us', true, 'The service has no release yet'),
   QUEUE_FULL: row(503, 'us', true, 'Too many requests are waiting for this service'),
   QUEUE_TIMEOUT: row(503, 'us', true, 'The request waited too long for this service'),
+  CREDENTIALS_BUSY: row(503, 'us', true, 'Too many names and passwords are being looked at'),
   SHUTTING_DOWN: row(503, 'us', true, 'The proxy is shutting down'),
   UPSTREAM_TIMEOUT: row(504, 'upstream', true, 'The service did not answer in time'),
   VERSION_UNKNOWN: row(505, 'client', false, 'Only versions 1.0 and 1.1 of HTTP are spoken here'),

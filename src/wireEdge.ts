@@ -6,6 +6,8 @@
  * and survives JSON. A service that wants none of it has null, and costs nothing for it.
  */
 
+import type { PasswordHash } from './passwordHash.ts';
+
 /** Changes to a list of header fields, in this order. */
 export interface HeaderEdits {
   /** Names in lower case. */
@@ -14,6 +16,13 @@ export interface HeaderEdits {
   readonly set: readonly (readonly [name: string, value: string])[];
   /** Names and values, beside what is there. */
   readonly add: readonly (readonly [name: string, value: string])[];
+}
+
+/** Names and passwords that a service asks for. */
+export interface BasicAuth {
+  /** What it calls itself: visible ASCII and blanks, no quotes. */
+  readonly realm: string;
+  readonly users: readonly { readonly name: string; readonly hash: PasswordHash }[];
 }
 
 export interface ServiceEdge {
@@ -30,4 +39,6 @@ export interface ServiceEdge {
   readonly redirects: Readonly<Record<string, string>>;
   /** CIDR blocks; empty: everybody may come. */
   readonly allow: readonly string[];
+  /** null: nobody is asked. */
+  readonly basicAuth: BasicAuth | null;
 }

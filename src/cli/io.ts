@@ -26,6 +26,8 @@ export interface Io {
   readonly clock: Clock;
   /** Calls `listener` when a person presses Ctrl-C. @returns ends it. */
   onInterrupt(listener: () => void): () => void;
+  /** What comes on standard input, up to its end; at most 64 KiB of it. */
+  input(): Promise<string>;
   /** Runs the proxy until it ends. @returns the exit code. */
   run(configPath: string): Promise<number>;
 }
@@ -52,8 +54,21 @@ export function processIo(version: string, run: Io['run']): Io {
       process.once('SIGINT', listener);
       return () => process.off('SIGINT', listener);
     },
+    input: () => inputOf(process.stdin),
     run,
   };
+}
+
+/** Enough for a password, and no reason to wait for more. */
+const inputCharsMax = 64 * 1024;
+
+async function inputOf(stream: NodeJS.ReadStream): Promise<string> {
+  let text = '';
+  for await (const part of stream.setEncoding('utf8')) {
+    text += part;
+    if (text.length > inputCharsMax) break;
+  }
+  return text;
 }
 
 function outOf(stream: NodeJS.WriteStream): Out {

@@ -20,6 +20,7 @@ import {
   rollback,
   wake,
 } from './mutations.ts';
+import { password } from './password.ts';
 import { events, health, history, status, watchStatus } from './queries.ts';
 
 /** How long a command that calls once may take, where --timeout says nothing. */
@@ -40,6 +41,7 @@ export async function runProgram(argv: readonly string[], io: Io): Promise<numbe
   };
   describe(program, io);
   addProcess(program, io, ran);
+  addPassword(program, io, ran);
   addLooks(program, io, ran);
   addActs(program, io, ran);
   try {
@@ -117,6 +119,14 @@ function addProcess(program: Command, io: Io, ran: Ran): void {
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
       ran(await check(io, fileOf(options), json));
     });
+}
+
+function addPassword(program: Command, io: Io, ran: Ran): void {
+  program
+    .command('password')
+    .description('a line for the file of `basicAuth`; the password comes on standard input')
+    .argument('<name>')
+    .action(async (name: string) => ran(await password(io, name)));
 }
 
 function addLooks(program: Command, io: Io, ran: Ran): void {

@@ -6,13 +6,19 @@
  * service without an edge pays for none.
  */
 import type { HeaderEdits, ServiceEdge } from '../wireEdge.ts';
+import type { EdgeFiles } from './edgeFiles.ts';
 import { below, type Reading } from './reading.ts';
 import type { ServiceFields } from './schema.ts';
 
 type Edits = ServiceFields['headers']['request'];
 
 /** @returns null where requests and answers pass as they are. */
-export function serviceEdge(of: ServiceFields): ServiceEdge | null {
+export function serviceEdge(
+  name: string,
+  of: ServiceFields,
+  { users }: EdgeFiles,
+): ServiceEdge | null {
+  const { basicAuth } = of;
   const edge: ServiceEdge = {
     request: edits(of.headers.request),
     response: edits(of.headers.response),
@@ -21,6 +27,7 @@ export function serviceEdge(of: ServiceFields): ServiceEdge | null {
     addPrefix: prefix(of.prefix.add),
     redirects: of.redirects,
     allow: of.allow,
+    basicAuth: basicAuth === null ? null : { realm: basicAuth.realm ?? name, users },
   };
   return JSON.stringify(edge) === nothing ? null : edge;
 }
@@ -35,6 +42,7 @@ const nothing = JSON.stringify({
   addPrefix: '',
   redirects: {},
   allow: [],
+  basicAuth: null,
 } satisfies ServiceEdge);
 
 /** Reports what does not go together. */

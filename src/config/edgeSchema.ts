@@ -7,8 +7,8 @@
  */
 import { isHostName } from './address.ts';
 import type { ScalarKind } from './kind.ts';
-import { cidr, flag, pathPrefix, scalar } from './kinds.ts';
-import { listOf, mapOf, oneOrMany, optional, preset, record } from './records.ts';
+import { cidr, flag, pathPrefix, scalar, text } from './kinds.ts';
+import { listOf, mapOf, oneOrMany, optional, preset, record, required } from './records.ts';
 
 /** Of the connection, of the framing, or said by us in every message. */
 const ours = new Set([
@@ -36,11 +36,11 @@ function fieldName(also: readonly string[] = []): ScalarKind<string> {
       bounds: 'names of header fields',
       json: { type: 'string', pattern: tokenPattern },
     },
-    ({ text }, hint) => {
-      const lower = text.toLowerCase();
+    ({ text: written }, hint) => {
+      const lower = written.toLowerCase();
       if (ours.has(lower)) hint('this one is ours, in every message');
       else if (also.includes(lower)) hint('a request has one, always: set it');
-      else if (new RegExp(tokenPattern).test(text)) return text;
+      else if (new RegExp(tokenPattern).test(written)) return written;
       return undefined;
     },
   );
@@ -52,9 +52,9 @@ const fieldValue: ScalarKind<string> = scalar(
     bounds: 'visible ASCII',
     json: { type: ['string', 'number', 'boolean'], maxLength: 4096 },
   },
-  ({ value, text }) => {
+  ({ value, text: written }) => {
     const visible = /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/;
-    return value !== null && text.length <= 4096 && visible.test(text) ? text : undefined;
+    return value !== null && written.length <= 4096 && visible.test(written) ? written : undefined;
   },
 );
 
@@ -64,9 +64,9 @@ const host: ScalarKind<string> = scalar(
     bounds: 'a host, or host:port',
     json: { type: 'string' },
   },
-  ({ text }) => {
-    const name = text.replace(/:\d{1,5}$/, '');
-    return isHostName(name) ? text.toLowerCase() : undefined;
+  ({ text: written }) => {
+    const name = written.replace(/:\d{1,5}$/, '');
+    return isHostName(name) ? written.toLowerCase() : undefined;
   },
 );
 
@@ -76,7 +76,7 @@ const exactHost: ScalarKind<string> = scalar(
     bounds: 'a host',
     json: { type: 'string', pattern: '^[A-Za-z0-9_.-]+$' },
   },
-  ({ text }) => (isHostName(text) ? text.toLowerCase() : undefined),
+  ({ text: written }) => (isHostName(written) ? written.toLowerCase() : undefined),
 );
 
 function edits(whose: string, always: readonly string[]) {
@@ -139,5 +139,20 @@ export const edgeKeys = {
     [],
     'Whose requests are let in; others get 403. Behind `trustedProxies`, X-Forwarded-For says who ' +
       'it is; none: everybody.',
+  ),
+  basicAuth: optional(
+    record({
+      file: required(
+        text('a path'),
+        '',
+        'A file of name:hash lines, as `pointsman password` makes them; strangers may not read it.',
+      ),
+      realm: optional(
+        text('a name without quotes', /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}$/),
+        'What browsers call the service when they ask.',
+        'the name of the service',
+      ),
+    }),
+    'Names and passwords that clients are asked for.',
   ),
 };

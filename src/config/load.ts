@@ -7,6 +7,7 @@
 import { resolve as absolute, dirname } from 'node:path';
 import { Fault, reasonOf } from '../errors.ts';
 import type { Config } from './config.ts';
+import { readEdgeFiles } from './edgeFiles.ts';
 import { type Included, includeOf, readIncluded, withIncluded } from './include.ts';
 import { Reading } from './reading.ts';
 import { resolve } from './resolve.ts';
@@ -43,11 +44,15 @@ export async function loadConfig(
   const included = await includedBy(text, path, ofText);
   const texts = [text, ...included.map((one) => one.text)];
   const variables = await lookUp(texts, environment, variableFile);
-  return parseConfig(text, path, { variables, included });
+  const reading = new Reading(path);
+  const fields = readFields(text, reading, { variables, included });
+  const folder = dirname(absolute(path));
+  return resolve(fields, path, await readEdgeFiles(fields, reading, folder));
 }
 
 /**
- * @param file what mistakes call it; relative paths begin at its folder. It is not read.
+ * @param file what mistakes call it; relative paths begin at its folder. Neither it nor any file
+ *   that it names is read.
  * @throws Fault CONFIG_INVALID, as `loadConfig` does; CONFIG_UNREADABLE where the text is too long.
  */
 export function parseConfig(text: string, file: string, beside: Beside = nothingBeside): Config {

@@ -18,14 +18,18 @@ import type {
   Warm,
 } from './config.ts';
 import { serviceEdge } from './edge.ts';
+import { type EdgeFiles, type EdgeFilesOf, noEdgeFiles } from './edgeFiles.ts';
 import { probeTimeoutDefaultMs } from './rules.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
 
 /** Let's Encrypt's, for trying things out. */
 const stagingDirectory = 'https://acme-staging-v02.api.letsencrypt.org/directory';
 
-/** @param file where it was read from; relative paths begin at its folder. */
-export function resolve(fields: FileFields, file: string): Config {
+/**
+ * @param file where it was read from; relative paths begin at its folder.
+ * @param files what the files hold that services name.
+ */
+export function resolve(fields: FileFields, file: string, files: EdgeFilesOf = new Map()): Config {
   const path = absolute(file);
   const folder = dirname(path);
   const { admin } = fields;
@@ -50,7 +54,9 @@ export function resolve(fields: FileFields, file: string): Config {
       tls: fields.tls === null ? null : edgeTls(fields.tls),
     },
     shutdownMs: fields.shutdown,
-    services: Object.entries(fields.services).map(([name, of]) => service(name, of, folder)),
+    services: Object.entries(fields.services).map(([name, of]) =>
+      service(name, of, folder, files.get(name) ?? noEdgeFiles),
+    ),
   };
 }
 
@@ -89,7 +95,7 @@ function pair(
   return { cert: absolute(folder, cert), key: absolute(folder, key) };
 }
 
-function service(name: string, of: ServiceFields, folder: string): ServiceConfig {
+function service(name: string, of: ServiceFields, folder: string, files: EdgeFiles): ServiceConfig {
   const { timeouts, limits } = of;
   return {
     name,
@@ -113,7 +119,7 @@ function service(name: string, of: ServiceFields, folder: string): ServiceConfig
       retryAfterSeconds: Math.max(1, Math.ceil(of.health.interval / 1000)),
     },
     tls: { mode: of.tls, healthPath: of.health.path },
-    edge: serviceEdge(of),
+    edge: serviceEdge(name, of, files),
     clientCa: of.clientCa === null ? null : absolute(folder, of.clientCa),
     run: run(of.run, folder),
     first: of.first,

@@ -32,6 +32,8 @@ export interface About {
    */
   readonly close: boolean;
   readonly date: Date;
+  /** What WWW-Authenticate says, in a 401. */
+  readonly challenge?: string | undefined;
 }
 
 /** What a service says of the answers that are given in its place. */
@@ -70,6 +72,7 @@ export function ownAnswer(code: FaultCode, about: About): Answer {
   if (about.id !== '') headers.push('X-Request-Id', about.id);
   if (status === 503 && retry)
     headers.push('Retry-After', String(about.policy?.retryAfterSeconds ?? retryAfterSeconds));
+  if (about.challenge !== undefined) headers.push('WWW-Authenticate', about.challenge);
   if (status === 405) headers.push('Allow', allowed);
   if (about.close) headers.push('Connection', 'close');
   return { status, reason, headers, body };

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the config are written so.
 /** What a config file takes from around it: variables of the environment, and files that it includes. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -131,5 +131,42 @@ test('an included file that is no YAML, or cannot be read, spoils the whole', as
   expect(directory).toMatch(/services\.d\/a\.yaml cannot be read: it is a folder/);
   expect(gone).toMatch(
     /^p\.yaml:1:10: include: wanted a folder that can be read, got none: there is no folder /,
+  );
+});
+
+test('a file of passwords is read with the config, and each mistake in it is told at the key', async () => {
+  const good = 'ali:$scrypt$ln=15,r=8,p=3$MDEyMzQ1Njc4OWFiY2RlZg$'.concat('A'.repeat(43));
+  const users = await file('users', `# who may come in\n${good}\n\n`);
+  const auth = 'basicAuth: { file: users, realm: The shop }';
+  const path = await file('p.yaml', `services:\n  shop: { ${auth}, run: { static: {} } }\n`);
+  const said = async (text: string): Promise<string> => {
+    await writeFile(users, text);
+    return refusal(path);
+  };
+
+  await chmod(users, 0o640);
+  const config = await loadConfig(path, {});
+  const key = 'p.yaml:2:30: services.shop.basicAuth.file: wanted';
+
+  expect(config.services[0]?.edge?.basicAuth).toMatchObject({
+    realm: 'The shop',
+    users: [{ name: 'ali', hash: { ln: 15, r: 8, p: 3 } }],
+  });
+  expect(await said('ali:$2y$05$abc\nnobody\n')).toBe(
+    [
+      `${key} name:hash lines, as \`pointsman password\` makes them; line 1 of users has a hash of bcrypt, and only scrypt is read`,
+      `${key} name:hash lines, as \`pointsman password\` makes them; line 2 of users has no name and colon`,
+      `${key} at least one name, got none in users: nobody could come in`,
+    ].join('\n'),
+  );
+  expect(await said(`${good}\n${good}`)).toBe(`${key} each name once, got "ali" twice in users`);
+  expect(await said('x'.repeat(300_000))).toMatch(/is longer than 256 KiB/);
+  await chmod(users, 0o644);
+  expect(await said(good)).toBe(
+    `${key} a file that strangers cannot read, got mode 0644: chmod 640 users`,
+  );
+  await rm(users);
+  expect(await refusal(path)).toBe(
+    `${key} a file of names and passwords, got none: The file users cannot be read: there is no such file`,
   );
 });

@@ -19,6 +19,8 @@ export interface CliOptions {
   readonly tty?: boolean;
   readonly columns?: number;
   readonly run?: Io['run'];
+  /** What comes on standard input. */
+  readonly input?: string;
 }
 
 export interface Running {
@@ -85,6 +87,7 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Run
         interrupted = () => {};
       };
     },
+    input: async () => options.input ?? '',
     run: options.run ?? (async () => 0),
   };
   const ended = main(argv, io).then((exit) => {

@@ -4,10 +4,12 @@
  * The rule this file keeps: real sockets on port 0, and everything that was opened is closed after
  * the test.
  */
+import { scryptSync } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.ts';
+import type { PasswordHash } from '../../src/passwordHash.ts';
 import { Plane } from '../../src/proxy/plane.ts';
 import type { Color, Edge, Policy, PoolEntry, ServiceEntry, Table } from '../../src/wire.ts';
 import type { ServiceEdge } from '../../src/wireEdge.ts';
@@ -54,6 +56,14 @@ export function entry(is: Partial<ServiceEntry> & { pools: ServiceEntry['pools']
   };
 }
 
+/** As cheap as a hash may be. */
+export function passwordHash(password: string): PasswordHash {
+  const cost = { ln: 12, r: 1, p: 1 };
+  const salt = Buffer.from('0123456789abcdef');
+  const hash = scryptSync(password, salt, 32, { N: 2 ** cost.ln, r: cost.r, p: cost.p });
+  return { ...cost, salt: salt.toString('base64'), hash: hash.toString('base64') };
+}
+
 /** The edge of a service that does nothing at all, but for what is said. */
 export function serviceEdge(is: Partial<ServiceEdge>): ServiceEdge {
   return {
@@ -64,6 +74,7 @@ export function serviceEdge(is: Partial<ServiceEdge>): ServiceEdge {
     addPrefix: '',
     redirects: {},
     allow: [],
+    basicAuth: null,
     ...is,
   };
 }

@@ -7,6 +7,7 @@
  */
 import type { ServiceEdge } from '../../wireEdge.ts';
 import type { Detour } from '../tls/detour.ts';
+import { BasicAuth } from './basicAuth.ts';
 import { clientBehind } from './clientBehind.ts';
 import { type HeaderEdits, headerEdits } from './headerEdits.ts';
 import { PathPrefix } from './pathPrefix.ts';
@@ -34,6 +35,7 @@ export class EdgeRules {
   readonly #prefix: PathPrefix | null;
   readonly #redirects: ReadonlyMap<string, string>;
   readonly #allowed: TrustedProxies | null;
+  readonly #auth: BasicAuth | null;
 
   constructor(edge: ServiceEdge) {
     const { stripPrefix, addPrefix, allow } = edge;
@@ -43,6 +45,7 @@ export class EdgeRules {
     const prefixed = stripPrefix !== '' || addPrefix !== '';
     this.#prefix = prefixed ? new PathPrefix(stripPrefix, addPrefix) : null;
     this.#redirects = new Map(Object.entries(edge.redirects));
+    this.#auth = edge.basicAuth === null ? null : new BasicAuth(edge.basicAuth);
     this.#allowed = allow.length === 0 ? null : new TrustedProxies(allow);
   }
 
@@ -56,13 +59,29 @@ export class EdgeRules {
     return this.#prefix?.apply(target) ?? target;
   }
 
-  /** @returns what the request gets in place of going on; null: it goes on. */
-  stop(arriving: Arriving): Detour | null {
+  /**
+   * @returns what the request gets in place of going on; null: it goes on; `unknown`: call
+   *   `findOut`, since it brings a name and a password that were not seen before.
+   */
+  stop(arriving: Arriving): Detour | null | 'unknown' {
     const { peer, trusted, raw } = arriving;
     if (this.#allowed !== null && !this.#allowed.trusts(clientBehind(peer, trusted, raw))) {
       return { kind: 'refused', code: 'ADDRESS_FORBIDDEN' };
     }
-    return this.#redirects.size === 0 ? null : this.#redirect(arriving);
+    const redirect = this.#redirects.size === 0 ? null : this.#redirect(arriving);
+    if (redirect !== null || this.#auth === null) return redirect;
+    const seen = this.#auth.look(raw);
+    if (seen === undefined) return 'unknown';
+    return seen === 'right' ? null : refusalOf(this.#auth);
+  }
+
+  /** Never rejects. @returns as `stop`, when it is known. */
+  async findOut({ peer, trusted, raw }: Arriving): Promise<Detour | null> {
+    const auth = this.#auth;
+    const verdict = await auth?.find(raw, clientBehind(peer, trusted, raw));
+    if (auth === null || verdict === 'right') return null;
+    if (verdict === 'busy') return { kind: 'refused', code: 'CREDENTIALS_BUSY' };
+    return refusalOf(auth);
   }
 
   #redirect({ host, target, proto }: Arriving): Detour | null {
@@ -73,4 +92,8 @@ export class EdgeRules {
     const where = /:\d+$/.test(to) ? to : to + port;
     return { kind: 'redirect', location: `${proto}://${where}${target}` };
   }
+}
+
+function refusalOf({ challenge }: BasicAuth): Detour {
+  return { kind: 'refused', code: 'CREDENTIALS_REQUIRED', challenge };
 }

@@ -25,9 +25,10 @@ import {
 import { HalfCloseProbe } from '../halfCloseProbe.ts';
 import { comesBack } from '../loops.ts';
 import type { Service } from '../service.ts';
-import { type Coming, type Detour, detourOf } from '../tls/detour.ts';
+import type { Detour } from '../tls/detour.ts';
 import { type ValidRequest, validateRequest } from '../validateRequest.ts';
 import type { ClientConnection, Underway } from './clientConnection.ts';
+import { edgeStop } from './edgeStop.ts';
 import type { LaneContext } from './laneContext.ts';
 import { type SentRequest, UpstreamRequest } from './upstreamRequest.ts';
 
@@ -116,9 +117,20 @@ export class ProxiedRequest implements Underway, SentRequest {
   begin(): void {
     if (this.#over) return;
     const refusal = this.#route();
-    const detour = this.#detour();
-    if (detour !== null) this.#takeDetour(detour);
-    else if (refusal !== null) this.answer(refusal);
+    const refused = typeof this.#vetted === 'string';
+    const detour = refused ? null : edgeStop(this, this.#service);
+    if (detour === null) this.#goOn(refusal);
+    else if (detour instanceof Promise) {
+      void detour.then((found) => {
+        if (this.#over) return;
+        if (found === null) this.#goOn(refusal);
+        else this.#takeDetour(found);
+      });
+    } else this.#takeDetour(detour);
+  }
+
+  #goOn(refusal: FaultCode | null): void {
+    if (refusal !== null) this.answer(refusal);
     else this.#claim(this.service);
   }
 
@@ -136,11 +148,14 @@ export class ProxiedRequest implements Underway, SentRequest {
     }
   }
 
-  /** Answers ourselves, or breaks off where an answer has begun. */
-  answer(code: FaultCode): void {
+  /**
+   * Answers ourselves, or breaks off where an answer has begun.
+   * @param challenge what WWW-Authenticate says.
+   */
+  answer(code: FaultCode, challenge?: string): void {
     if (this.#over) return;
     this.exchange.fault ??= code;
-    this.#respond((about) => ownAnswer(code, about));
+    this.#respond((about) => ownAnswer(code, { ...about, challenge }));
   }
 
   #respond(answerOf: (about: About) => Answer): void {
@@ -240,25 +255,8 @@ export class ProxiedRequest implements Underway, SentRequest {
     return vetted.bodyBytes !== null && vetted.bodyBytes > bodyBytesMax ? 'BODY_TOO_LARGE' : null;
   }
 
-  /** @returns what it gets in place of going to its service; null: it goes there. */
-  #detour(): Detour | null {
-    const { around, connection, exchange } = this;
-    const { plane, trusted } = around;
-    const rules = this.#service?.rules ?? null;
-    if (typeof this.#vetted === 'string' || (plane.edge.tls === null && rules === null))
-      return null;
-    const { socket, proto, client } = connection;
-    const said = this.req.headers['x-forwarded-proto'];
-    const clientProto = said === 'https' && trusted.trusts(client) ? 'https' : proto;
-    const { host, path: target } = exchange;
-    const coming: Coming = { socket, proto, clientProto, host, target };
-    const tls = plane.edge.tls === null ? null : detourOf(plane, this.#service?.entry, coming);
-    if (tls !== null || rules === null) return tls;
-    return rules.stop({ host, target, proto: clientProto, peer: client, trusted, raw: this.raw });
-  }
-
   #takeDetour(detour: Detour): void {
-    if (detour.kind === 'refused') this.answer(detour.code);
+    if (detour.kind === 'refused') this.answer(detour.code, detour.challenge);
     else if (detour.kind === 'redirect') {
       this.#respond((about) => redirectAnswer(detour.location, about));
     } else this.#respond((about) => challengeAnswer(detour.keyAuthorization, about));

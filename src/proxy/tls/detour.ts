@@ -15,7 +15,12 @@ import { isKnownTo } from './entrance.ts';
 export type Detour =
   | { readonly kind: 'challenge'; readonly keyAuthorization: string }
   | { readonly kind: 'redirect'; readonly location: string }
-  | { readonly kind: 'refused'; readonly code: FaultCode };
+  | {
+      readonly kind: 'refused';
+      readonly code: FaultCode;
+      /** What WWW-Authenticate says. */
+      readonly challenge?: string;
+    };
 
 export interface Coming {
   readonly socket: Duplex;

@@ -5,16 +5,33 @@
 import { expect, test } from 'vitest';
 import type { Edge } from '../../../src/wire.ts';
 import type { ServiceEdge } from '../../../src/wireEdge.ts';
-import { ask, exchangeRaw, type Got, keepAlive, rawClient } from '../../support/client.ts';
+import {
+  ask,
+  eventually,
+  exchangeRaw,
+  type Got,
+  keepAlive,
+  rawClient,
+} from '../../support/client.ts';
 import {
   entry,
   type MakeLane,
   oneService,
+  passwordHash,
   pool,
   serviceEdge,
   startOrigin,
   startProxy,
 } from '../../support/proxy.ts';
+
+/** Cheap on purpose, so that a test is not about time. */
+const hash = passwordHash('open sesame');
+const basicAuth = { realm: 'the shop', users: [{ name: 'ali', hash }] };
+const authorized = (text: string) => [
+  'Authorization',
+  `Basic ${Buffer.from(text).toString('base64')}`,
+];
+const challenge = 'Basic realm="the shop", charset="UTF-8"';
 
 interface Case {
   readonly promise: string;
@@ -194,6 +211,68 @@ const table: readonly Case[] = [
     asked: null,
   },
   {
+    promise: 'who brings no name and password is asked for them',
+    edge: { basicAuth },
+    status: 401,
+    asked: null,
+    got: { 'www-authenticate': challenge, 'cache-control': 'no-store' },
+  },
+  {
+    promise: 'a right name and password come through, each time',
+    edge: { basicAuth },
+    headers: authorized('ali:open sesame'),
+    sent: { authorization: `Basic ${Buffer.from('ali:open sesame').toString('base64')}` },
+  },
+  {
+    promise: 'a wrong password is asked for again, each time',
+    edge: { basicAuth },
+    headers: authorized('ali:open barley'),
+    status: 401,
+    asked: null,
+    got: { 'www-authenticate': challenge },
+  },
+  {
+    promise: 'a right password of nobody is none',
+    edge: { basicAuth },
+    headers: authorized('baba:open sesame'),
+    status: 401,
+    asked: null,
+  },
+  ...['Bearer x', 'Basic', 'Basic !!!', `Basic ${Buffer.from('ali').toString('base64')}`].map(
+    (header): Case => ({
+      promise: `"${header}" is no name and password`,
+      edge: { basicAuth },
+      headers: ['Authorization', header],
+      status: 401,
+      asked: null,
+    }),
+  ),
+  {
+    promise: 'two of them are none, since nobody can say which is meant',
+    edge: { basicAuth },
+    headers: [...authorized('ali:open sesame'), ...authorized('ali:open sesame')],
+    status: 401,
+    asked: null,
+  },
+  {
+    promise:
+      'a body is refused with its request, and the next request on the connection is read right',
+    edge: { basicAuth },
+    method: 'POST',
+    body: 'hello',
+    headers: authorized('ali:no'),
+    status: 401,
+    asked: null,
+  },
+  {
+    promise: 'nobody is asked for a password who is not allowed in the first place',
+    edge: { basicAuth, allow: ['10.0.0.0/8'] },
+    headers: authorized('ali:open sesame'),
+    status: 403,
+    asked: null,
+    got: { 'www-authenticate': null },
+  },
+  {
     promise: 'a chain that cannot be read lets nobody in',
     edge: { allow: ['0.0.0.0/0'] },
     proxy: trusting,
@@ -218,7 +297,8 @@ export function edgeSuite(name: string, makeLane: MakeLane): void {
       const setup = oneService(origin.port);
       const services = setup.services.map((is) => ({ ...is, edge: serviceEdge(one.edge) }));
       const proxy = await startProxy(makeLane, { services, edge: one.proxy ?? {} });
-      const { method = 'GET', path = '/', headers = [], body, status = 200, asked = path } = one;
+      const { method = 'GET', path = '/', headers = [], body, status = 200 } = one;
+      const wanted = one.asked === undefined ? path : one.asked;
       const agent = keepAlive(1);
       const hosted = headers.some((field) => field === 'Host')
         ? headers
@@ -236,7 +316,7 @@ export function edgeSuite(name: string, makeLane: MakeLane): void {
         });
 
         expect(got.status).toBe(status);
-        expect(seen.map(({ url }) => url)).toEqual(asked === null ? [] : [asked]);
+        expect(seen.map(({ url }) => url)).toEqual(wanted === null ? [] : [wanted]);
         for (const [field, value] of Object.entries(one.sent ?? {})) {
           expect([field, seen[0]?.headers[field]]).toEqual([field, value ?? undefined]);
         }
@@ -307,6 +387,30 @@ export function edgeSuite(name: string, makeLane: MakeLane): void {
 
     const once = ['/a undefined undefined', '/a api /api', '/rest/a api undefined', '/b api /api'];
     expect(told).toEqual([...once, ...once, ...once]);
+  });
+
+  test(`${name}: edge: a client that leaves while its password is looked at leaves nothing behind`, async () => {
+    const origin = await startOrigin((_req, res) => res.end('origin'));
+    const setup = oneService(origin.port);
+    const services = setup.services.map((is) => ({ ...is, edge: serviceEdge({ basicAuth }) }));
+    const proxy = await startProxy(makeLane, { services });
+
+    for (let round = 0; round < 20; round++) {
+      const client = await rawClient(proxy.port);
+      const field = authorized(`ali:${round}`).join(': ');
+      client.send(`GET /${round} HTTP/1.1\r\nHost: a\r\n${field}\r\n\r\n`);
+      client.socket.resetAndDestroy();
+    }
+    const headers = ['Host', 'a', ...authorized('ali:open sesame')];
+
+    // Those that left are still looked at, and so many of one address wait.
+    let status = 503;
+    for (let tries = 0; status === 503 && tries < 1_000; tries++) {
+      status = (await ask(proxy.port, { headers })).status;
+    }
+
+    expect(status).toBe(200);
+    expect(proxy.plane.idle).toBe(true);
   });
 
   test(`${name}: edge: a tunnel is asked for with the same fields and path, and so is HTTP/1.0`, async () => {
