@@ -5,14 +5,7 @@
 import { expect, test } from 'vitest';
 import type { Edge } from '../../../src/wire.ts';
 import type { ServiceEdge } from '../../../src/wireEdge.ts';
-import {
-  ask,
-  eventually,
-  exchangeRaw,
-  type Got,
-  keepAlive,
-  rawClient,
-} from '../../support/client.ts';
+import { ask, exchangeRaw, type Got, keepAlive, rawClient } from '../../support/client.ts';
 import {
   entry,
   type MakeLane,
