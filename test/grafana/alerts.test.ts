@@ -30,6 +30,9 @@ const phase = (name: string) => `pointsman_deployment_phase{service="shop",phase
 const requests = (color: string, code: number) =>
   `pointsman_requests_total{service="shop",color="${color}",method="GET",code="${code}"}`;
 
+const expires = (source: string) =>
+  `pointsman_certificate_expires_timestamp_seconds{certificate="shop",source="${source}"}`;
+
 /** Blue serves for 15 minutes, then green does; green's errors of 100 requests are given. */
 const flipAt15 = (oldErrors: number, newErrors: number): Readonly<Record<string, string>> => ({
   'pointsman_live{service="shop",color="blue"}': '1x60 0x100',
@@ -190,6 +193,39 @@ const cases: readonly Case[] = [
     '2m',
     { pointsman_state_writable: '0x20' },
     { pointsman_state_writable: '1x20' },
+  ),
+  // The clock of these tests begins in 1970: a day has 86400.
+  ...pair(
+    'PointsmanCertificateExpires',
+    '20m',
+    { [expires('file')]: `${6 * 86_400}x100` },
+    { [expires('file')]: `${8 * 86_400}x100` },
+  ),
+  ...pair(
+    'PointsmanCertificateExpires',
+    '20m',
+    { [expires('acme')]: `${86_400}x100` },
+    { [expires('acme')]: `${2 * 86_400}x100` },
+  ),
+  {
+    name: 'a certificate that does not come',
+    alert: 'PointsmanCertificateExpires',
+    fires: true,
+    at: '20m',
+    series: { [expires('temporary')]: '0x100' },
+  },
+  {
+    name: 'a start that waits for its first certificate',
+    alert: 'PointsmanCertificateExpires',
+    fires: false,
+    at: '20m',
+    series: { [expires('temporary')]: '0x10 _x90' },
+  },
+  ...pair(
+    'PointsmanCertificateError',
+    '20m',
+    { 'pointsman_certificate_error{certificate="shop",source="acme"}': '1x100' },
+    { 'pointsman_certificate_error{certificate="shop",source="acme"}': '0x40 1x10 0x50' },
   ),
 ];
 
