@@ -5,6 +5,7 @@
  * command does stands in the file of the command.
  */
 import { Command, CommanderError } from 'commander';
+import { certificates } from './certificates.ts';
 import { check } from './check.ts';
 import { adminUrl, type Context, contextOf, type GlobalOptions, wholeNumber } from './context.ts';
 import type { DeployOptions } from './deploy.ts';
@@ -161,6 +162,12 @@ function addLooks(program: Command, io: Io, ran: Ran): void {
       const limitMs = follow ? null : callMs;
       const run = (context: Context) => events(context, service, { follow, after });
       ran(await within(io, command, limitMs, run));
+    });
+  program
+    .command('certificates')
+    .description('every certificate: when it ends, and what is wrong with it')
+    .action(async (_options, command: Command) => {
+      ran(await within(io, command, callMs, certificates));
     });
   program
     .command('health')

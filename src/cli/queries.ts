@@ -7,6 +7,7 @@
 import { type Clock, pause } from '../clock.ts';
 import type { ServiceStatus } from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
+import { certificateNotes, readCertificates } from './certificates.ts';
 import { type Context, give } from './context.ts';
 import { readService } from './deploy.ts';
 import { isAway, type StreamItem, streamEvents } from './eventStream.ts';
@@ -103,7 +104,9 @@ async function read(
   const { services } = (
     await context.client.call<{ services: readonly ServiceStatus[] }>('GET', '/v1/services')
   ).body;
-  return { json: { services }, text: overview(services, look) };
+  const notes = certificateNotes(await readCertificates(context), look);
+  const text = overview(services, look);
+  return { json: { services }, text: [text, ...notes].join('\n') };
 }
 
 /**

@@ -5,6 +5,7 @@
  * The rule this file keeps: it refuses what the real one refuses, with the same codes, and does
  * nothing by itself. A deployment moves when the test says `enter`, `pass`, `fail` or `flipNow`.
  */
+
 import type {
   Call,
   Control,
@@ -18,6 +19,7 @@ import type {
   ServiceStatus,
   TargetStatus,
 } from '../../src/control/model/api.ts';
+import type { CertificateStatus } from '../../src/control/model/certificates.ts';
 import type { Deployment, Direction, Phase, Receipt } from '../../src/control/model/state.ts';
 import { refuseToggle } from '../../src/control/service/refusals.ts';
 import { Fault, type FaultCode } from '../../src/errors.ts';
@@ -188,6 +190,24 @@ export interface FakeOptions {
   /** What a controller finds in its state when it starts again. */
   readonly deployments?: readonly Deployment[];
   readonly events?: Events & { readonly listeners: number };
+  readonly certificates?: readonly CertificateStatus[];
+}
+
+/** One in a file that is good for ten days more. */
+export function fakeCertificate(is: Partial<CertificateStatus> = {}): CertificateStatus {
+  return {
+    name: '/etc/tls/shop.pem',
+    source: 'file',
+    service: null,
+    names: ['shop.example'],
+    serial: '03E9',
+    issuer: 'Example CA',
+    notAfter: '2026-01-11T12:00:00.000Z',
+    lastError: null,
+    lastErrorAt: null,
+    nextTryAt: null,
+    ...is,
+  };
 }
 
 export function fakeControl(options: FakeOptions = {}): FakeControl {
@@ -296,7 +316,7 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
 
   const control: FakeControl = {
     readTokens: async () => {},
-    certificates: () => [],
+    certificates: () => options.certificates ?? [],
     services: () => [...services.values()],
     service: serviceOf,
     async deploy(name: string, order: DeployOrder, call: Call) {
