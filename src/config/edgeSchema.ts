@@ -28,8 +28,11 @@ const ours = new Set([
 
 const tokenPattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$";
 
-/** @param also names that this list may not have. */
-function fieldName(also: readonly string[] = []): ScalarKind<string> {
+/**
+ * @param kept names that no list of these edits may have.
+ * @param also names that this list may not have.
+ */
+function fieldName(kept: readonly string[], also: readonly string[] = []): ScalarKind<string> {
   return scalar(
     {
       wanted: 'the name of a header field such as X-Frame-Options',
@@ -39,6 +42,7 @@ function fieldName(also: readonly string[] = []): ScalarKind<string> {
     ({ text: written }, hint) => {
       const lower = written.toLowerCase();
       if (ours.has(lower)) hint('this one is ours, in every message');
+      else if (kept.includes(lower)) hint('this one stays as it is: by it a loop is known');
       else if (also.includes(lower)) hint('a request has one, always: set it');
       else if (new RegExp(tokenPattern).test(written)) return written;
       return undefined;
@@ -79,16 +83,20 @@ const exactHost: ScalarKind<string> = scalar(
   ({ text: written }) => (isHostName(written) ? written.toLowerCase() : undefined),
 );
 
-function edits(whose: string, always: readonly string[]) {
+function edits(whose: string, always: readonly string[], kept: readonly string[]) {
   return record({
-    remove: preset(listOf(fieldName(always), 0, 100), [], `Fields that are taken out of ${whose}.`),
+    remove: preset(
+      listOf(fieldName(kept, always), 0, 100),
+      [],
+      `Fields that are taken out of ${whose}.`,
+    ),
     set: preset(
-      mapOf(fieldName(), fieldValue, 100),
+      mapOf(fieldName(kept), fieldValue, 100),
       {},
       'Fields that are put there; what was there under the name goes.',
     ),
     add: preset(
-      mapOf(fieldName(always), oneOrMany(fieldValue, 1, 20), 100),
+      mapOf(fieldName(kept, always), oneOrMany(fieldValue, 1, 20), 100),
       {},
       'Fields that are put there beside those of the same name; a list adds several.',
     ),
@@ -99,12 +107,12 @@ export const edgeKeys = {
   headers: preset(
     record({
       request: preset(
-        edits('what targets get', ['host']),
+        edits('what targets get', ['host'], ['via']),
         {},
         'Header fields of requests, as targets get them.',
       ),
       response: preset(
-        edits("targets' answers", []),
+        edits("targets' answers", [], []),
         {},
         "Header fields of targets' answers, as clients get them; our own answers stay as they are.",
       ),

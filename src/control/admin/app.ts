@@ -258,7 +258,8 @@ async function addDocuments(app: App, parts: AppParts): Promise<void> {
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
     uiConfig: { deepLinking: false, validatorUrl: null },
-    indexPrefix: '',
+    // Links hold under a prefix of another proxy too, with the slash behind `docs` and without.
+    indexPrefix: '.',
   });
   const summary = 'This document.';
   const schema = documentedPlain('openapi', summary, 'process', {

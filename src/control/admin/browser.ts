@@ -21,15 +21,17 @@ export function browserHeaders(url: string): Readonly<Record<string, string>> {
   };
 }
 
-/** Served at / where the page is not built. */
+/** Served at / where the page is not built; its links hold under a prefix of another proxy too. */
 export const plainPage = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Pointsman</title>
 <h1>Pointsman</h1>
 <p>This is the admin API. The page is not built here.</p>
 <ul>
-<li><a href="/docs">/docs</a>: every call, <a href="/openapi.json">/openapi.json</a>: for programs
-<li><a href="/v1/services">/v1/services</a>, <a href="/v1/deployments">/v1/deployments</a>,
-<a href="/v1/events?after=0&amp;follow=false">/v1/events</a>
-<li><a href="/metrics">/metrics</a>, <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>
+<li><a href="./docs">/docs</a>: every call,
+<a href="./openapi.json">/openapi.json</a>: for programs
+<li><a href="./v1/services">/v1/services</a>, <a href="./v1/deployments">/v1/deployments</a>,
+<a href="./v1/events?after=0&amp;follow=false">/v1/events</a>
+<li><a href="./metrics">/metrics</a>,
+<a href="./healthz">/healthz</a>, <a href="./readyz">/readyz</a>
 </ul></html>
 `;
