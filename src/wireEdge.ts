@@ -41,4 +41,6 @@ export interface ServiceEdge {
   readonly allow: readonly string[];
   /** null: nobody is asked. */
   readonly basicAuth: BasicAuth | null;
+  /** Pages of its own in place of ours, as HTML, by status: `503`. */
+  readonly pages: Readonly<Record<string, string>>;
 }

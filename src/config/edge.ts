@@ -16,7 +16,7 @@ type Edits = ServiceFields['headers']['request'];
 export function serviceEdge(
   name: string,
   of: ServiceFields,
-  { users }: EdgeFiles,
+  { users, pages }: EdgeFiles,
 ): ServiceEdge | null {
   const { basicAuth } = of;
   const edge: ServiceEdge = {
@@ -28,6 +28,7 @@ export function serviceEdge(
     redirects: of.redirects,
     allow: of.allow,
     basicAuth: basicAuth === null ? null : { realm: basicAuth.realm ?? name, users },
+    pages,
   };
   return JSON.stringify(edge) === nothing ? null : edge;
 }
@@ -43,6 +44,7 @@ const nothing = JSON.stringify({
   redirects: {},
   allow: [],
   basicAuth: null,
+  pages: {},
 } satisfies ServiceEdge);
 
 /** Reports what does not go together. */

@@ -1,13 +1,14 @@
 /**
- * The files that services name for their edge: who has which password.
+ * The files that services name for their edge: who has which password, and pages.
  *
  * The rule this file keeps: they are read with the config, whole and bounded, and a mistake in one
  * is a mistake of the config, told at the key that names it; so what was right before stays.
  */
-import { resolve as absolute } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { resolve as absolute, join } from 'node:path';
 import { Fault } from '../errors.ts';
 import { parsePasswordHash } from '../passwordHash.ts';
-import type { BasicAuth } from '../wireEdge.ts';
+import type { BasicAuth, ServiceEdge } from '../wireEdge.ts';
 import { below, type Reading } from './reading.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
 import { readTextFile } from './textFile.ts';
@@ -16,14 +17,19 @@ import { quote } from './tree.ts';
 /** What the files of one service hold. */
 export interface EdgeFiles {
   readonly users: BasicAuth['users'];
+  /** HTML, by status. */
+  readonly pages: ServiceEdge['pages'];
 }
 
 export type EdgeFilesOf = ReadonlyMap<string, EdgeFiles>;
 
-export const noEdgeFiles: EdgeFiles = { users: [] };
+export const noEdgeFiles: EdgeFiles = { users: [], pages: {} };
 
 const usersBytesMax = 256 * 1024;
 const usersMax = 1000;
+/** They travel to every worker with the table: no place for pictures. */
+const pageBytesMax = 64 * 1024;
+const pagesBytesMax = 256 * 1024;
 
 /** @throws Fault CONFIG_INVALID with every mistake that is in them. */
 export async function readEdgeFiles(
@@ -33,8 +39,10 @@ export async function readEdgeFiles(
 ): Promise<EdgeFilesOf> {
   const found = new Map<string, EdgeFiles>();
   for (const [name, service] of Object.entries(services)) {
-    const users = await usersOf(service, below('services', name), reading, folder);
-    if (users.length > 0) found.set(name, { users });
+    const path = below('services', name);
+    const users = await usersOf(service, path, reading, folder);
+    const pages = await pagesOf(service, path, reading, folder);
+    found.set(name, { users, pages });
   }
   reading.finish();
   return found;
@@ -77,6 +85,47 @@ async function usersOf(
     report(`wanted at least one name, got none in ${file}: nobody could come in`);
   if (users.length > usersMax) report(`wanted at most ${usersMax} names, got ${users.length}`);
   return users;
+}
+
+async function pagesOf(
+  { pages }: ServiceFields,
+  service: string,
+  reading: Reading,
+  folder: string,
+): Promise<ServiceEdge['pages']> {
+  if (pages === null) return {};
+  const key = `${service}.pages`;
+  const report = (message: string): void => reading.report(key, reading.at(key), message);
+  const of = absolute(folder, pages);
+  const names = await readdir(of).catch((cause: NodeJS.ErrnoException) => {
+    report(`wanted a folder with pages, got none: ${cause.code ?? cause.message} for ${of}`);
+    return null;
+  });
+  if (names === null) return {};
+  const found: Record<string, string> = {};
+  let bytes = 0;
+  for (const name of names.filter((one) => one.endsWith('.html')).sort()) {
+    const status = /^([45]\d\d)\.html$/.exec(name)?.[1];
+    if (status === undefined) {
+      report(
+        `wanted pages named by a status from 400 to 599, such as 503.html, got ${quote(name)}`,
+      );
+      continue;
+    }
+    const read = await readTextFile(join(of, name), 'The page', pageBytesMax).catch(
+      (thrown: unknown) => {
+        if (!(thrown instanceof Fault)) throw thrown;
+        report(`wanted pages of at most 64 KiB: ${thrown.message}`);
+        return { text: '' };
+      },
+    );
+    bytes += Buffer.byteLength(read.text);
+    found[status] = read.text;
+  }
+  if (bytes > pagesBytesMax) report(`wanted at most 256 KiB of pages, got ${bytes} bytes in ${of}`);
+  if (Object.keys(found).length > 0) return found;
+  if (!reading.spoilt(key)) report(`wanted at least one page such as 503.html, got none in ${of}`);
+  return found;
 }
 
 function userIn(line: string): BasicAuth['users'][number] | string {

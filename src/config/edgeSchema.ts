@@ -163,4 +163,9 @@ export const edgeKeys = {
     }),
     'Names and passwords that clients are asked for.',
   ),
+  pages: optional(
+    text('a path'),
+    'A folder with pages of its own, such as 503.html, for browsers, in place of our error answers; ' +
+      'read at a reload.',
+  ),
 };

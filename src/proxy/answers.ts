@@ -14,7 +14,7 @@ export interface Answer {
   readonly reason: string;
   /** Names and values in turn, Content-Length included. */
   readonly headers: string[];
-  /** ASCII; not sent in answer to HEAD. */
+  /** Each byte is a character: write it as latin1. Not sent in answer to HEAD. */
   readonly body: string;
 }
 
@@ -34,6 +34,8 @@ export interface About {
   readonly date: Date;
   /** What WWW-Authenticate says, in a 401. */
   readonly challenge?: string | undefined;
+  /** Pages of the service's own, by status, each byte a character; null: none. */
+  readonly pages?: ReadonlyMap<number, string> | null;
 }
 
 /** What a service says of the answers that are given in its place. */
@@ -58,7 +60,8 @@ export function ownAnswer(code: FaultCode, about: About): Answer {
   const reason = STATUS_CODES[status] ?? 'Error';
   const type = typeFor(about.accept);
   const message = title + limitWords(code, about.policy);
-  const body = bodyOf(type, { status, reason, code, message, id: about.id });
+  const page = type === 'text/html' ? about.pages?.get(status) : undefined;
+  const body = page ?? bodyOf(type, { status, reason, code, message, id: about.id });
   const headers = [
     'Content-Type',
     `${type}; charset=utf-8`,

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the config are written so.
 /** What a config file takes from around it: variables of the environment, and files that it includes. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -169,4 +169,39 @@ test('a file of passwords is read with the config, and each mistake in it is tol
   expect(await refusal(path)).toBe(
     `${key} a file of names and passwords, got none: The file users cannot be read: there is no such file`,
   );
+});
+
+test('pages are read with the config, and each mistake in the folder is told at the key', async () => {
+  const path = await file('p.yaml', 'services:\n  shop: { pages: ./pages, run: { static: {} } }\n');
+  const key = 'p.yaml:2:18: services.shop.pages: wanted';
+
+  const gone = await refusal(path);
+  await mkdir(join(folder, 'pages'));
+  const empty = await refusal(path);
+  await file('pages/503.html', '<h1>später</h1>');
+  await file('pages/logo.svg', '<svg/>');
+  const config = await loadConfig(path, {});
+  await file('pages/5O3.html', 'x');
+  const misspelt = await refusal(path);
+  await rm(join(folder, 'pages/5O3.html'));
+  const large = await open(join(folder, 'pages/504.html'), 'w');
+  await large.truncate(2 * 1024 ** 3);
+  await large.close();
+  const twoGigabytes = await refusal(path);
+  for (const status of [504, 505, 506, 507]) {
+    await file(`pages/${status}.html`, 'x'.repeat(64 * 1024));
+  }
+  await file('pages/508.html', 'x');
+  const many = await refusal(path);
+
+  expect(gone).toMatch(/ services\.shop\.pages: wanted a folder with pages, got none: ENOENT for /);
+  expect(empty).toBe(`${key} at least one page such as 503.html, got none in pages`);
+  expect(config.services[0]?.edge?.pages).toEqual({ 503: '<h1>später</h1>' });
+  expect(misspelt).toBe(
+    `${key} pages named by a status from 400 to 599, such as 503.html, got "5O3.html"`,
+  );
+  expect(twoGigabytes).toBe(
+    `${key} pages of at most 64 KiB: The page pages/504.html is longer than 64 KiB, the most that is read`,
+  );
+  expect(many).toMatch(/wanted at most 256 KiB of pages, got \d+ bytes/);
 });

@@ -32,6 +32,8 @@ export class EdgeRules {
   readonly request: HeaderEdits | null;
   readonly response: HeaderEdits | null;
   readonly forwarded: boolean;
+  /** By status, each byte a character. */
+  readonly pages: ReadonlyMap<number, string>;
   readonly #prefix: PathPrefix | null;
   readonly #redirects: ReadonlyMap<string, string>;
   readonly #allowed: TrustedProxies | null;
@@ -42,6 +44,12 @@ export class EdgeRules {
     this.request = headerEdits(edge.request);
     this.response = headerEdits(edge.response);
     this.forwarded = edge.forwarded;
+    this.pages = new Map(
+      Object.entries(edge.pages).map(([status, html]) => [
+        Number(status),
+        Buffer.from(html, 'utf8').toString('latin1'),
+      ]),
+    );
     const prefixed = stripPrefix !== '' || addPrefix !== '';
     this.#prefix = prefixed ? new PathPrefix(stripPrefix, addPrefix) : null;
     this.#redirects = new Map(Object.entries(edge.redirects));

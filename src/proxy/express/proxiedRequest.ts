@@ -226,6 +226,7 @@ export class ProxiedRequest implements SentRequest, Recipient {
       id: exchange.id,
       accept: acceptOf(this.#raw),
       policy: this.#service.policy,
+      pages: this.#service.rules?.pages ?? null,
       close: relay.close,
       date: this.#connection.lane.plane.clock.date(),
     });

@@ -177,6 +177,7 @@ export class ProxiedRequest implements Underway, SentRequest {
       id: exchange.id,
       accept: accept ?? '',
       policy: this.#service?.policy ?? null,
+      pages: this.#service?.rules?.pages ?? null,
       close,
       date: this.around.plane.clock.date(),
     });
@@ -188,7 +189,7 @@ export class ProxiedRequest implements Underway, SentRequest {
       req.resume();
     }
     if (req.method !== 'HEAD') exchange.bytesOut += answer.body.length;
-    res.end(answer.body);
+    res.end(answer.body, 'latin1');
   }
 
   /**

@@ -7,9 +7,11 @@ import type { Edge } from '../../../src/wire.ts';
 import type { ServiceEdge } from '../../../src/wireEdge.ts';
 import { ask, exchangeRaw, type Got, keepAlive, rawClient } from '../../support/client.ts';
 import {
+  deadPort,
   entry,
   type MakeLane,
   oneService,
+  type ProxySetup,
   passwordHash,
   pool,
   serviceEdge,
@@ -39,6 +41,8 @@ interface Case {
   readonly status?: number;
   /** What the origin is asked for; null: it is not asked at all. */
   readonly asked?: string | null;
+  /** The whole body of the answer. */
+  readonly answered?: string;
   /** Fields that the origin sees, lower case; null: it does not see them. */
   readonly sent?: Readonly<Record<string, string | null>>;
   /** Fields that the client sees. */
@@ -266,6 +270,41 @@ const table: readonly Case[] = [
     got: { 'www-authenticate': null },
   },
   {
+    promise: 'a browser gets the page of the service, in its own letters, in place of our answer',
+    edge: { allow: ['10.0.0.0/8'], pages: { 403: '<h1>für Gäste</h1>' } },
+    headers: ['Accept', 'text/html,*/*'],
+    status: 403,
+    asked: null,
+    answered: Buffer.from('<h1>für Gäste</h1>').toString('latin1'),
+    got: { 'content-type': 'text/html; charset=utf-8', 'content-length': '20' },
+  },
+  {
+    promise: 'who wants JSON gets JSON, whatever pages there are',
+    edge: { allow: ['10.0.0.0/8'], pages: { 403: '<h1>guests</h1>' } },
+    headers: ['Accept', 'application/json, text/html'],
+    status: 403,
+    asked: null,
+    got: { 'content-type': 'application/json; charset=utf-8' },
+  },
+  {
+    promise: 'a status without a page of its own is answered as ever',
+    edge: { allow: ['10.0.0.0/8'], pages: { 503: '<h1>later</h1>' } },
+    headers: ['Accept', 'text/html', 'X-Request-Id', 'r-1'],
+    status: 403,
+    asked: null,
+    got: { 'content-type': 'text/html; charset=utf-8', 'x-request-id': 'r-1' },
+  },
+  {
+    promise: 'HEAD gets the length of the page and none of it',
+    edge: { allow: ['10.0.0.0/8'], pages: { 403: '<h1>guests</h1>' } },
+    method: 'HEAD',
+    headers: ['Accept', 'text/html'],
+    status: 403,
+    asked: null,
+    answered: '',
+    got: { 'content-length': '15' },
+  },
+  {
     promise: 'a chain that cannot be read lets nobody in',
     edge: { allow: ['0.0.0.0/0'] },
     proxy: trusting,
@@ -310,6 +349,7 @@ export function edgeSuite(name: string, makeLane: MakeLane): void {
 
         expect(got.status).toBe(status);
         expect(seen.map(({ url }) => url)).toEqual(wanted === null ? [] : [wanted]);
+        if (one.answered !== undefined) expect(got.body).toBe(one.answered);
         for (const [field, value] of Object.entries(one.sent ?? {})) {
           expect([field, seen[0]?.headers[field]]).toEqual([field, value ?? undefined]);
         }
@@ -404,6 +444,21 @@ export function edgeSuite(name: string, makeLane: MakeLane): void {
 
     expect(status).toBe(200);
     expect(proxy.plane.idle).toBe(true);
+  });
+
+  test(`${name}: edge: pages stand in for our answers alone: a target's 503 is its own, one that is gone is ours`, async () => {
+    const origin = await startOrigin((_req, res) => res.writeHead(503).end('theirs'));
+    const edge = serviceEdge({ pages: { 502: '<p>gone', 503: '<p>later' } });
+    const of = (setup: ProxySetup) => ({ services: setup.services.map((is) => ({ ...is, edge })) });
+    const here = await startProxy(makeLane, of(oneService(origin.port)));
+    const gone = await startProxy(makeLane, of(oneService(await deadPort())));
+    const headers = { Accept: 'text/html' };
+
+    const theirs = await ask(here.port, { headers });
+    const ours = await ask(gone.port, { headers });
+
+    expect([theirs.status, theirs.body]).toEqual([503, 'theirs']);
+    expect([ours.status, ours.body]).toEqual([502, '<p>gone']);
   });
 
   test(`${name}: edge: a tunnel is asked for with the same fields and path, and so is HTTP/1.0`, async () => {
