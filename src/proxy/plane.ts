@@ -24,6 +24,7 @@ import type { Cut, Ending } from './balancing/lease.ts';
 import { HttpDate } from './httpDate.ts';
 import { Routes } from './routes.ts';
 import { Service } from './service.ts';
+import { SmallBodies } from './smallBodies.ts';
 import { Certificates } from './tls/certificates.ts';
 
 export interface PlaneOptions {
@@ -40,6 +41,7 @@ export class Plane {
   readonly #accessLog: AccessLog;
   #edge: Edge = { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null };
   readonly certificates = new Certificates();
+  readonly smallBodies = new SmallBodies();
   /** The port that TLS is listened for at; null: none. The listener sets it. */
   httpsPort: number | null = null;
   /** TLS handshakes, by how they ended. */

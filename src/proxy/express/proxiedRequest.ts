@@ -60,6 +60,8 @@ export class ProxiedRequest implements SentRequest, Recipient {
   readonly #try: UpstreamRequest;
   #cancelWait: (() => void) | null = null;
   #probe: HalfCloseProbe | null = null;
+  /** Its body is taken whole first. */
+  #gathering = false;
   #finished = false;
 
   constructor(connection: ProxiedClient, exchange: Exchange, service: Service, head: RequestHead) {
@@ -75,7 +77,10 @@ export class ProxiedRequest implements SentRequest, Recipient {
   }
 
   start(): void {
-    this.#claim(undefined);
+    const { lane, upload } = this.#connection;
+    this.#gathering = upload.gather(lane.plane.smallBodies);
+    if (this.#gathering) this.#connection.arm(this.#service.policy.idleMs);
+    else this.#claim(undefined);
   }
 
   /** More of the request's body. */
@@ -86,6 +91,7 @@ export class ProxiedRequest implements SentRequest, Recipient {
       this.awaitAnswer();
     } else if (this.#unanswered) {
       this.#connection.upload.hold(bytes);
+      if (this.#gathering) this.#gather();
     }
   }
 
@@ -113,7 +119,9 @@ export class ProxiedRequest implements SentRequest, Recipient {
 
   /** A deadline passed: which one, how far it is says. */
   expired(): void {
-    if (this.#try.connecting) {
+    if (this.#gathering) {
+      this.#fail('REQUEST_TIMEOUT');
+    } else if (this.#try.connecting) {
       this.lost('connect');
     } else if (this.relay.state !== 'awaiting') {
       this.relay.stalled();
@@ -186,6 +194,16 @@ export class ProxiedRequest implements SentRequest, Recipient {
     return !this.#finished && this.relay.state === 'awaiting';
   }
 
+  /** More of a small body has come: it is sent when it is whole. */
+  #gather(): void {
+    if (this.#connection.upload.left > 0) {
+      this.#connection.arm(this.#service.policy.idleMs);
+      return;
+    }
+    this.#gathering = false;
+    this.#claim(undefined);
+  }
+
   #claim(avoid: Target | undefined): void {
     const lease = this.#service.claim(avoid);
     if (lease !== null) {
@@ -220,6 +238,7 @@ export class ProxiedRequest implements SentRequest, Recipient {
   /** Answers for the target. Only where nothing of an answer was passed on. */
   #fail(code: FaultCode): void {
     const { exchange, relay } = this;
+    this.#gathering = false;
     this.#try.drop();
     relay.close = this.mustClose() || this.#connection.upload.left > 0;
     const answer = ownAnswer(code, {

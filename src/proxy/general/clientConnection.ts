@@ -5,9 +5,10 @@
  * that a client sends ahead, none is claimed before the one in front of it is over, so their order
  * holds and one connection never has more than one place in a pool.
  */
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
-import { lingerMs } from '../connectionLimits.ts';
+import { discardMs, lingerMs } from '../connectionLimits.ts';
 import { Deadline, type Deadlines } from '../deadlines.ts';
 import { clientAddress } from '../edge/trustedProxies.ts';
 
@@ -112,6 +113,20 @@ export class ClientConnection {
     socket.once('close', () => this.#deadlines.disarm(deadline));
     socket.end();
     socket.resume();
+  }
+
+  /**
+   * An answer is complete and its request is not: what still comes is read and dropped, for a
+   * while.
+   */
+  discard(req: IncomingMessage): void {
+    const { socket } = this;
+    const deadline = new Deadline({ expired: () => socket.destroy() });
+    this.#deadlines.arm(deadline, discardMs);
+    const over = (): void => this.#deadlines.disarm(deadline);
+    req.once('close', over);
+    socket.once('close', over);
+    req.resume();
   }
 
   /** Our side has ended, or the whole connection. */

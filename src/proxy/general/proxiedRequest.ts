@@ -11,8 +11,6 @@ import { Exchange } from '../accounting/exchange.ts';
 import { type About, type Answer, challengeAnswer, ownAnswer, redirectAnswer } from '../answers.ts';
 import type { Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
-import { discardMs } from '../connectionLimits.ts';
-import { Deadline } from '../deadlines.ts';
 import {
   afterHalfClose,
   answerToLoss,
@@ -29,10 +27,11 @@ import type { Detour } from '../tls/detour.ts';
 import { type ValidRequest, validateRequest } from '../validateRequest.ts';
 import type { ClientConnection, Underway } from './clientConnection.ts';
 import { edgeStop } from './edgeStop.ts';
+import { type GatheredRequest, Gathering } from './gathering.ts';
 import type { LaneContext } from './laneContext.ts';
 import { type SentRequest, UpstreamRequest } from './upstreamRequest.ts';
 
-export class ProxiedRequest implements Underway, SentRequest {
+export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
   readonly around: LaneContext;
   readonly connection: ClientConnection;
   readonly req: IncomingMessage;
@@ -44,7 +43,10 @@ export class ProxiedRequest implements Underway, SentRequest {
   body: BodyState;
   /** A 100 Continue is owed before the body comes. */
   owesContinue = false;
+  /** All of the body, where it was taken before a place was claimed. */
+  beforehand: Buffer | null = null;
   #service: Service | null = null;
+  #gathering: Gathering | null = null;
   #attempt: UpstreamRequest | null = null;
   #cancelWait: (() => void) | null = null;
   #probe: HalfCloseProbe | null = null;
@@ -131,7 +133,12 @@ export class ProxiedRequest implements Underway, SentRequest {
 
   #goOn(refusal: FaultCode | null): void {
     if (refusal !== null) this.answer(refusal);
-    else this.#claim(this.service);
+    else if (!this.#gather()) this.#claim(this.service);
+  }
+
+  gathered(bytes: Buffer): void {
+    this.beforehand = bytes;
+    this.#claim(this.service);
   }
 
   /** A try lost its target before the client got anything: it is tried again, or answered. */
@@ -231,12 +238,13 @@ export class ProxiedRequest implements Underway, SentRequest {
     if (this.#over) return;
     this.#over = true;
     const { exchange, res } = this;
+    this.#gathering?.drop();
     this.#cancelWait?.();
     this.#attempt?.drop();
     this.#probe?.end();
     const well = res.writableFinished || exchange.fault !== null || exchange.status === 101;
     exchange.finish(well ? 'finished' : 'clientAborted');
-    if (this.unread && !this.connection.socket.destroyed) this.#discard();
+    if (this.unread && !this.connection.socket.destroyed) this.connection.discard(this.req);
     this.connection.over();
   }
 
@@ -263,6 +271,18 @@ export class ProxiedRequest implements Underway, SentRequest {
     } else this.#respond((about) => challengeAnswer(detour.keyAuthorization, about));
   }
 
+  /** Takes a small body whole before a place is claimed. @returns false: it passes as it comes. */
+  #gather(): boolean {
+    const { around, req, service } = this;
+    // A client that waits for a 100 is told by a target's connection that its body is wanted.
+    if (!this.unread || this.owesContinue || typeof this.#vetted === 'string') return false;
+    const small = around.plane.smallBodies.begin(this.#vetted.bodyBytes);
+    if (small === null) return false;
+    const { idleMs } = service.policy;
+    this.#gathering = new Gathering(req, small, around.deadlines, idleMs, this);
+    return true;
+  }
+
   #claim(service: Service, avoid?: Target): void {
     const lease = service.claim(avoid);
     if (lease !== null) {
@@ -287,20 +307,6 @@ export class ProxiedRequest implements Underway, SentRequest {
     if (this.#over || this.res.headersSent) return false;
     this.res.writeContinue();
     return true;
-  }
-
-  /**
-   * The answer is complete and the request is not: what still comes is read and dropped, for a
-   * while.
-   */
-  #discard(): void {
-    const { req, connection, around } = this;
-    const deadline = new Deadline({ expired: () => connection.socket.destroy() });
-    around.deadlines.arm(deadline, discardMs);
-    const over = (): void => around.deadlines.disarm(deadline);
-    req.once('close', over);
-    connection.socket.once('close', over);
-    req.resume();
   }
 }
 

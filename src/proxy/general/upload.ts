@@ -1,8 +1,8 @@
 /**
  * The body of a request on its way to a target.
  *
- * The rule this file keeps: no more of it is held than what one write takes, and never more bytes
- * pass than the service allows, whatever the client said of its length.
+ * The rule this file keeps: no more of it is held than what one write takes, or a small body whole,
+ * and never more bytes pass than the service allows, whatever the client said of its length.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Policy } from '../../wire.ts';
@@ -18,6 +18,8 @@ export interface UploadedRequest {
   /** The body comes in chunks. */
   readonly chunked: boolean;
   body: BodyState;
+  /** All of it, where it was taken beforehand; null: it is read now. */
+  readonly beforehand: Buffer | null;
 }
 
 /** The try that sends it, as it hears of it. */
@@ -31,8 +33,13 @@ export interface UploadingTry {
 }
 
 export function uploadBody(from: UploadedRequest, to: ClientRequest, attempt: UploadingTry): void {
-  const { req, exchange, service } = from;
+  const { req, exchange, service, beforehand } = from;
   from.body = 'read';
+  if (beforehand !== null) {
+    to.end(beforehand);
+    attempt.uploaded();
+    return;
+  }
   to.on('drain', () => {
     attempt.moved();
     req.resume();

@@ -306,13 +306,13 @@ describe('connections to targets', () => {
     const proxy = await startProxy(lanes, oneService(origin.port));
     const client = await rawClient(proxy.port);
 
-    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345`);
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n12345`);
     await client.until(/hello$/);
     await eventually(
       () => origin.sockets.size,
       (open) => open === 0,
     );
-    client.send('67890');
+    client.send('6'.repeat(19_995));
     client.send(get);
     await client.until(/hello[\s\S]*hello$/);
 

@@ -65,7 +65,7 @@ export function clientSuite(name: string, makeLane: MakeLane): void {
     const up = await rawClient(proxy.port);
 
     down.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-    up.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc');
+    up.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nabc');
     await down.until(/x{100}/);
     await eventually(
       () => origin.sockets.size,
@@ -137,6 +137,36 @@ export function clientSuite(name: string, makeLane: MakeLane): void {
     expect(performance.now() - since).toBeGreaterThan(1_200);
     expect(got).toMatch(/^HTTP\/1\.1 200 /);
     expect(await stalls.ended()).toMatch(/^HTTP\/1\.1 408 /);
+  });
+
+  test(`${name}: small bodies that trickle hold no place, and arrive whole in the end`, async () => {
+    const origin = await startOrigin((req, res) => {
+      let bytes = 0;
+      req.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      req.on('end', () => res.end(`got ${bytes}`));
+    });
+    const proxy = await startProxy(
+      makeLane,
+      oneService(origin.port, { connectionsPerTargetMax: 256, queueMs: 60_000, idleMs: 60_000 }),
+    );
+    const slow = await Promise.all(Array.from({ length: 300 }, () => rawClient(proxy.port)));
+    const text = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8192\r\n\r\nx';
+    for (const client of slow) client.send(text);
+    await eventually(
+      () => [...proxy.sockets].filter((socket) => socket.bytesRead === text.length).length,
+      (read) => read === slow.length,
+    );
+
+    const insideThen = inside(proxy);
+    const beside = await ask(proxy.port);
+    for (const client of slow) client.send('x'.repeat(8191));
+    const answers = await Promise.all(slow.map((client) => client.until(/got \d+/)));
+
+    expect(beside.status).toBe(200);
+    expect(insideThen).toBe(0);
+    for (const answer of answers) expect(answer).toContain('got 8192');
   });
 
   test(`${name}: clients with slow heads are cut by about 12 s, and the service stays up meanwhile`, async () => {
