@@ -66,10 +66,11 @@ export function isHostName(text: string): boolean {
 }
 
 function parse(text: string, everywhere: string, portMin: number): Address {
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];
-  if (scheme !== undefined) throw refused(text, portMin, `take the ${scheme} away`);
+  const listens = portMin === 0;
+  const scheme = /^([a-z][a-z0-9+.-]*):(?=\/)/i.exec(text)?.[1]?.toLowerCase();
+  if (scheme !== undefined) throw refused(text, portMin, ofScheme(scheme, text, listens));
   const found = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text);
-  if (found === null) throw refused(text, portMin, withoutPort(text));
+  if (found === null) throw refused(text, portMin, withoutPort(text, listens));
 
   const [, bracketed, plain = '', digits] = found;
   const port = Number(digits);
@@ -80,13 +81,48 @@ function parse(text: string, everywhere: string, portMin: number): Address {
   }
   if (plain === '') return { host: everywhere, port };
   if (isHostName(plain)) return { host: plain.toLowerCase(), port };
+  if (plain === '*' && listens) throw refused(text, portMin, `every IPv4 address is :${port}`);
   throw refused(text, portMin, `${JSON.stringify(plain)} is no host name`);
 }
 
-function withoutPort(text: string): string {
+/** What to do about a scheme: to take it away is right for plain HTTP alone. */
+function ofScheme(scheme: string, text: string, listens: boolean): string {
+  if (scheme === 'unix') {
+    return listens
+      ? 'clients connect by TCP alone'
+      : 'sockets in the file system are not connected to; let the application listen on 127.0.0.1';
+  }
+  const plain = scheme === 'http' || scheme === 'ws';
+  if (listens) {
+    if (plain) return `take the ${scheme}:// away`;
+    return scheme === 'https' ? 'HTTPS is what `tls` says' : `${scheme} is not spoken here`;
+  }
+  if (scheme === 'https' || scheme === 'wss') {
+    return (
+      'targets are spoken to in plain HTTP: name a port of the application that takes it, or a proxy ' +
+      'beside it that goes on by HTTPS'
+    );
+  }
+  if (!plain) return 'targets are spoken to in HTTP/1.1: name a port that takes it, as host:port';
+  const [, address = '', path = ''] = /^[a-z]+:\/\/([^/?#]*)(.*)$/i.exec(text) ?? [];
+  if (path.replace(/^\/$/, '') !== '') return withPath;
+  if (/:\d{1,5}$/.test(address)) return `take the ${scheme}:// away`;
+  return isHostName(address) ? `write ${address}:80` : '';
+}
+
+const withPath = 'an address has no path; `prefix.add` of the service puts one in front of paths';
+
+function withoutPort(text: string, listens: boolean): string {
   if (isIP(text) === 6) return 'an IPv6 host stands in brackets: [::1]:8080';
   if (/^\d+$/.test(text)) return `did you mean :${text}?`;
-  return isHostName(text) || /^\[.*\]$/.test(text) ? `the port is missing: ${text}:8080?` : '';
+  if (isHostName(text) || /^\[.*\]$/.test(text)) return `the port is missing: ${text}:8080?`;
+  if (text.startsWith('/')) return ofScheme('unix', text, listens);
+  if (listens && /\s(ssl|tls|http2|quic)\b/.test(text)) return 'HTTPS is what `tls` says';
+  const several = text.split(/[,\s]+/);
+  if (several.length > 1 && several.every((one) => /^\S*:\d+$/.test(one))) {
+    return `several are a list: [${several.map((one) => JSON.stringify(one)).join(', ')}]`;
+  }
+  return /^[^/\s]+:\d+\/\S*$/.test(text) && !listens ? withPath : '';
 }
 
 function refused(text: string, portMin: number, hint: string): Fault {

@@ -22,6 +22,7 @@ import {
   sizeHint,
   sizePattern,
 } from './units.ts';
+import { foreignVariable } from './variables.ts';
 
 type Description = Pick<Kind<unknown>, 'wanted' | 'bounds' | 'json'>;
 
@@ -37,6 +38,8 @@ export function scalar<T>(about: Description, parse: ScalarKind<T>['parse']): Sc
       };
       const parsed = value.kind === 'scalar' ? parse(value, note) : undefined;
       if (parsed !== undefined) return parsed;
+      const foreign = value.kind === 'scalar' ? foreignVariable(value.text) : undefined;
+      if (foreign !== undefined) note(foreign);
       // A hint may quote what was filled in, and that may be a secret.
       const filled = value.kind === 'scalar' && value.written !== undefined;
       reading.report(
@@ -135,7 +138,9 @@ export const hostPattern: ScalarKind<string> = scalar(
   },
   ({ text: written }, hint) => {
     const name = written.replace(/^\*\./, '');
-    if (isHostName(name) && !(name !== written && isIP(name))) return written.toLowerCase();
+    // What a server is called in nginx that takes every host.
+    if (written !== '_' && isHostName(name) && !(name !== written && isIP(name)))
+      return written.toLowerCase();
     hint(hostHint(written));
     return undefined;
   },
@@ -149,7 +154,9 @@ export const pathPrefix: ScalarKind<string> = scalar(
     json: { type: 'string', pattern: '^/' },
   },
   ({ text: written }, hint) => {
-    if (/[?#]/.test(written)) hint('a prefix is matched against the path alone');
+    if (/^[~^=]|[\^|\\[\]{}]|\(\?|\.\*/.test(written))
+      hint('prefixes alone: there are no patterns');
+    else if (/[?#]/.test(written)) hint('a prefix is matched against the path alone');
     else if (written.includes('*')) hint('a prefix needs no *');
     else if (/\/\.{0,2}\//.test(`${written.replace(/\/$/, '')}/`)) {
       if (written === '/') return '/';
@@ -168,10 +175,15 @@ export const cidr: ScalarKind<string> = scalar(
     bounds: 'CIDR blocks',
     json: { type: 'string', pattern: '^[0-9A-Fa-f:.]+(/\\d{1,3})?$' },
   },
-  ({ text: written }) => {
+  ({ text: written }, hint) => {
     const [net = '', prefix, ...more] = written.split('/');
     const family = isIP(net);
     const bits = family === 6 ? 128 : 32;
+    if (/^(\*|any|all|everyone|everybody)$/.test(written)) hint('everybody is 0.0.0.0/0 and ::/0');
+    else if (written === 'private_ranges')
+      hint('10.0.0.0/8, 172.16.0.0/12 and 192.168.0.0/16, say');
+    else if (family === 0 && isHostName(written))
+      hint('a name is not looked up; write its addresses');
     if (family === 0 || net.includes('%') || more.length > 0) return undefined;
     if (prefix === undefined) return `${net}/${bits}`;
     if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > bits) return undefined;
@@ -232,10 +244,14 @@ function address(parse: (text: string) => Address, portMin: number): ScalarKind<
 }
 
 function hostHint(written: string): string {
-  if (written === '*') return 'leave hosts away for any host';
+  if (['*', '_', 'default', '0.0.0.0'].includes(written)) return 'leave hosts away for any host';
+  const rule = /^Host\w*\([`'"]([^`'"]*)[`'"]\)$/.exec(written)?.[1];
+  if (rule !== undefined && isHostName(rule)) return `did you mean ${rule}?`;
   if (/^[a-z]+:\/\//i.test(written)) return 'a host is no URL';
   if (/:\d+$/.test(written)) return 'a host has no port here';
+  if (/[~^$()|\\[\]{}]/.test(written)) return 'names alone: there are no patterns and no rules';
   if (written.startsWith('.')) return `did you mean *${written}?`;
+  if (/^\*[^.]|.\*/.test(written)) return 'a * stands in front alone, as in *.shop.example';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is what is meant.
   if (/[^\x00-\x7f]/.test(written)) return `write it as ${domainToASCII(written) || 'ASCII'}`;
   return '';

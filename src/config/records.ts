@@ -9,6 +9,8 @@ import { nearest } from './hint.ts';
 import type { Key, Keys, Kind, ScalarKind } from './kind.ts';
 import { below, Reading } from './reading.ts';
 import { defaultValue, describe, type Entry, type Mapping, type Plain, quote } from './tree.ts';
+import { wellKnown } from './wellKnown/wellKnown.ts';
+import type { Place } from './wellKnown/word.ts';
 
 /** What a record of these keys is read into. */
 export type Fields<K extends Keys> = {
@@ -46,22 +48,36 @@ export function required<T>(kind: Kind<T>, standIn: T, about: string): Key<T> {
   return { ...key(kind, about), fallback, preset: undefined, needed: true, absent: () => standIn };
 }
 
+/** A map with known keys. */
+export function record<const K extends Keys>(keys: K): Kind<Fields<K>> {
+  return recordOf(keys, null, false);
+}
+
 /**
- * A map with known keys.
+ * A map with known keys, at a place where other programs have words of their own.
  *
  * @param how `exactlyOne`: one of the keys, and only one, is there.
  */
-export function record<const K extends Keys>(
+export function recordAt<const K extends Keys>(
+  place: Place,
   keys: K,
-  how: { readonly exactlyOne: boolean } = { exactlyOne: false },
+  { exactlyOne }: { readonly exactlyOne: boolean } = { exactlyOne: false },
+): Kind<Fields<K>> {
+  return recordOf(keys, place, exactlyOne);
+}
+
+function recordOf<K extends Keys>(
+  keys: K,
+  place: Place | null,
+  exactlyOne: boolean,
 ): Kind<Fields<K>> {
   const names = Object.keys(keys);
-  const needy = how.exactlyOne || Object.values(keys).some(({ needed }) => needed);
-  const wanted = `a map with ${how.exactlyOne ? 'exactly one of ' : ''}${names.join(', ')}`;
+  const needy = exactlyOne || Object.values(keys).some(({ needed }) => needed);
+  const wanted = `a map with ${exactlyOne ? 'exactly one of ' : ''}${names.join(', ')}`;
   return {
     wanted: names.length === 0 ? 'an empty map' : wanted,
-    bounds: how.exactlyOne ? `exactly one of ${names.join(', ')}` : '',
-    json: recordJson(keys, how.exactlyOne),
+    bounds: exactlyOne ? `exactly one of ${names.join(', ')}` : '',
+    json: recordJson(keys, exactlyOne),
     keys,
     read(value, path, reading) {
       if (value.kind !== 'mapping') {
@@ -70,7 +86,7 @@ export function record<const K extends Keys>(
         reading.report(path, value.at, `wanted ${this.wanted}, got ${describe(value)}${hint}`);
         return undefined;
       }
-      return readRecord(keys, value, path, reading, how.exactlyOne);
+      return readRecord(keys, value, path, reading, place, exactlyOne);
     },
   };
 }
@@ -128,7 +144,7 @@ export function listOf<T>(each: Kind<T>, min: number, max: number): Kind<readonl
     read(value, path, reading) {
       if (value.kind !== 'list') {
         const scalar = value.kind === 'scalar' && value.value !== null;
-        const hint = scalar ? `; write [${value.text.slice(0, 60).split(/\s+/).join(', ')}]` : '';
+        const hint = scalar ? `; write [${value.text.slice(0, 60).split(/,?\s+/).join(', ')}]` : '';
         reading.report(path, value.at, `wanted a list, got ${describe(value)}${hint}`);
         return undefined;
       }
@@ -181,12 +197,13 @@ function readRecord<K extends Keys>(
   value: Mapping,
   path: string,
   reading: Reading,
+  place: Place | null,
   exactlyOne: boolean,
 ): Fields<K> {
   const written = new Map<string, Entry>();
-  for (const entry of entriesOf(value, path, reading)) {
+  for (const entry of entriesOf(value, path, reading, keys)) {
     if (Object.hasOwn(keys, entry.key)) written.set(entry.key, entry);
-    else reading.report(below(path, entry.key), entry.at, unknownKey(entry.key, keys));
+    else reading.report(below(path, entry.key), entry.at, unknownKey(entry.key, keys, place));
   }
   if (exactlyOne && written.size !== 1) {
     const got = written.size === 0 ? 'none' : [...written.keys()].join(' and ');
@@ -209,7 +226,7 @@ function readRecord<K extends Keys>(
 }
 
 /** The entries of a map, each key once; remembers where they stand. */
-function entriesOf(map: Mapping, path: string, reading: Reading): Entry[] {
+function entriesOf(map: Mapping, path: string, reading: Reading, keys: Keys = {}): Entry[] {
   const first = new Map<string, Entry>();
   for (const entry of map.entries) {
     const before = first.get(entry.key);
@@ -221,23 +238,49 @@ function entriesOf(map: Mapping, path: string, reading: Reading): Entry[] {
       const { line, file } = before.at;
       const where = file === entry.at.file ? '' : ` of ${file ?? reading.file}`;
       const message = `wanted each key once, got it again; it stands on line ${line}${where} too`;
-      reading.report(at, entry.at, message);
+      const several = Object.hasOwn(keys, entry.key) && takesList(keys[entry.key]);
+      reading.report(at, entry.at, `${message}${several ? ': several are a list, [a, b]' : ''}`);
     }
   }
   return [...first.values()];
 }
 
-function unknownKey(written: string, keys: Keys): string {
+function takesList(key: Key<unknown> | undefined): boolean {
+  const { type, anyOf } = key?.kind.json ?? {};
+  const isList = (json: Plain): boolean =>
+    json !== null && typeof json === 'object' && 'type' in json && json.type === 'array';
+  return type === 'array' || (Array.isArray(anyOf) && anyOf.some(isList));
+}
+
+/** One answer: what is known of the word here, else the key it is nearly, else where it stands. */
+function unknownKey(written: string, keys: Keys, place: Place | null): string {
   if (written === '<<') return 'merge keys are not read; alias a whole value: `health: *web`';
+  const unknown = `unknown key ${quote(written)}`;
+  const known = place === null ? undefined : wellKnown(place, written);
+  if (known !== undefined) return `${unknown}; ${known}`;
   const names = Object.keys(keys);
   const near = nearest(written, names);
-  if (near !== undefined) return `unknown key ${quote(written)}; did you mean ${near}?`;
-  const inside = names.filter((name) => Object.hasOwn(keys[name]?.kind.keys ?? {}, written));
-  if (inside.length > 0) {
-    return `unknown key ${quote(written)} here; it stands under ${inside.join(' or ')}`;
-  }
+  if (near !== undefined) return `${unknown}; did you mean ${near}?`;
+  const inside = holders(written, keys);
+  if (inside.length > 0) return `${unknown} here; it stands under ${inside.join(' or ')}`;
   const wanted = names.length === 0 ? 'no keys' : `one of ${names.join(', ')}`;
-  return `unknown key ${quote(written)}; wanted ${wanted}`;
+  return `${unknown}; wanted ${wanted}`;
+}
+
+/** The records below these keys that have this one, those of the first level where there are any. */
+function holders(written: string, keys: Keys): string[] {
+  let level = Object.entries(keys);
+  while (level.length > 0) {
+    const found = level.filter(([, { kind }]) => Object.hasOwn(kind.keys ?? {}, written));
+    if (found.length > 0) return found.map(([path]) => path);
+    level = level.flatMap(([path, { kind }]) =>
+      Object.entries(kind.keys ?? {}).map(([name, key]): [string, Key<unknown>] => [
+        `${path}.${name === '*' ? 'NAME' : name}`,
+        key,
+      ]),
+    );
+  }
+  return [];
 }
 
 function recordJson(keys: Keys, exactlyOne: boolean): { readonly [keyword: string]: Plain } {

@@ -32,6 +32,7 @@ import {
   optional,
   preset,
   record,
+  recordAt,
   required,
   shortOrFull,
 } from './records.ts';
@@ -65,7 +66,7 @@ const httpHost = scalar(
   ({ text: written }) => (isHostName(written.replace(/:\d{1,5}$/, '')) ? written : undefined),
 );
 
-const health = record({
+const health = recordAt('services.*.health', {
   path: preset(
     text('a path that begins with /', /^\/[\x21-\x7e]*$/),
     '/up',
@@ -95,7 +96,7 @@ const health = record({
   ),
 });
 
-const deploy = record({
+const deploy = recordAt('services.*.deploy', {
   timeout: preset(
     duration('100ms', '1d'),
     '60s',
@@ -129,7 +130,7 @@ const warm = shortOrFull(
   }),
 );
 
-const timeouts = record({
+const timeouts = recordAt('services.*.timeouts', {
   connect: preset(
     duration('10ms', '1m'),
     '2s',
@@ -153,7 +154,7 @@ const timeouts = record({
   ),
 });
 
-const limits = record({
+const limits = recordAt('services.*.limits', {
   body: preset(
     size('1B', '1TiB'),
     '100MiB',
@@ -189,7 +190,7 @@ const stopTimeout = preset(
   'From the signal to stop to SIGKILL; give the application time to end its requests.',
 );
 
-const docker = record({
+const docker = recordAt('services.*.run.docker', {
   port: optional(
     whole(1, 65_535),
     'The port the application listens on inside its container; with `discover`, the label may say it.',
@@ -259,7 +260,7 @@ const docker = record({
   ),
 });
 
-const process = record({
+const process = recordAt('services.*.run.process', {
   command: required(
     command,
     [],
@@ -275,16 +276,21 @@ const process = record({
   stopTimeout,
 });
 
-const run = record(
+const run = recordAt(
+  'services.*.run',
   {
     docker: optional(docker, 'Releases are images, pools are containers.', ''),
     process: optional(process, 'Releases are runs of a command, on this machine.', ''),
-    static: optional(record({}), 'Releases are addresses that come with each deployment.', ''),
+    static: optional(
+      recordAt('services.*.run.static', {}),
+      'Releases are addresses that come with each deployment.',
+      '',
+    ),
   },
   { exactlyOne: true },
 );
 
-const first = record({
+const first = recordAt('services.*.first', {
   color: preset(choice('blue', 'green'), 'blue', 'The color it fills.'),
   release: required(releaseName, '', 'The name of the release.'),
   image: optional(
@@ -298,7 +304,7 @@ const first = record({
   ),
 });
 
-const service = record({
+const service = recordAt('services.*', {
   hosts: preset(
     listOf(hostPattern, 0, 1000),
     [],
@@ -414,7 +420,7 @@ const redirect = scalar<boolean | number>(
   },
 );
 
-const tls = record({
+const tls = recordAt('tls', {
   listen: preset(
     oneOrMany(listenAddress, 1, 16),
     '0.0.0.0:443',
@@ -441,7 +447,7 @@ const tls = record({
   acme: optional(acme, 'Certificates by themselves, for services that say `tls: auto`.', ''),
 });
 
-const admin = record({
+const admin = recordAt('admin', {
   listen: preset(
     listenAddress,
     '127.0.0.1:9400',
@@ -468,7 +474,7 @@ const admin = record({
 });
 
 /** The whole file. */
-export const fileKind = record({
+export const fileKind = recordAt('', {
   include: optional(
     path,
     'A folder: each .yaml file in it holds `services` and nothing else, so that a service keeps a ' +

@@ -13,6 +13,22 @@ import { Fault, reasonOf } from '../errors.ts';
 import { below, type Reading } from './reading.ts';
 import { type Place, quote, type Scalar, type Value } from './tree.ts';
 
+/** A variable as shells, Caddy, templates, Kubernetes and Windows have it. */
+const foreign = [
+  /\$([A-Za-z_][A-Za-z0-9_]*)/,
+  /\{\$([A-Za-z_][A-Za-z0-9_]*)(?::[^}]*)?\}/,
+  /\{env\.([A-Za-z_][A-Za-z0-9_]*)\}/,
+  /\{\{\s*(?:env\s+"|\.Env\.)([A-Za-z_][A-Za-z0-9_]*)"?\s*\}\}/,
+  /\$\(([A-Za-z_][A-Za-z0-9_]*)\)/,
+  /%([A-Za-z_][A-Za-z0-9_]{2,})%/,
+];
+
+/** What to say of a value that is wrong, where it has a variable as it is written elsewhere. */
+export function foreignVariable(text: string): string | undefined {
+  const name = foreign.flatMap((form) => form.exec(text)?.[1] ?? [])[0];
+  return name === undefined ? undefined : `a variable is written \${${name}}`;
+}
+
 /** What is known of a variable: its value, or why it has none. */
 export type Variable = { readonly value: string } | { readonly problem: string };
 

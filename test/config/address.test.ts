@@ -15,12 +15,38 @@ test.each([
   expect(parseAddress(text)).toEqual({ host, port });
 });
 
+const noSocket =
+  'sockets in the file system are not connected to; let the application listen on 127.0.0.1';
+
+test.each(['https://shop:8443', 'HTTPS://shop', 'wss://shop:8443/live'])(
+  '%s is never told to lose its scheme, which would be plain HTTP to a port of TLS',
+  (text) => {
+    expect(() => parseAddress(text)).toThrow(
+      /; targets are spoken to in plain HTTP: name a port of the application that takes it/,
+    );
+  },
+);
+
 test.each([
   ['', ''],
   ['shop', 'the port is missing: shop:8080?'],
   ['3000', 'did you mean :3000?'],
   ['http://shop:80', 'take the http:// away'],
-  ['shop:80/path', ''],
+  ['ws://shop:80/', 'take the ws:// away'],
+  ['http://shop', 'write shop:80'],
+  [
+    'http://shop:80/v2',
+    'an address has no path; `prefix.add` of the service puts one in front of paths',
+  ],
+  [
+    'shop:80/path',
+    'an address has no path; `prefix.add` of the service puts one in front of paths',
+  ],
+  ['/run/shop.sock', noSocket],
+  ['unix:/run/shop.sock', noSocket],
+  ['unix:///run/shop.sock', noSocket],
+  ['h2c://shop:80', 'targets are spoken to in HTTP/1.1: name a port that takes it, as host:port'],
+  ['tcp://shop:80', 'targets are spoken to in HTTP/1.1: name a port that takes it, as host:port'],
   ['user@shop:80', '"user@shop" is no host name'],
   ['shop:0', '0 is no port'],
   ['shop:65536', '65536 is no port'],
@@ -47,6 +73,18 @@ test.each([
 });
 
 describe('where to listen', () => {
+  test.each([
+    ['https://:443', 'HTTPS is what `tls` says'],
+    [':443 ssl', 'HTTPS is what `tls` says'],
+    ['http://:80', 'take the http:// away'],
+    ['*:80', 'every IPv4 address is :80'],
+    [':80, [::]:80', 'several are a list: [":80", "[::]:80"]'],
+    ['unix:/run/p.sock', 'clients connect by TCP alone'],
+    ['udp://:443', 'udp is not spoken here'],
+  ])('%j is no such address, and the refusal says what to write', (text, hint) => {
+    expect(() => parseListen(text)).toThrow(`; ${hint}`);
+  });
+
   test('a port alone is every IPv4 address; port 0 is any free one', () => {
     expect(parseListen(':8080')).toEqual({ host: '0.0.0.0', port: 8080 });
     expect(parseListen('[::]:0')).toEqual({ host: '::', port: 0 });
