@@ -10,6 +10,7 @@ import { inForceOf } from './config/change.ts';
 import type { Address, Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
 import { preflight } from './control/preflight.ts';
+import { endOfLifeText } from './nodeSupport.ts';
 import { activatedSockets } from './socketActivation.ts';
 
 /**
@@ -20,6 +21,8 @@ export async function run(configFile: string): Promise<number> {
   const given = activatedSockets(process.env, process.pid);
   const config = await loadConfig(configFile);
   await preflight(config);
+  const old = endOfLifeText(process.versions.node, new Date());
+  if (old !== null) say(old);
   const up = (listening: Listening): void => say(upText(config, listening));
   if (config.workers === 0) {
     const { runAlone } = await import('./alone.ts');

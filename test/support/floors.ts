@@ -31,6 +31,7 @@ export const standing: Readonly<Record<string, string>> = {
   'src/listener.ts': 'frame',
   'src/socketActivation.ts': 'frame',
   'src/portOwner.ts': 'frame',
+  'src/nodeSupport.ts': 'frame',
   'src/scoreboard.ts': 'frame',
   'src/supervisor.ts': 'top',
   'src/alone.ts': 'top',
