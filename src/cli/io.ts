@@ -6,6 +6,7 @@
  * `stderr`.
  */
 import { hostname } from 'node:os';
+import { createInterface } from 'node:readline/promises';
 import type { Clock } from '../clock.ts';
 
 export interface Out {
@@ -28,6 +29,8 @@ export interface Io {
   onInterrupt(listener: () => void): () => void;
   /** What comes on standard input, up to its end; at most 64 KiB of it. */
   input(): Promise<string>;
+  /** Asks whoever sits there, and waits for a line; null: nobody does. */
+  readonly ask: ((question: string) => Promise<string>) | null;
   /** Runs the proxy until it ends. @returns the exit code. */
   run(configPath: string): Promise<number>;
 }
@@ -55,6 +58,7 @@ export function processIo(version: string, run: Io['run']): Io {
       return () => process.off('SIGINT', listener);
     },
     input: () => inputOf(process.stdin),
+    ask: process.stdin.isTTY ? ask : null,
     run,
   };
 }
@@ -69,6 +73,16 @@ async function inputOf(stream: NodeJS.ReadStream): Promise<string> {
     if (text.length > inputCharsMax) break;
   }
   return text;
+}
+
+/** On stderr, so that what a command prints can go into a file. */
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
 }
 
 function outOf(stream: NodeJS.WriteStream): Out {

@@ -10,6 +10,7 @@ import { check } from './check.ts';
 import { adminUrl, type Context, contextOf, type GlobalOptions, wholeNumber } from './context.ts';
 import type { DeployOptions } from './deploy.ts';
 import { exits, Failure } from './exits.ts';
+import { init } from './init.ts';
 import type { Io } from './io.ts';
 import {
   abort,
@@ -107,6 +108,19 @@ type Ran = (exit: number) => void;
 function addProcess(program: Command, io: Io, ran: Ran): void {
   const fileOf = (options: { config?: string }): string =>
     options.config ?? io.env.POINTSMAN_CONFIG ?? configFile;
+  program
+    .command('init')
+    .description('write a first configuration; asks for what is not said')
+    .option('-c, --config <file>', `the file to write (POINTSMAN_CONFIG, ${configFile})`)
+    .option('--host <name>', 'the name clients call it by')
+    .option('--target <host:port>', 'where your application listens')
+    .option('--email <address>', "HTTPS by Let's Encrypt, whose terms you agree to")
+    .option('--service <name>', 'what it is called here', 'web')
+    .option('--http <port>', 'for plain HTTP (80; 8080 without HTTPS)')
+    .option('--https <port>', 'for HTTPS (443)')
+    .option('--directory <url>', 'another authority that speaks ACME')
+    .option('--ca-file <file>', "what that authority's own HTTPS is trusted by")
+    .action(async (options) => ran(await init(io, fileOf(options), options)));
   program
     .command('run')
     .description('run the proxy')

@@ -21,6 +21,8 @@ export interface CliOptions {
   readonly run?: Io['run'];
   /** What comes on standard input. */
   readonly input?: string;
+  /** What is typed, a line for each question; otherwise nobody is there to be asked. */
+  readonly answers?: readonly string[];
 }
 
 export interface Running {
@@ -62,6 +64,7 @@ function standingClock(): Clock & { readonly pending: number } {
 /** Rejects where the command left a timer behind: as a process it would go on waiting for it. */
 export function startCli(argv: readonly string[], options: CliOptions = {}): Running {
   const clock = standingClock();
+  const answers = options.answers === undefined ? null : [...options.answers];
   let interrupted = (): void => {};
   const waiting = new Set<() => void>();
   const text = { stdout: '', stderr: '' };
@@ -88,6 +91,7 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Run
       };
     },
     input: async () => options.input ?? '',
+    ask: answers === null ? null : async () => answers.shift() ?? '',
     run: options.run ?? (async () => 0),
   };
   const ended = main(argv, io).then((exit) => {
