@@ -19,6 +19,7 @@ import { HistoryFile, historyBytesMax, syncFolder } from './history.ts';
 import { takeLock } from './lock.ts';
 import { makeWay, NotRegular, openRegular } from './regular.ts';
 import type { History, Loaded, Store } from './store.ts';
+import { writingAdvice } from './writing.ts';
 
 /** A store that holds its directory until it is closed or the process ends. */
 export interface FileStore extends Store {
@@ -190,10 +191,8 @@ async function alsoKnownAs(file: string, also: string): Promise<boolean> {
   } catch (caught) {
     const { code } = caught as NodeJS.ErrnoException;
     if (code === 'ENOENT') return false;
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw caught;
-    // A file system without hard links.
-    await copyFile(file, aside);
-    await syncFile(aside);
+    if (!unableToLink.has(code ?? '')) throw caught;
+    if (!(await copied(file, aside))) return false;
   }
   await rename(aside, also);
   // A rename between two names of one file does nothing and leaves both.
@@ -201,13 +200,24 @@ async function alsoKnownAs(file: string, also: string): Promise<boolean> {
   return true;
 }
 
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r+');
+/** What file systems say that have no hard links, or none here. */
+const unableToLink = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EXDEV', 'EMLINK', 'EINVAL']);
+
+/** @returns false: there is no such file, which who has no links may not have looked for. */
+async function copied(from: string, to: string): Promise<boolean> {
+  try {
+    await copyFile(from, to);
+  } catch (caught) {
+    if ((caught as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw caught;
+  }
+  const file = await open(to, 'r+');
   try {
     await file.sync();
   } finally {
     await file.close();
   }
+  return true;
 }
 
 type Read = ReturnType<typeof decode> | { readonly kind: 'missing' };
@@ -256,13 +266,9 @@ async function sweep(dir: string): Promise<void> {
 
 function notWritable(file: string, cause: unknown): Fault {
   const { code, message } = cause as NodeJS.ErrnoException;
-  const advice =
-    code === 'ENOSPC' || code === 'EDQUOT'
-      ? 'The disk is full: make room.'
-      : 'Check the disk and who may write there.';
   return new Fault(
     'STATE_NOT_WRITABLE',
-    `${file} cannot be written (${code ?? message}); what it held before, it still holds. ${advice}`,
+    `${file} cannot be written (${code ?? message}); what it held before, it still holds. ${writingAdvice(cause)}`,
     { file, cause },
   );
 }

@@ -95,10 +95,18 @@ export async function syncFolder(dir: string): Promise<void> {
   const folder = await open(dir, 'r');
   try {
     await folder.sync();
+  } catch (caught) {
+    if (!unableToSync.has((caught as NodeJS.ErrnoException).code ?? '')) throw caught;
   } finally {
     await folder.close();
   }
 }
+
+/**
+ * What file systems say that sync no folders, as some over a network and in user space do not: a
+ * new name there is as durable as it gets.
+ */
+const unableToSync = new Set(['EINVAL', 'ENOTSUP', 'ENOSYS']);
 
 /** Whole lines, the last first. What follows the last newline was torn off and is left out. */
 async function* linesFromTheEnd(path: string): AsyncGenerator<string> {

@@ -13,8 +13,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Fault } from '../../errors.ts';
+import { Fault, reasonOf } from '../../errors.ts';
 import { identityOf } from '../../processIdentity.ts';
+import { writingAdvice } from './writing.ts';
 
 const pattern = /^lock-(\d+)-([0-9a-f]{16})$/;
 
@@ -71,7 +72,7 @@ function heldBy(pid: number, dir: string): Fault {
 function notWritable(dir: string, cause: unknown): Fault {
   return new Fault(
     'STATE_NOT_WRITABLE',
-    `The state directory ${dir} cannot be locked. Check that it is writable and not full.`,
+    `The state directory ${dir} cannot be locked (${reasonOf(cause)}). ${writingAdvice(cause)}`,
     { dir, cause },
   );
 }

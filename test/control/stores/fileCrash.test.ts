@@ -222,6 +222,73 @@ for (const fault of faults) {
   );
 }
 
+// What file systems over a network and in user space answer: no hard links, no sync of a folder.
+const lacks = [
+  '/^link:error=EPERM',
+  '/^link:error=EOPNOTSUPP',
+  '/^link:error=EXDEV',
+  // Each time one call is that of the folder: of a first save, the file comes before it.
+  'fsync:error=EINVAL:when=2',
+  'fsync:error=ENOSYS:when=2',
+];
+
+for (const lack of lacks) {
+  test.skipIf(!canTrace)(
+    `a file system that answers ${lack} keeps state all the same (skipped where strace is missing)`,
+    async () => {
+      const inject = ['-f', '-qq', '-o', '/dev/null', '-e', `inject=${lack}`];
+      const traced = spawnSync('strace', [...inject, process.execPath, writer, dir, '3'], {
+        encoding: 'utf8',
+        env: oneThread,
+      });
+
+      expect(traced.stdout).not.toContain('failed');
+      const files = await readdir(dir);
+      expect(files).toContain('state.json');
+      expect(files).toContain('state.previous.json');
+      expect(files.filter((name) => name.endsWith('.new'))).toEqual([]);
+      const after = await fileStore(dir);
+      expect(await after.load()).toMatchObject({ recovered: null });
+      await after.close();
+    },
+  );
+}
+
+test.skipIf(!canMount)(
+  'a file system that is mounted read-only, or turns so, refuses saves in these words, and its state is read (skipped where mounting tmpfs is not allowed)',
+  async () => {
+    const turning = join(dir, 'turning');
+    await mkdir(turning);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', turning]);
+    const turn = (how: string): unknown =>
+      execFileSync('mount', ['-o', `remount,${how}`, 'tmpfs', turning]);
+    const words = {
+      code: 'STATE_NOT_WRITABLE',
+      message: expect.stringMatching(/EROFS.*The file system is read-only/),
+    };
+    try {
+      const store = await fileStore(turning);
+      const first = await store.save(stateWith('blue', 1), '');
+
+      turn('ro');
+      await expect(store.save(stateWith('green', 2), first)).rejects.toMatchObject(words);
+      await expect(store.append(deploymentOf('shop', 1))).rejects.toMatchObject(words);
+      await expect(store.load()).resolves.toMatchObject({ state: stateWith('blue', 1) });
+      turn('rw');
+      await store.save(stateWith('green', 2), first);
+      await store.close();
+
+      turn('ro');
+      await expect(fileStore(turning)).rejects.toMatchObject({
+        code: 'STATE_NOT_WRITABLE',
+        message: expect.stringContaining('EROFS'),
+      });
+    } finally {
+      execFileSync('umount', ['-l', turning]);
+    }
+  },
+);
+
 test.skipIf(!canTrace)('a save costs two fsyncs (skipped where strace is missing)', async () => {
   const out = join(dir, 'trace');
   const count = async (saves: number): Promise<number> => {

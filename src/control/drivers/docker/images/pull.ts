@@ -24,6 +24,8 @@ interface PullLine {
   readonly status?: string;
   readonly id?: string;
   readonly error?: string;
+  /** Newer engines say what went wrong here alone. */
+  readonly errorDetail?: { readonly message?: string };
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
 }
 
@@ -55,7 +57,8 @@ export async function pull(engine: Engine, order: Pull): Promise<string | null> 
       cancelSilence = clock.after(silenceMs, () => stream.destroy(silent));
       const news = JSON.parse(line) as PullLine;
       // The engine answers 200 and reports what goes wrong in the body.
-      if (news.error !== undefined) throw new Refusal(404, news.error);
+      const error = news.error ?? news.errorDetail?.message;
+      if (error !== undefined) throw new Refusal(404, error);
       digest = /^Digest: (sha256:[0-9a-f]{64})$/.exec(news.status ?? '')?.[1] ?? digest;
       note(layers, news);
       if (clock.now() - toldAt < lineEveryMs || layers.size === 0) continue;
