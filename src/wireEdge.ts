@@ -41,6 +41,8 @@ export interface ServiceEdge {
   readonly allow: readonly string[];
   /** null: nobody is asked. */
   readonly basicAuth: BasicAuth | null;
+  /** The cookie by which clients stay on a target; '': none. */
+  readonly sticky: string;
   /** Pages of its own in place of ours, as HTML, by status: `503`. */
   readonly pages: Readonly<Record<string, string>>;
 }

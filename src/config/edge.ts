@@ -28,6 +28,7 @@ export function serviceEdge(
     redirects: of.redirects,
     allow: of.allow,
     basicAuth: basicAuth === null ? null : { realm: basicAuth.realm ?? name, users },
+    sticky: of.sticky ?? '',
     pages,
   };
   return JSON.stringify(edge) === nothing ? null : edge;
@@ -44,6 +45,7 @@ const nothing = JSON.stringify({
   redirects: {},
   allow: [],
   basicAuth: null,
+  sticky: '',
   pages: {},
 } satisfies ServiceEdge);
 

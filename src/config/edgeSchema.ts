@@ -163,6 +163,11 @@ export const edgeKeys = {
     }),
     'Names and passwords that clients are asked for.',
   ),
+  sticky: optional(
+    text('the name of a cookie', /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/),
+    'The cookie by which a client comes back to the same target while its pool is live; a flip ' +
+      'takes everybody along.',
+  ),
   pages: optional(
     text('a path'),
     'A folder with pages of its own, such as 503.html, for browsers, in place of our error answers; ' +

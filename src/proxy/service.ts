@@ -24,6 +24,7 @@ import { EdgeRules } from './edge/edgeRules.ts';
 
 interface Ticket {
   readonly since: number;
+  readonly stay: string;
   readonly taken: (got: Lease | Fault) => void;
   readonly cancelTimeout: () => void;
 }
@@ -90,11 +91,12 @@ export class Service {
    * A place on a target of the live pool, now.
    *
    * @param avoid the target that just failed this request.
+   * @param stay the mark of the target it was on before; '': any.
    * @returns null where the request has to wait its turn: then call `wait`.
    */
-  claim(avoid?: Target): Lease | null {
+  claim(avoid?: Target, stay = ''): Lease | null {
     if (this.#hold !== null || this.#entry.paused || this.#queue.size > 0) return null;
-    return this.#claim(avoid);
+    return this.#claim(avoid, stay);
   }
 
   /**
@@ -104,7 +106,7 @@ export class Service {
    *
    * @returns gives the ticket back, for a client that leaves.
    */
-  wait(taken: (got: Lease | Fault) => void): () => void {
+  wait(taken: (got: Lease | Fault) => void, stay = ''): () => void {
     const { queueMax, queueMs } = this.policy;
     if (this.live === null && this.#hold === null) {
       taken(new Fault('POOL_EMPTY', `Service ${this.name} has no live release yet.`));
@@ -120,6 +122,7 @@ export class Service {
     };
     const ticket: Ticket = {
       since: this.#clock.now(),
+      stay,
       taken,
       cancelTimeout: this.#clock.after(queueMs, timedOut),
     };
@@ -227,9 +230,10 @@ export class Service {
     };
   }
 
-  #claim(avoid?: Target): Lease | null {
+  #claim(avoid?: Target, stay = ''): Lease | null {
     const { generation, policy } = this.#entry;
-    const lease = this.live?.claim(generation, policy.connectionsPerTargetMax, avoid) ?? null;
+    const places = policy.connectionsPerTargetMax;
+    const lease = this.live?.claim(generation, places, avoid, stay) ?? null;
     if (lease?.panic) this.counters[lease.pool.color].panics++;
     return lease;
   }
@@ -278,7 +282,7 @@ export class Service {
   #admit(): void {
     if (this.#hold !== null || this.#entry.paused) return;
     for (const ticket of this.#queue) {
-      const lease = this.#claim();
+      const lease = this.#claim(undefined, ticket.stay);
       if (lease === null) return;
       this.#queue.delete(ticket);
       ticket.cancelTimeout();

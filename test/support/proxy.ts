@@ -75,6 +75,7 @@ export function serviceEdge(is: Partial<ServiceEdge>): ServiceEdge {
     redirects: {},
     allow: [],
     basicAuth: null,
+    sticky: '',
     pages: {},
     ...is,
   };

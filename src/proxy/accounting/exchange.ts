@@ -54,6 +54,8 @@ export class Exchange {
   retries = 0;
   retryReason: RetryReason | null = null;
   fault: FaultCode | null = null;
+  /** What Set-Cookie says of the target that was taken; '': nothing. */
+  cookie = '';
   #upstreamSinceMs = 0;
   #upstreamMs = 0;
   #finished = false;

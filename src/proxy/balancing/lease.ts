@@ -18,6 +18,8 @@ export type Cut = 'drain' | 'retired' | 'shutdown';
 
 /** Whose target a lease is on: a pool, as its leases see it. */
 export interface Lessor {
+  /** `service.color.fill` */
+  readonly id: string;
   readonly color: Color;
   readonly release: string;
   /** Monotonic. */

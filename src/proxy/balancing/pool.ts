@@ -93,12 +93,14 @@ export class Pool implements Lessor {
    *
    * @param avoid a target that just failed this request; taken where no other one is usable, since
    *   it is the better choice than one that probes have found down.
+   * @param stay the mark of the target that is wanted again, where it is usable; '': any.
    * @returns null where `placesMax` requests are inside every usable target, streams and tunnels
    *   not counted, or there is no target at all.
    */
-  claim(generation: number, placesMax: number, avoid?: Target): Lease | null {
+  claim(generation: number, placesMax: number, avoid?: Target, stay = ''): Lease | null {
     const now = this.#clock.now();
-    let chosen = this.#next(avoid, placesMax, now);
+    const same = stay === '' ? null : this.#marked(stay, avoid, placesMax, now);
+    let chosen = same ?? this.#next(avoid, placesMax, now);
     let panic = false;
     if (chosen === null) {
       if (this.#targets.some((target) => target !== avoid && target.usable(now))) return null;
@@ -240,6 +242,12 @@ export class Pool implements Lessor {
       }
     }
     return next;
+  }
+
+  #marked(mark: string, avoid: Target | undefined, placesMax: number, now: number): Target | null {
+    const found = this.#targets.find((target) => target.markIn(this.id) === mark);
+    const usable = found?.usable(now) && found.places < placesMax && found !== avoid;
+    return found !== undefined && usable ? found : null;
   }
 
   #forget(target: Target): void {

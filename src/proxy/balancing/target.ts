@@ -4,6 +4,7 @@
  * The rule this file keeps: probes decide on health, for all workers; ejection is one worker's own
  * observation of real requests, lasts a fixed time, and never says more than "not now".
  */
+import { createHash } from 'node:crypto';
 import type { TargetEntry, TargetStats } from '../../wire.ts';
 
 /** Errors in a row, of requests in earnest, after which a target is left alone for a while. */
@@ -27,6 +28,7 @@ export class Target {
   retries = 0;
   errorsInRow = 0;
   ejectedUntil = 0;
+  #mark = '';
 
   constructor(entry: TargetEntry, turn: number) {
     this.id = entry.id;
@@ -34,6 +36,14 @@ export class Target {
     this.port = entry.port;
     this.healthy = entry.healthy;
     this.turn = turn;
+  }
+
+  /** What stands for this target in cookies: the same in every worker, and for this pool alone. */
+  markIn(pool: string): string {
+    if (this.#mark === '') {
+      this.#mark = createHash('sha256').update(`${pool}\n${this.id}`).digest('hex').slice(0, 16);
+    }
+    return this.#mark;
   }
 
   ejected(now: number): boolean {

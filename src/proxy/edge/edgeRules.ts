@@ -11,6 +11,7 @@ import { BasicAuth } from './basicAuth.ts';
 import { clientBehind } from './clientBehind.ts';
 import { type HeaderEdits, headerEdits } from './headerEdits.ts';
 import { PathPrefix } from './pathPrefix.ts';
+import { StickyCookie } from './stickyCookie.ts';
 import { TrustedProxies } from './trustedProxies.ts';
 
 /** A request that has come to its service. */
@@ -32,6 +33,8 @@ export class EdgeRules {
   readonly request: HeaderEdits | null;
   readonly response: HeaderEdits | null;
   readonly forwarded: boolean;
+  /** null: any target will do. */
+  readonly sticky: StickyCookie | null;
   /** By status, each byte a character. */
   readonly pages: ReadonlyMap<number, string>;
   readonly #prefix: PathPrefix | null;
@@ -44,6 +47,7 @@ export class EdgeRules {
     this.request = headerEdits(edge.request);
     this.response = headerEdits(edge.response);
     this.forwarded = edge.forwarded;
+    this.sticky = edge.sticky === '' ? null : new StickyCookie(edge.sticky);
     this.pages = new Map(
       Object.entries(edge.pages).map(([status, html]) => [
         Number(status),

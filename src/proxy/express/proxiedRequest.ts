@@ -205,7 +205,8 @@ export class ProxiedRequest implements SentRequest, Recipient {
   }
 
   #claim(avoid: Target | undefined): void {
-    const lease = this.#service.claim(avoid);
+    const stay = this.#service.rules?.sticky?.broughtBy(this.#raw) ?? '';
+    const lease = this.#service.claim(avoid, stay);
     if (lease !== null) {
       this.#claimed(lease);
       return;
@@ -218,13 +219,18 @@ export class ProxiedRequest implements SentRequest, Recipient {
       this.#cancelWait = null;
       if (got instanceof Fault) this.#fail(got.code);
       else this.#claimed(got);
-    });
+    }, stay);
     if (!over) this.#cancelWait = cancel;
   }
 
   #claimed(lease: Lease): void {
     const { lane } = this.#connection;
     this.exchange.sent(lease);
+    const sticky = this.#service.rules?.sticky ?? null;
+    if (sticky !== null) {
+      const brought = sticky.broughtBy(this.#raw);
+      this.exchange.cookie = sticky.afterClaim(lease, brought, this.#connection.proto);
+    }
     lease.onCut((why) => this.#cut(why));
     if (!this.#unanswered) return;
     const { target } = lease;

@@ -17,6 +17,7 @@ import type { ResponseHeadCache } from './responseHeadCache.ts';
  * @param hstsSeconds 0: nothing is said of HTTPS.
  * @param date what Date says where the target said none (RFC 9110 section 6.6.1); null: it did.
  * @param edits what the config of the service says of the header; null: nothing.
+ * @param cookie what Set-Cookie says of the target, for this client alone; '': nothing.
  */
 export function linesForClient(
   head: ResponseHead,
@@ -25,14 +26,17 @@ export function linesForClient(
   hstsSeconds: number,
   date: string | null,
   edits: HeaderEdits | null,
+  cookie: string,
 ): string {
-  if (close || heads === null) return linesOf(head, close, hstsSeconds, date, edits);
+  if (close || heads === null || cookie !== '') {
+    return linesOf(head, close, hstsSeconds, date, edits, cookie);
+  }
   const same =
     heads.passedHstsSeconds === hstsSeconds &&
     heads.passedDate === date &&
     heads.passedEdits === edits;
   if (heads.passed === '' || !same) {
-    heads.passed = flat(linesOf(head, false, hstsSeconds, date, edits));
+    heads.passed = flat(linesOf(head, false, hstsSeconds, date, edits, ''));
     heads.passedHstsSeconds = hstsSeconds;
     heads.passedDate = date;
     heads.passedEdits = edits;
@@ -59,6 +63,7 @@ function linesOf(
   hstsSeconds: number,
   date: string | null,
   edits: HeaderEdits | null,
+  cookie: string,
 ): string {
   const chunked = framing === 'chunked' || framing === 'untilClose';
   const headers = responseHeaders(raw, version, {
@@ -71,5 +76,6 @@ function linesOf(
   });
   if (chunked) headers.push('Transfer-Encoding', 'chunked');
   if (date !== null) headers.push('Date', date);
+  if (cookie !== '') headers.push('Set-Cookie', cookie);
   return withLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
 }

@@ -217,7 +217,8 @@ export class ResponseRelay {
     this.close = this.#recipient.mustClose();
     const date = head.dated ? null : this.#recipient.date();
     const { close } = this;
-    const text = linesForClient(head, heads, close, this.#hstsSeconds, date, this.#edits);
+    const hsts = this.#hstsSeconds;
+    const text = linesForClient(head, heads, close, hsts, date, this.#edits, exchange.cookie);
     if (framing === 'none' || (framing === 'length' && head.bodyBytes === 0)) {
       return this.#messageEnded(text, at === length);
     }

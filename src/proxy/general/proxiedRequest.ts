@@ -284,7 +284,8 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
   }
 
   #claim(service: Service, avoid?: Target): void {
-    const lease = service.claim(avoid);
+    const stay = service.rules?.sticky?.broughtBy(this.raw) ?? '';
+    const lease = service.claim(avoid, stay);
     if (lease !== null) {
       this.#send(lease);
       return;
@@ -293,11 +294,16 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
       this.#cancelWait = null;
       if (got instanceof Fault) this.answer(got.code);
       else this.#send(got);
-    });
+    }, stay);
   }
 
   #send(lease: Lease): void {
     this.exchange.sent(lease);
+    const sticky = this.service.rules?.sticky ?? null;
+    if (sticky !== null) {
+      const brought = sticky.broughtBy(this.raw);
+      this.exchange.cookie = sticky.afterClaim(lease, brought, this.connection.proto);
+    }
     this.#attempt = new UpstreamRequest(this, lease);
     this.#attempt.start();
   }

@@ -195,6 +195,8 @@ export class ResponseRelay {
     if (!close) call.keepAlive(headers);
     // RFC 9110 section 6.6.1; as the express lane says it.
     if (answer.headers.date === undefined) headers.push('Date', call.around.plane.httpDate.text);
+    const { cookie } = call.exchange;
+    if (cookie !== '') headers.push('Set-Cookie', cookie);
     res.sendDate = false;
     try {
       res.writeHead(status, (answer.statusMessage ?? '').replace(unclean, ''), headers);

@@ -159,6 +159,8 @@ export class Tunnel implements Waiter {
       edits: this.#call.service.rules?.response ?? null,
     } as const;
     const headers = responseHeaders(answer.rawHeaders, version, departure);
+    const { cookie } = this.#call.exchange;
+    if (cookie !== '') headers.push('Set-Cookie', cookie);
     let head = 'HTTP/1.1 101 Switching Protocols\r\n';
     for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`;
     return `${head}\r\n`;

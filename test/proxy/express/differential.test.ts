@@ -139,6 +139,8 @@ const busy = serviceEdge({
   stripPrefix: '/a',
   addPrefix: '/x;y=1',
   redirects: { '127.0.0.1': 'b.example' },
+  allow: ['127.0.0.0/8'],
+  pages: { 400: '<p>für', 413: '<p>für', 414: '<p>für', 431: '<p>für', 501: '<p>für' },
 });
 
 /** One lane before an origin that remembers. */

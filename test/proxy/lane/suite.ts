@@ -14,6 +14,7 @@ import { flipSuite } from './flips.ts';
 import { loopSuite } from './loops.ts';
 import { plainSuite } from './plain.ts';
 import { refusalSuite } from './refusals.ts';
+import { stickySuite } from './sticky.ts';
 import { tunnelSuite } from './tunnels.ts';
 
 export function laneSuite(name: string, makeLane: MakeLane): void {
@@ -24,6 +25,7 @@ export function laneSuite(name: string, makeLane: MakeLane): void {
   failureSuite(name, makeLane);
   clientSuite(name, makeLane);
   closeSuite(name, makeLane);
+  stickySuite(name, makeLane);
   tunnelSuite(name, makeLane);
   flipSuite(name, makeLane);
   extremeSuite(name, makeLane);
