@@ -66,7 +66,7 @@ test('what does not exist is seen not to', () => {
     'pointsman bury shop',
     'pointsman deploy shop v2 --nothing x',
     'paths: [api]',
-    'sticky: true',
+    'mirror: true',
     'run: { docker: { prot: 3000 } }',
   ];
 

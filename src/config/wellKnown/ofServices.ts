@@ -87,10 +87,9 @@ export const wordsOfServices: readonly WellKnown[] = [
   // Which target, and how many.
   {
     at: ['', 'services.*'],
-    words: `sticky stickiness stickysession stickysessions affinity sessionaffinity cookie cookies
+    words: `stickiness stickysession stickysessions affinity sessionaffinity cookie cookies
       iphash hash sticktable persistence persistent`,
-    answer:
-      'there are no sticky sessions: keep sessions where every replica finds them, or in a signed cookie',
+    answer: 'clients stay on a target by a cookie, within a pool: `sticky` of the service names it',
   },
   {
     at: ['', 'services.*'],
