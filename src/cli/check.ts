@@ -15,14 +15,31 @@ import { exits } from './exits.ts';
 import type { Io } from './io.ts';
 import { plural } from './text.ts';
 
+export interface CheckOptions {
+  readonly json?: boolean;
+  /** Also reads the directory of the authority, and looks its names up. */
+  readonly acme?: boolean;
+}
+
 /**
  * @returns 0. @throws Fault CONFIG_INVALID with one mistake a line, CONFIG_UNREADABLE, PORT_IN_USE.
  */
-export async function check(io: Io, path: string, json: boolean): Promise<number> {
+export async function check(
+  io: Io,
+  path: string,
+  { json = false, acme = false }: CheckOptions,
+): Promise<number> {
   const config = await loadConfig(path);
   const note = (message: string): void => io.stderr.write(`note: ${message}\n`);
   await preflight(config, note);
   lookAtPorts(config, note);
+  if (acme) {
+    // Loaded where it is wanted: what makes certificates takes a while to read.
+    const { dryRun } = await import('../control/certificates/dryRun.ts');
+    const { good, doubts } = await dryRun(config, io.clock, io.version);
+    for (const line of good) io.stderr.write(`acme: ${line}\n`);
+    for (const line of doubts) note(line);
+  }
   const names = config.services.map(({ name }) => name);
   const text = `${path} is right: ${plural(names.length, 'service')} (${names.join(', ')})`;
   io.stdout.write(json ? `${JSON.stringify({ ok: true, services: names })}\n` : `${text}\n`);

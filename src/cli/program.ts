@@ -130,9 +130,10 @@ function addProcess(program: Command, io: Io, ran: Ran): void {
     .command('check')
     .description('say whether a configuration is right')
     .option('-c, --config <file>', `the configuration (POINTSMAN_CONFIG, ${configFile})`)
+    .option('--acme', 'also ask the authority what it offers; nothing is ordered')
     .action(async (options, command: Command) => {
       const { json = false } = command.optsWithGlobals<GlobalOptions>();
-      ran(await check(io, fileOf(options), json));
+      ran(await check(io, fileOf(options), { json, acme: options.acme === true }));
     });
 }
 

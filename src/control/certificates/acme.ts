@@ -127,7 +127,7 @@ export class AcmeCertificates implements CertificateSource {
 }
 
 /** @throws Fault CERTIFICATE_INVALID where a file cannot be read. */
-async function settingsOf(config: AcmeConfig): Promise<AcmeSettings> {
+export async function settingsOf(config: AcmeConfig): Promise<AcmeSettings> {
   const { directory, email, profile, eab, caFile, challenges, key } = config;
   const binding: Binding | null =
     eab === null ? null : { kid: eab.kid, hmacKey: (await readText(eab.keyFile)).trim() };

@@ -74,28 +74,9 @@ export class Authority {
     }
     const key = accountKey(record.key);
     const client = new AcmeClient(transport, clock, directory, key, record.url);
-    await this.#vet(client);
+    await vet(client, this.#options);
     if (record.url === null || record.email !== email) await this.#register(client, record);
     return { client, key };
-  }
-
-  /** What the authority would refuse anyway is said before it is asked. */
-  async #vet(client: AcmeClient): Promise<void> {
-    const { profile, binding, directory } = this.#options;
-    const { profiles, accountRequired } = await client.directory();
-    const { host } = new URL(directory);
-    if (profile !== null && profiles?.[profile] === undefined) {
-      const known =
-        Object.keys(profiles ?? {})
-          .slice(0, 20)
-          .join(', ') || 'none';
-      const why = `tls.acme.profile: ${host} has no profile "${profile}"; it has ${known}.`;
-      throw new Fault('AUTHORITY_REFUSED', why);
-    }
-    if (accountRequired && binding === null) {
-      const why = `${host} wants an account that it knows: set tls.acme.eab (kid and keyFile).`;
-      throw new Fault('AUTHORITY_REFUSED', why);
-    }
   }
 
   async #register(client: AcmeClient, record: AccountRecord): Promise<void> {
@@ -125,5 +106,31 @@ export class Authority {
       });
       throw thrown;
     }
+  }
+}
+
+/**
+ * What an authority would refuse anyway is said before it is asked.
+ *
+ * @throws Fault AUTHORITY_REFUSED, and what reading its directory throws.
+ */
+export async function vet(
+  client: Pick<AcmeClient, 'directory'>,
+  of: Pick<AuthorityOptions, 'profile' | 'binding' | 'directory'>,
+): Promise<void> {
+  const { profile, binding, directory } = of;
+  const { profiles, accountRequired } = await client.directory();
+  const { host } = new URL(directory);
+  if (profile !== null && profiles?.[profile] === undefined) {
+    const known =
+      Object.keys(profiles ?? {})
+        .slice(0, 20)
+        .join(', ') || 'none';
+    const why = `tls.acme.profile: ${host} has no profile "${profile}"; it has ${known}.`;
+    throw new Fault('AUTHORITY_REFUSED', why);
+  }
+  if (accountRequired && binding === null) {
+    const why = `${host} wants an account that it knows: set tls.acme.eab (kid and keyFile).`;
+    throw new Fault('AUTHORITY_REFUSED', why);
   }
 }
