@@ -9,7 +9,12 @@ import net from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Upstreams } from '../balancing/upstreams.ts';
-import { upstreamIdleMax, upstreamIdleMs, upstreamIdleMsMax } from '../connectionLimits.ts';
+import {
+  upstreamAgeMsMax,
+  upstreamIdleMax,
+  upstreamIdleMs,
+  upstreamIdleMsMax,
+} from '../connectionLimits.ts';
 import { ResponseHeadCache } from './responseHeadCache.ts';
 
 /** Whoever has a connection at the moment hears what becomes of it. */
@@ -35,6 +40,8 @@ export class Upstream {
   readonly #socket: net.Socket;
   #receiver: Receiver | null = null;
   #error: Error | null = null;
+  /** It is not used again from then on. */
+  readonly #untilMs: number;
   #buffer: Buffer;
   #bufferTaken = false;
   /** The head of its last answer: the next is often the same. */
@@ -45,7 +52,8 @@ export class Upstream {
   idleSinceMs = 0;
   idleForMs = upstreamIdleMsMax;
 
-  constructor(pool: UpstreamPool, target: Target, receiver: Receiver) {
+  constructor(pool: UpstreamPool, target: Target, receiver: Receiver, now: number) {
+    this.#untilMs = now + upstreamAgeMsMax(target.host);
     this.#pool = pool;
     this.target = target;
     this.#receiver = receiver;
@@ -106,7 +114,8 @@ export class Upstream {
   }
 
   usable(now: number): boolean {
-    return now - this.idleSinceMs < this.idleForMs && !this.#socket.destroyed;
+    const fresh = now < this.#untilMs && now - this.idleSinceMs < this.idleForMs;
+    return fresh && !this.#socket.destroyed;
   }
 
   /** Another request takes it. */
@@ -199,7 +208,7 @@ export class UpstreamPool implements Upstreams {
   }
 
   connect(target: Target, receiver: Receiver): Upstream {
-    const upstream = new Upstream(this, target, receiver);
+    const upstream = new Upstream(this, target, receiver, this.#clock.now());
     this.#all.add(upstream);
     return upstream;
   }

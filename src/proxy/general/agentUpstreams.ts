@@ -5,14 +5,25 @@
  * The rule this file keeps: a kept connection that says anything unasked is closed, or the next
  * request would be answered with it; and one is given up before its target gives it up.
  */
-import { Agent } from 'node:http';
+import { Agent, type ClientRequestArgs } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../clock.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Upstreams } from '../balancing/upstreams.ts';
-import { upstreamIdleMax, upstreamIdleMs, upstreamIdleMsMax } from '../connectionLimits.ts';
+import {
+  upstreamAgeMsMax,
+  upstreamIdleMax,
+  upstreamIdleMs,
+  upstreamIdleMsMax,
+} from '../connectionLimits.ts';
 
 export class AgentUpstreams implements Upstreams {
-  readonly agent: Agent = new KeepingAgent();
+  readonly agent: Agent;
+
+  constructor(clock: Clock) {
+    this.agent = new KeepingAgent(clock);
+  }
 
   forget(target: Target): void {
     const name = this.agent.getName({ host: target.host, port: target.port });
@@ -36,8 +47,25 @@ function spoke(this: Socket): void {
 }
 
 class KeepingAgent extends Agent {
-  constructor() {
+  readonly #clock: Clock;
+  /** From when on a connection is not used again. */
+  readonly #until = new WeakMap<Duplex, number>();
+
+  constructor(clock: Clock) {
     super({ keepAlive: true, maxFreeSockets: upstreamIdleMax, scheduling: 'lifo' });
+    this.#clock = clock;
+  }
+
+  override createConnection(
+    options: ClientRequestArgs,
+    done?: (error: Error | null, socket: Duplex) => void,
+  ): Duplex | null | undefined {
+    const socket = super.createConnection(options, done);
+    const ageMsMax = upstreamAgeMsMax(options.host ?? '');
+    if (socket && ageMsMax < Number.POSITIVE_INFINITY) {
+      this.#until.set(socket, this.#clock.now() + ageMsMax);
+    }
+    return socket;
   }
 
   /**
@@ -47,6 +75,8 @@ class KeepingAgent extends Agent {
   override keepSocketAlive(socket: Socket & { _httpMessage?: Spoken }): boolean {
     const idleMs = idleMsOf(socket._httpMessage?.res?.headers['keep-alive']);
     if (idleMs === 0) return false;
+    const untilMs = this.#until.get(socket);
+    if (untilMs !== undefined && this.#clock.now() >= untilMs) return false;
     if (socket.timeout !== idleMs) socket.setTimeout(idleMs);
     socket.on('data', spoke);
     socket.unref();

@@ -89,7 +89,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
         around.forwarder.upgrade(this, lease.target);
         return;
       }
-      const kept = lease.pool.upstreams(generalKey, () => new AgentUpstreams());
+      const kept = lease.pool.upstreams(generalKey, () => new AgentUpstreams(around.plane.clock));
       // What failed on a kept connection is tried again on a new one: others may be as stale.
       around.forwarder.send(this, lease.target, exchange.retries > 0 ? false : kept.agent);
     } catch (thrown) {

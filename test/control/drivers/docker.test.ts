@@ -49,8 +49,9 @@ describeWithEngine('the docker driver', (engine) => {
       '# settings\nMARK="kept as it is" # all of it\nNAME=file\n',
     );
     await docker('network', 'create', 'options');
+    const withLines = '-----BEGIN KEY-----\na+b/c==\n\n"$HOME" `id` \\n = ä\n';
     const release = dockerRelease('v1', {
-      env: { NAME: 'config' },
+      env: { NAME: withLines },
       envFile: join(folder, 'env'),
       volumes: [`${folder}:/given:ro`, '/scratch'],
       network: 'options',
@@ -89,7 +90,7 @@ describeWithEngine('the docker driver', (engine) => {
     });
     expect(said.Config.Labels).toMatchObject({ team: 'a', 'pointsman.service': 'shop' });
     expect(await ask(targets[0])).toMatchObject({
-      name: 'config',
+      name: withLines,
       mark: '"kept as it is" # all of it',
     });
     await driver.stop('shop.blue.1');

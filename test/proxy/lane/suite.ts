@@ -12,6 +12,7 @@ import { extremeSuite } from './extremes.ts';
 import { failureSuite } from './failures.ts';
 import { flipSuite } from './flips.ts';
 import { loopSuite } from './loops.ts';
+import { nameSuite } from './names.ts';
 import { plainSuite } from './plain.ts';
 import { refusalSuite } from './refusals.ts';
 import { stickySuite } from './sticky.ts';
@@ -29,4 +30,5 @@ export function laneSuite(name: string, makeLane: MakeLane): void {
   tunnelSuite(name, makeLane);
   flipSuite(name, makeLane);
   extremeSuite(name, makeLane);
+  nameSuite(name, makeLane);
 }
