@@ -134,6 +134,8 @@ export type Run = StaticRun | ProcessRun | DockerRun;
 
 export interface StaticRun {
   readonly kind: 'static';
+  /** Targets may have addresses at which clouds keep what a machine may do in its own name. */
+  readonly linkLocal: boolean;
 }
 
 export interface ProcessRun {

@@ -144,9 +144,9 @@ function warm(of: ServiceFields['warm']): Warm {
   return { forMs: time === 'until-next' ? null : time, replicas, freeze };
 }
 
-function run({ docker, process }: ServiceFields['run'], folder: string): Run {
+function run({ docker, process, static: fixed }: ServiceFields['run'], folder: string): Run {
   if (docker !== null) return dockerRun(docker, folder);
-  if (process === null) return { kind: 'static' };
+  if (process === null) return { kind: 'static', linkLocal: fixed?.linkLocal ?? false };
   return {
     kind: 'process',
     command: process.command,

@@ -4,11 +4,12 @@
  * The rule this file keeps: a rule speaks only of values that are right by themselves, and says at
  * the place that is easiest to change what does not go together, and why.
  */
-import { formatAddress, isLoopback, meet } from './address.ts';
+import { formatAddress, isLoopback } from './address.ts';
 import { checkEdge } from './edge.ts';
 import { below, type Reading } from './reading.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
-import { checkListens, checkServiceTls, checkTls, listens } from './tlsRules.ts';
+import { listens, refusalOf } from './targets.ts';
+import { checkListens, checkServiceTls, checkTls } from './tlsRules.ts';
 import { formatDuration } from './units.ts';
 
 /** Reports everything in the file that does not go together. */
@@ -141,10 +142,10 @@ function checkFirst(
     report('targets', `wanted no targets for a service ${said}, got ${first.targets.length}`);
   }
   if (['listen', 'tls.listen', 'admin'].some((key) => reading.spoilt(key))) return;
+  const own = listens(file).map(([, listen]) => listen);
   for (const [index, target] of first.targets.entries()) {
-    const own = listens(file).some(([, listen]) => meet(listen, target));
-    const got = formatAddress(target);
-    if (own) report(`targets[${index}]`, `wanted another address than Pointsman's own, got ${got}`);
+    const refusal = refusalOf(target, { own, linkLocal: run.static?.linkLocal ?? false });
+    if (refusal !== null) report(`targets[${index}]`, `${refusal}, got ${formatAddress(target)}`);
   }
 }
 

@@ -276,16 +276,20 @@ const process = recordAt('services.*.run.process', {
   stopTimeout,
 });
 
+const fixed = recordAt('services.*.run.static', {
+  linkLocal: preset(
+    flag,
+    false,
+    'Whether targets may have link-local addresses (169.254.0.0/16, fe80::/10), where clouds keep credentials.',
+  ),
+});
+
 const run = recordAt(
   'services.*.run',
   {
     docker: optional(docker, 'Releases are images, pools are containers.', ''),
     process: optional(process, 'Releases are runs of a command, on this machine.', ''),
-    static: optional(
-      recordAt('services.*.run.static', {}),
-      'Releases are addresses that come with each deployment.',
-      '',
-    ),
+    static: optional(fixed, 'Releases are addresses that come with each deployment.', ''),
   },
   { exactlyOne: true },
 );

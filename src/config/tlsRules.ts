@@ -6,20 +6,9 @@
  */
 import { isIP } from 'node:net';
 import { formatAddress, meet } from './address.ts';
-import type { Address } from './config.ts';
 import { below, type Reading } from './reading.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
-
-/** Every address that is listened on, with the path of the key that says so. */
-export function listens({ listen, tls, admin }: FileFields): readonly [string, Address][] {
-  const each = (path: string, all: readonly Address[]): [string, Address][] =>
-    all.map((one, at) => [all.length === 1 ? path : `${path}[${at}]`, one]);
-  return [
-    ...each('listen', listen),
-    ...(tls === null ? [] : each('tls.listen', tls.listen)),
-    ['admin.listen', admin.listen],
-  ];
-}
+import { listens } from './targets.ts';
 
 export function checkListens(file: FileFields, reading: Reading): void {
   if (['listen', 'tls.listen', 'admin'].some((path) => reading.spoilt(path))) return;

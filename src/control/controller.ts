@@ -27,6 +27,7 @@ import { httpProbe } from './health/probe.ts';
 import type { Control, Health, Reloaded } from './model/api.ts';
 import { operationsOn } from './operations.ts';
 import type { Dependencies } from './service/dependencies.ts';
+import { lookup } from './service/lookup.ts';
 import { Semaphore } from './service/semaphore.ts';
 import { probeMark } from './service/viaMarks.ts';
 import { Services } from './services.ts';
@@ -240,6 +241,7 @@ export class Controller {
         stats: () => this.#stats(),
       },
       probe: httpProbe(clock, probeMark(this.#instance)),
+      lookup,
       events: this.#events,
       log,
     };

@@ -9,6 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { pause } from '../clock.ts';
 import { describeChange, type ServiceChange } from '../config/change.ts';
 import type { Config, ServiceConfig } from '../config/config.ts';
+import { listens } from '../config/targets.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { ServiceEntry, WorkerStats } from '../wire.ts';
 import { Platforms } from './drivers/platforms.ts';
@@ -73,6 +74,7 @@ export class Services {
         entries: () => this.#entries(),
       }),
       flips: new Semaphore(flipsAtOnce),
+      own: () => listens(this.#config).map(([, listen]) => listen),
       prober: new Prober(dependencies.clock, dependencies.random, dependencies.probe, {
         changed: (pool, view, why) => {
           const { service, color, poolId } = pool;

@@ -132,7 +132,7 @@ describe('what is not said has its default', () => {
       tls: { mode: 'default', healthPath: '/up' },
       edge: null,
       clientCa: null,
-      run: { kind: 'static' },
+      run: { kind: 'static', linkLocal: false },
       first: null,
     });
   });

@@ -244,6 +244,7 @@ export class World {
       drivers: { static: driver, process: driver, docker: driver },
       plane: living(this.cluster.connect(), life, null),
       probe,
+      lookup: async () => [],
       events: ring,
       log,
     };

@@ -4,6 +4,7 @@
  * The rule this file keeps: one ledger, one publisher, one prober for all, because there is one
  * disk, one table and one clock; a deployer owns nothing that another could need.
  */
+import type { Address } from '../../config/config.ts';
 import type { WorkerStats } from '../../wire.ts';
 import type { Platforms } from '../drivers/platforms.ts';
 import type { Prober } from '../health/prober.ts';
@@ -21,6 +22,8 @@ export interface ControlContext {
   readonly platforms: Platforms;
   /** Flips go through it: each is to be quick, so that nobody waits who is held. */
   readonly flips: Semaphore;
+  /** What Pointsman listens on. */
+  own(): readonly Address[];
   /** Asks the workers now; those that do not answer are left out. Never rejects. */
   stats(): Promise<readonly WorkerStats[]>;
   /** Their last answers. */

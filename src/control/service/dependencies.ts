@@ -11,6 +11,7 @@ import type { Probe } from '../health/probe.ts';
 import type { Events } from '../model/api.ts';
 import type { Store } from '../stores/store.ts';
 import type { DataPlane } from '../workers/dataPlane.ts';
+import type { Lookup } from './lookup.ts';
 
 export interface Dependencies {
   readonly clock: Clock;
@@ -23,6 +24,7 @@ export interface Dependencies {
   readonly drivers: Readonly<Record<'static' | 'process' | 'docker', () => Driver>>;
   readonly plane: DataPlane;
   readonly probe: Probe;
+  readonly lookup: Lookup;
   readonly events: Events;
   readonly log: Log;
 }

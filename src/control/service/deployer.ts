@@ -36,6 +36,7 @@ import { Restore } from './restore.ts';
 import { Rollout } from './rollout.ts';
 import { Standby } from './standby.ts';
 import { rollbackRefusal, type Standing, standingOf, statusOf } from './status.ts';
+import { refuseTargets } from './targets.ts';
 
 export class Deployer {
   readonly name: string;
@@ -114,6 +115,7 @@ export class Deployer {
     refuseStale(this.state, this.name, call.generation);
     this.#refuseSecond();
     const release = releaseOf(this.name, this.config.run, this.state, order);
+    await refuseTargets(release, this.config.run, this.#context);
     await this.#refuseAway(order.dryRun);
     // The look at the platform took time: what was true before it may not be true now.
     this.#refuseSecond();

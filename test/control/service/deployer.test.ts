@@ -246,7 +246,7 @@ test('what is live is not deployed again, and what is warm is not thrown away to
 });
 
 test('a release of before is deployed again as it ran, by its name alone', async () => {
-  const fixed = serviceConfig('fixed', { run: { kind: 'static' }, first: null });
+  const fixed = serviceConfig('fixed', { run: { kind: 'static', linkLocal: false }, first: null });
   const world = new World({ services: [fixed] });
   const control = await world.live();
   const at = (port: number) => ({ targets: [{ host: '127.0.0.1', port }] });
@@ -288,7 +288,7 @@ test('a name means one release: what was another is refused', async () => {
 });
 
 test('orders that no service can run are refused, and change nothing', async () => {
-  const fixed = serviceConfig('fixed', { run: { kind: 'static' }, first: null });
+  const fixed = serviceConfig('fixed', { run: { kind: 'static', linkLocal: false }, first: null });
   const world = new World({ services: [serviceConfig('shop'), fixed] });
   const control = await world.live();
   const target = { host: '127.0.0.1', port: 0 };
