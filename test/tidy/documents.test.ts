@@ -63,6 +63,18 @@ test('every metric that grafana/ uses exists', async () => {
   expect([...used].filter((name) => !known.has(name))).toEqual([]);
 });
 
+test('the walks in src/README.md go through files that are there', () => {
+  const text = read('src/README.md');
+  const walks = text.slice(text.indexOf('## Two walks'), text.indexOf('## The tree'));
+  const files = sources('src', ['.ts', '.tsx']).map(({ path }) => path.replace(/\.tsx?$/, ''));
+  const named = [...walks.matchAll(/`([a-z]+(?:\/\w+)+)`/g)].map(([, path]) => `/${path}`);
+
+  const missing = named.filter((path) => !files.some((file) => file.endsWith(path)));
+
+  expect(named.length).toBeGreaterThan(20);
+  expect(missing).toEqual([]);
+});
+
 test('every folder of the top level is one that the README names', () => {
   const readme = read('README.md');
   const folders = readdirSync(root, { withFileTypes: true })
