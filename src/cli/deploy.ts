@@ -6,10 +6,9 @@
  */
 import { pause } from '../clock.ts';
 import { parseAddress } from '../config/address.ts';
-import type { PointsmanEvent, ServiceStatus } from '../control/model/api.ts';
+import { type PointsmanEvent, type ServiceStatus, sidesOf } from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { Fault } from '../errors.ts';
-import { otherColor } from '../wire.ts';
 import { type Context, give } from './context.ts';
 import { isAway, type StreamItem, streamEvents } from './eventStream.ts';
 import { exits, Failure } from './exits.ts';
@@ -241,5 +240,5 @@ export function pathOf(service: string): string {
 
 /** The color a deployment would fill. */
 export function standbyOf(service: ServiceStatus) {
-  return service.pools[otherColor(service.live)];
+  return sidesOf(service).standby;
 }

@@ -6,7 +6,12 @@
  * second click, or a colleague who was faster, is a conflict and not a second change.
  */
 import { pause } from '../clock.ts';
-import type { Reloaded, RollbackStatus, ServiceStatus } from '../control/model/api.ts';
+import {
+  type Reloaded,
+  type RollbackStatus,
+  type ServiceStatus,
+  sidesOf,
+} from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { type Context, give } from './context.ts';
 import { type DeployOptions, deploy, pathOf, readService, standbyOf } from './deploy.ts';
@@ -62,7 +67,7 @@ export async function deployOrGoBack(
 /** Goes to the warm release, and says which one before it goes. @throws Failure */
 export async function rollback(context: Context, service: string): Promise<number> {
   const { status, to } = await wayBack(context, service);
-  const live = status.pools[status.live];
+  const { live } = sidesOf(status);
   const from = live ? `from ${live.release} on ${live.color} ` : '';
   const generation = context.generation ?? status.generation;
   // Otherwise it will be refused, and nothing is rolled anywhere.

@@ -4,7 +4,12 @@
  * The rule this file keeps: it is readable at 80 columns, without color, and whatever is not as it
  * should be has its reason on a line of its own.
  */
-import type { PoolStatus, ServiceStatus, TargetStatus } from '../control/model/api.ts';
+import {
+  type PoolStatus,
+  type ServiceStatus,
+  sidesOf,
+  type TargetStatus,
+} from '../control/model/api.ts';
 import { type Color, otherColor } from '../wire.ts';
 import type { Paint } from './paint.ts';
 import { deploymentText, insideText, probeText } from './receipt.ts';
@@ -38,8 +43,9 @@ const coldToldOne = 2;
 const coldNamed = 5;
 
 /** There is no warm pool, and nothing more to say of it. */
-function isCold({ rollback, pools, live }: ServiceStatus): boolean {
-  return !rollback.ready && rollback.to === null && pools[otherColor(live)] === null;
+function isCold(service: ServiceStatus): boolean {
+  const { rollback } = service;
+  return !rollback.ready && rollback.to === null && sidesOf(service).standby === null;
 }
 
 function withoutReason(service: ServiceStatus): ServiceStatus {
@@ -54,13 +60,12 @@ function coldText(names: readonly string[], of: number, look: Look): string {
 }
 
 function rowOf(service: ServiceStatus, look: Look): readonly Cell[] {
-  const { live, pools, rollback, deployment } = service;
-  const pool = pools[live];
-  const standby = pools[otherColor(live)];
+  const { rollback, deployment } = service;
+  const { live: pool, standby } = sidesOf(service);
   const health = pool ? `${pool.healthy}/${pool.targets.length}` : '-';
   return [
     { text: service.name, paint: look.paint.strong },
-    pool ? `${live} ${pool.release}` : 'nothing',
+    pool ? `${pool.color} ${pool.release}` : 'nothing',
     String(service.generation),
     { text: health, paint: paintOfHealth(pool, look.paint) },
     standby ? `${standby.color} ${standby.release} ${standby.role}` : '-',
@@ -74,8 +79,8 @@ function rowOf(service: ServiceStatus, look: Look): readonly Cell[] {
 /** One service: what holds for it, then each of its pools. */
 export function detail(service: ServiceStatus, look: Look): string {
   const { paint } = look;
-  const pool = service.pools[service.live];
-  const live = pool ? `${service.live} ${pool.release} is live` : 'nothing is live';
+  const { live: pool } = sidesOf(service);
+  const live = pool ? `${pool.color} ${pool.release} is live` : 'nothing is live';
   const parts = [`${service.name}: ${live}, generation ${service.generation}`];
   const { rollback, deployment } = service;
   const facts: [string, string][] = [
@@ -95,7 +100,8 @@ export function detail(service: ServiceStatus, look: Look): string {
   }
   const lines = facts.map(([name, text]) => wrap(`  ${name.padEnd(13)}`, text, look.columns));
   parts.push([...lines, ...notesOf(service, look, '  ')].join('\n'));
-  for (const color of [service.live, otherColor(service.live)]) {
+  const first = service.live ?? 'blue';
+  for (const color of [first, otherColor(first)]) {
     parts.push('', poolText(service.pools[color], color, look));
   }
   parts[0] = paint.strong(parts[0] ?? '');
@@ -170,7 +176,7 @@ function notesOf(service: ServiceStatus, look: Look, first: string): readonly st
     notes.push(paint(wrap(first, text, look.columns)));
   };
   if (service.problem) say(service.problem, bad);
-  const pool = service.pools[service.live];
+  const { live: pool } = sidesOf(service);
   if (pool && pool.healthy === 0) say('no target of the live pool is healthy', bad);
   else if (pool && pool.healthy < pool.targets.length) {
     const down = pool.targets.length - pool.healthy;

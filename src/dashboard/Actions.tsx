@@ -5,8 +5,7 @@
  * cannot be used it is disabled and the reason stands beside it; a disabled button keeps the
  * keyboard's focus.
  */
-import type { ServiceStatus } from '../control/model/api.ts';
-import { otherColor } from '../wire.ts';
+import { type ServiceStatus, sidesOf } from '../control/model/api.ts';
 import { Answer } from './Answer.tsx';
 import { type Asking, ask } from './asking.ts';
 import type { ComponentChildren } from './preact.ts';
@@ -18,7 +17,7 @@ export function Actions({ status }: { status: ServiceStatus }) {
   const { rollback, deployment } = status;
   const running = runs(deployment) ? deployment : null;
   const before = running !== null && ['starting', 'probing', 'ready'].includes(running.phase);
-  const standby = status.pools[otherColor(status.live)];
+  const { standby } = sidesOf(status);
   const notBack =
     barred ?? (rollback.ready ? null : (rollback.reason ?? 'No release to go back to.'));
   const busy = running ? `Deployment ${running.id} runs (${running.phase}).` : null;

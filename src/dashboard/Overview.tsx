@@ -4,8 +4,7 @@
  * The rule this file keeps: a row reads only its own service, so that 200 of them cost what
  * changes; what is broken stands first, then what is not ready, then the rest by name.
  */
-import type { ServiceStatus } from '../control/model/api.ts';
-import { otherColor } from '../wire.ts';
+import { type ServiceStatus, sidesOf } from '../control/model/api.ts';
 import { RollbackInRow } from './Actions.tsx';
 import { answered } from './asking.ts';
 import { useComputed, useSignal } from './preact.ts';
@@ -100,7 +99,7 @@ function Row({ name }: { name: string }) {
   const status = statusOf(name).value;
   if (!status) return null;
   const { rank, words } = standingOf(status);
-  const standby = status.pools[otherColor(status.live)];
+  const { standby } = sidesOf(status);
   const done = answered.value?.service === name ? answered.value.words : null;
   return (
     <tr class="row">
@@ -131,13 +130,12 @@ function Row({ name }: { name: string }) {
 }
 
 function Side({ status, side }: { status: ServiceStatus; side: 'live' | 'standby' }) {
-  const color = side === 'live' ? status.live : otherColor(status.live);
-  const pool = status.pools[color];
+  const pool = sidesOf(status)[side];
   if (!pool) return <span class="quiet">{side === 'live' ? 'nothing' : '–'}</span>;
   const paused = side === 'live' && status.paused;
   return (
-    <span class={`mini ${color} ${pool.role}${paused ? ' paused' : ''}`}>
-      {color.toUpperCase()} <b>{pool.release}</b> {pool.healthy}/{pool.targets.length}
+    <span class={`mini ${pool.color} ${pool.role}${paused ? ' paused' : ''}`}>
+      {pool.color.toUpperCase()} <b>{pool.release}</b> {pool.healthy}/{pool.targets.length}
       {side === 'standby' || paused ? ` ${roleWord(pool, paused)}` : ''}
     </span>
   );
@@ -158,7 +156,7 @@ function Figures({ name, status }: { name: string; status: ServiceStatus }) {
         {figures(errors)}
       </td>
       <td data-label="p99" class="number">
-        {msWord(mine?.[live]?.p99)}
+        {msWord(live === null ? undefined : mine?.[live]?.p99)}
       </td>
     </>
   );
@@ -175,9 +173,9 @@ const rankOfTrouble = 1;
 /** How a service stands, in one sentence. */
 function standingOf(status: ServiceStatus | null): Standing {
   if (!status) return { rank: 3, words: '' };
-  const { deployment, pools, live } = status;
+  const { deployment } = status;
   if (status.problem) return { rank: 0, words: status.problem };
-  const pool = pools[live];
+  const { live: pool } = sidesOf(status);
   if (!pool && !runs(deployment)) return { rank: 0, words: 'nothing is live' };
   if (pool && pool.healthy === 0) return { rank: 0, words: 'no live target is healthy' };
   if (pool && pool.healthy < pool.targets.length) {

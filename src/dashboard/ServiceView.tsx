@@ -3,7 +3,7 @@
  *
  * The rule this file keeps: what is looked at first comes first, and nothing changes its place.
  */
-import type { ServiceStatus } from '../control/model/api.ts';
+import { type ServiceStatus, sidesOf } from '../control/model/api.ts';
 import { colors } from '../wire.ts';
 import { Actions } from './Actions.tsx';
 import { History } from './History.tsx';
@@ -39,7 +39,10 @@ export function ServiceView({ name }: { name: string }) {
           {status.hosts.join(', ') || 'any host'} · {status.paths.join(', ')} · generation{' '}
           {status.generation}
         </p>
-        <p class={`lead ${status.paused ? 'paused' : status.live}`} data-live={status.live}>
+        <p
+          class={`lead ${status.paused ? 'paused' : (status.live ?? 'none')}`}
+          data-live={status.live}
+        >
           {leadOf(status)}
         </p>
       </div>
@@ -68,10 +71,11 @@ export function ServiceView({ name }: { name: string }) {
   );
 }
 
-function leadOf({ paused, waiting, live, pools }: ServiceStatus): string {
-  const pool = pools[live];
+function leadOf(status: ServiceStatus): string {
+  const { paused, waiting } = status;
+  const { live: pool } = sidesOf(status);
   if (!pool) return 'Nothing takes the traffic: there is no release yet';
-  const side = sideWord({ color: live, release: pool.release });
+  const side = sideWord(pool);
   return paused ? `PAUSED: ${waitWord(waiting)} for ${side}` : `${side} takes the traffic`;
 }
 

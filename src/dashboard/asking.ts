@@ -4,9 +4,8 @@
  * The rule this file keeps: the question names both releases and says what will happen to requests,
  * and the order is pinned to what the person saw: release and generation as of the click.
  */
-import type { ServiceStatus } from '../control/model/api.ts';
+import { type ServiceStatus, sidesOf } from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
-import { otherColor } from '../wire.ts';
 import { newKey, type Order, servicePath } from './api.ts';
 import { signal } from './preact.ts';
 import { plural, sideWord } from './words.ts';
@@ -79,9 +78,8 @@ export function rememberName(name: string): void {
 
 export function questionOf(wish: Wish, { status, release = '' }: Asking): Question {
   const { name } = status;
-  const livePool = status.pools[status.live];
-  const standby = status.pools[otherColor(status.live)];
-  const live = sideWord(livePool && { color: status.live, release: livePool.release });
+  const { live: livePool, standby } = sidesOf(status);
+  const live = sideWord(livePool && { color: livePool.color, release: livePool.release });
   const other = sideWord(standby && { color: standby.color, release: standby.release });
   const moves = [
     `All new requests of ${name} go to ${other} in place of ${live}, at one instant.`,

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type Served, serveAdmin } from '../support/admin.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { fakeControl, fakePool, fakeService, fakeTarget, probe } from '../support/fakeControl.ts';
@@ -84,6 +84,27 @@ test('status of one service', async () => {
       127.0.0.1:3002  up      200 in 1.5 ms, 3 min ago   0  100    0
     "
   `);
+});
+
+test('status of a service whose first release is still being proved', async () => {
+  const blue = fakePool('shop', 'blue', 'v1', 'probing', [
+    fakeTarget('127.0.0.1:3001', { healthy: false, probe: null, requests: 0 }),
+  ]);
+  const rollback = { ready: false, to: null, reason: null, asleep: false };
+  const first = { generation: 0, live: null, pools: { blue, green: null }, rollback };
+  const control = fakeControl({ services: [fakeService('shop', first)] });
+  const beginning = await serveAdmin({ control });
+  onTestFinished(() => beginning.close());
+
+  const all = await runCli(['status'], { url: beginning.url });
+  const one = await runCli(['status', 'shop'], { url: beginning.url });
+  const json = await runCli(['status', 'shop', '--json'], { url: beginning.url });
+
+  expect(all.stdout).toMatch(/^shop +nothing +0 +- +blue v1 probing +not ready/m);
+  expect(one.stdout).toMatch(/^shop: nothing is live, generation 0$/m);
+  expect(one.stdout).toMatch(/^blue {2}PROBING {2}v1 /m);
+  expect(one.stdout).not.toMatch(/LIVE/);
+  expect(JSON.parse(json.stdout)).toMatchObject({ live: null, generation: 0 });
 });
 
 test('status of a service in trouble', async () => {

@@ -321,6 +321,19 @@ browserTest('a target that is down says why, in words, beside its name', async (
   await tab.done();
 });
 
+browserTest('while the first release is proved the page says that nothing is live', async () => {
+  const blue = fakePool('shop', 'blue', 'v1', 'probing');
+  const rollback = { ready: false, to: null, reason: 'There is no warm pool.', asleep: false };
+  const first = { generation: 0, live: null, pools: { blue, green: null }, rollback };
+  await serve(fakeControl({ services: [fakeService('shop', first)] }));
+  const tab = await openPage(served.url);
+
+  await sees(tab, 'Nothing takes the traffic: there is no release yet');
+  await sees(tab, 'PROBING');
+  expect(await tab.page.locator('.lead').getAttribute('data-live')).toBeNull();
+  await tab.done();
+});
+
 browserTest('traffic is drawn live for each color, and told in figures', async () => {
   const samples = new Sampler();
   const counted = (count: number) => ({

@@ -4,9 +4,11 @@
  * The rule this file keeps: what runs is asked of the engine by its own CLI, and what clients saw
  * of the clients.
  */
+
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sidesOf } from '../../src/control/model/api.ts';
 import type { Phase } from '../../src/control/model/state.ts';
 import { bundle } from '../support/bundle.ts';
 import { download, Load, listen, talk } from '../support/clients.ts';
@@ -139,8 +141,8 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
       });
       await engine().start();
       await until('the live pool is back, and only that', async () => {
-        const { pools, live } = await pointsman.status();
-        return pools[live]?.healthy === 2 && (await running(engine())).length === 2;
+        const { live } = sidesOf(await pointsman.status());
+        return live?.healthy === 2 && (await running(engine())).length === 2;
       });
 
       expect(refusal).toContain('docker.sock');
@@ -185,7 +187,7 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
           ? status
           : null;
       });
-      expect(settled.pools[settled.live]?.release).toBe(live);
+      expect(sidesOf(settled).live?.release).toBe(live);
       const phases = phase === 'draining' ? ['live'] : ['failed'];
       expect(phases).toContain(settled.deployment?.phase);
       // Same containers, started when they were.

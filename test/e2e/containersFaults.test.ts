@@ -12,7 +12,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ServiceStatus } from '../../src/control/model/api.ts';
+import { type ServiceStatus, sidesOf } from '../../src/control/model/api.ts';
 import { bundle } from '../support/bundle.ts';
 import { type Ran, runCli } from '../support/cli.ts';
 import { download, Load, talk } from '../support/clients.ts';
@@ -71,7 +71,7 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
         if (flipped) live = other;
         const pools = moment === 'draining' ? 2 : 1;
         const settled = await settledWith(engine(), pointsman, pools * 2);
-        expect(settled.pools[settled.live]?.release).toBe(live);
+        expect(sidesOf(settled).live?.release).toBe(live);
         expect(settled.deployment?.phase).toBe(flipped ? 'live' : 'failed');
         await load.answered(live, mix.get);
         // Same containers, started when they were.
@@ -96,7 +96,7 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
       await pointsman.start({ env: envOf(engine()) });
 
       const settled = await settledWith(engine(), pointsman, 2);
-      expect(settled.pools[settled.live]?.release).toBe('v2');
+      expect(sidesOf(settled).live?.release).toBe('v2');
       await agrees(engine(), pointsman);
     },
     testMs,

@@ -8,7 +8,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import http from 'node:http';
 import { expect, test } from 'vitest';
-import type { ServiceStatus } from '../../src/control/model/api.ts';
+import { type ServiceStatus, sidesOf } from '../../src/control/model/api.ts';
 import { decode } from '../../src/control/stores/format.ts';
 import { Load } from '../support/clients.ts';
 import { long } from '../support/form.ts';
@@ -82,7 +82,7 @@ async function nextRound(pointsman: Pointsman, random: () => number, nth: number
 
 async function play(pointsman: Pointsman, round: Round, told: string): Promise<'went' | 'stayed'> {
   const { victim, before, to, back, afterMs } = round;
-  const from = before.pools[before.live]?.release ?? '';
+  const from = sidesOf(before).live?.release ?? '';
   const livePids = await pidsOf(pointsman, from);
   const load = new Load(pointsman.port, { get: 8, post: 4, slow: 2 });
   await load.answered(from, load.clients);
@@ -94,12 +94,12 @@ async function play(pointsman: Pointsman, round: Round, told: string): Promise<'
   const dead = await strike(pointsman, victim, load);
   await call;
   const settled = await settle(pointsman, told);
-  const live = settled.pools[settled.live]?.release ?? '';
+  const live = sidesOf(settled).live?.release ?? '';
   await load.answered(live, load.clients);
   await load.stop();
 
   expect([from, to]).toContain(live);
-  expect(settled.pools[settled.live]?.healthy).toBe(replicas);
+  expect(sidesOf(settled).live?.healthy).toBe(replicas);
   expect(await stateOf(pointsman)).toEqual({ live: settled.live, release: live });
   expect(new Set(await Promise.all(Array.from({ length: 20 }, () => who(pointsman.port))))).toEqual(
     new Set([live]),
@@ -156,7 +156,7 @@ function settle(pointsman: Pointsman, told: string): Promise<ServiceStatus> {
     if (pids.length !== workers) return null;
     const status = await pointsman.status();
     const over = status.deployment?.endedAt !== null;
-    const live = status.pools[status.live];
+    const { live } = sidesOf(status);
     return over && live?.healthy === replicas ? status : null;
   });
 }

@@ -1,10 +1,12 @@
 /** Starting, stopping, reloading, and what the machine may do to the processes meanwhile. */
+
 import { spawnSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { sidesOf } from '../../src/control/model/api.ts';
 import { download, Load, listen, talk } from '../support/clients.ts';
 import {
   kill,
@@ -32,8 +34,7 @@ async function shop(
 }
 
 async function live(pointsman: Pointsman): Promise<string | undefined> {
-  const { pools, live: color } = await pointsman.status();
-  return pools[color]?.release;
+  return sidesOf(await pointsman.status()).live?.release;
 }
 
 function get(port: number, path = '/'): Promise<{ status: number; by: string }> {

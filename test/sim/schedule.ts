@@ -5,7 +5,7 @@
  * it; and nothing here knows how the control core works, only what it promised.
  */
 import type { ServiceConfig } from '../../src/config/config.ts';
-import type { PointsmanEvent, ServiceStatus } from '../../src/control/model/api.ts';
+import { type PointsmanEvent, type ServiceStatus, sidesOf } from '../../src/control/model/api.ts';
 import type { Deployment, Receipt, State } from '../../src/control/model/state.ts';
 import { Fault } from '../../src/errors.ts';
 import { type Color, colors } from '../../src/wire.ts';
@@ -577,7 +577,7 @@ export class Schedule {
     if (status.problem !== null && record.generation > 0 && !first) {
       throw this.#failure(`a problem outlived its cause: ${status.problem}`);
     }
-    const live = status.pools[status.live];
+    const { live } = sidesOf(status);
     // What was put back has nothing live where the disk refused its first release, and says so.
     if (live === null && phase === 'live' && !first)
       throw this.#failure('nothing is live after a deployment');

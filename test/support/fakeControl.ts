@@ -6,18 +6,19 @@
  * nothing by itself. A deployment moves when the test says `enter`, `pass`, `fail` or `flipNow`.
  */
 
-import type {
-  Call,
-  Control,
-  DeployOrder,
-  EventBody,
-  Events,
-  PointsmanEvent,
-  PoolStatus,
-  ProbeResult,
-  Reloaded,
-  ServiceStatus,
-  TargetStatus,
+import {
+  type Call,
+  type Control,
+  type DeployOrder,
+  type EventBody,
+  type Events,
+  type PointsmanEvent,
+  type PoolStatus,
+  type ProbeResult,
+  type Reloaded,
+  type ServiceStatus,
+  sidesOf,
+  type TargetStatus,
 } from '../../src/control/model/api.ts';
 import type { CertificateStatus } from '../../src/control/model/certificates.ts';
 import type { Deployment, Direction, Phase, Receipt } from '../../src/control/model/state.ts';
@@ -268,13 +269,13 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
     release: string,
     call: Call,
   ): Deployment => {
-    const live = service.pools[service.live];
+    const { live } = sidesOf(service);
     return {
       id: `${service.name}-${++number}`,
       service: service.name,
       direction,
-      from: live ? { color: service.live, release: live.release } : null,
-      to: { color: otherColor(service.live), release },
+      from: live ? { color: live.color, release: live.release } : null,
+      to: { color: otherColor(live?.color ?? 'green'), release },
       phase: direction === 'deploy' ? 'starting' : 'ready',
       by: call.by,
       why: call.why,
@@ -294,15 +295,15 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       reason: from ? null : 'There is no warm pool.',
       asleep: false,
     };
-    const old = service.pools[service.live];
+    const { live: old } = sidesOf(service);
     change(service.name, {
       generation: receipt.generation,
       live: to.color,
       rollback,
       pools: {
         ...service.pools,
+        [otherColor(to.color)]: old ? { ...old, role: 'warm' } : null,
         [to.color]: fakePool(service.name, to.color, to.release, 'live'),
-        [service.live]: old ? { ...old, role: 'warm' } : null,
       },
     });
     events.emit({ type: 'flip', service: service.name, direction: deployment.direction, receipt });
@@ -374,7 +375,8 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       const service = serviceOf(name);
       match(service, call);
       if (running(service)) throw new Fault('RETIRE_REFUSED', 'A deployment needs the standby.');
-      const pools = { ...service.pools, [otherColor(service.live)]: null };
+      const { standby } = sidesOf(service);
+      const pools = { ...service.pools, ...(standby && { [standby.color]: null }) };
       const rollback = { ready: false, to: null, reason: 'There is no warm pool.', asleep: false };
       events.emit({ type: 'service', service: name, what: 'the standby was retired' });
       return change(name, { pools, rollback });

@@ -136,7 +136,7 @@ export const ServiceStatus = named(
     paths: Type.Array(text),
     run: oneOf(['static', 'process', 'docker']),
     generation: count,
-    live: color,
+    live: nullable(color),
     paused: Type.Boolean(),
     pools: closed({ blue: nullable(ref(PoolStatus)), green: nullable(ref(PoolStatus)) }),
     rollback: closed({

@@ -6,7 +6,7 @@
  * `Fault` that changed nothing.
  */
 import type { Address, FlipMode } from '../../config/config.ts';
-import type { Color, Inside } from '../../wire.ts';
+import { type Color, type Inside, otherColor } from '../../wire.ts';
 import type { CertificateStatus } from './certificates.ts';
 import type { SampleFeed } from './samples.ts';
 import type { Deployment, Direction, Receipt } from './state.ts';
@@ -105,7 +105,8 @@ export interface ServiceStatus {
   readonly paths: readonly string[];
   readonly run: 'static' | 'process' | 'docker';
   readonly generation: number;
-  readonly live: Color;
+  /** The color that gets new requests; null: no release was live yet, and none does. */
+  readonly live: Color | null;
   readonly paused: boolean;
   readonly pools: Readonly<Record<Color, PoolStatus | null>>;
   readonly rollback: RollbackStatus;
@@ -121,6 +122,15 @@ export interface ServiceStatus {
    * is.
    */
   readonly problem: string | null;
+}
+
+/** The two pools by what they are to the clients; where nothing is live, what fills is the standby. */
+export function sidesOf({ live, pools }: Pick<ServiceStatus, 'live' | 'pools'>): {
+  readonly live: PoolStatus | null;
+  readonly standby: PoolStatus | null;
+} {
+  if (live === null) return { live: null, standby: pools.blue ?? pools.green };
+  return { live: pools[live], standby: pools[otherColor(live)] };
 }
 
 /** How long things may take, and what is left of it. */

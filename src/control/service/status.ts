@@ -138,7 +138,7 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
     paths: config.paths,
     run: config.run.kind,
     generation: state.generation,
-    live: state.live,
+    live: livePool(state) === null ? null : state.live,
     paused: state.paused,
     pools: {
       blue: poolStatus(standing, 'blue', stats),

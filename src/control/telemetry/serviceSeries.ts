@@ -25,8 +25,7 @@ export function serviceSeries(
   return [
     each('live', '1 for the color that gets new requests', (line, one) => {
       for (const color of colors) {
-        const live = one.generation > 0 && color === one.live;
-        line(of(one.name, color), Number(live));
+        line(of(one.name, color), Number(color === one.live));
       }
     }),
     each('generation', 'Flips of the service so far', (line, { name, generation }) =>

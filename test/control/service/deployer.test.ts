@@ -1,5 +1,7 @@
 /** Deployments as an operator lives them. The rule: every refusal leaves traffic where it was. */
+
 import { expect, test } from 'vitest';
+import { sidesOf } from '../../../src/control/model/api.ts';
 import { me, order, refusal, serviceConfig, World } from '../../support/services.ts';
 
 const manual = { timeoutMs: 60_000, flip: 'manual' as const };
@@ -12,6 +14,8 @@ test('the first release becomes live at generation 1 when it is healthy, and not
 
   expect(control.service('shop')).toMatchObject({
     generation: 0,
+    live: null,
+    pools: { blue: { role: 'probing' }, green: null },
     deployment: { phase: 'probing' },
   });
   world.request();
@@ -268,8 +272,10 @@ test('a release of before is deployed again as it ran, by its name alone', async
   expect((await refusal(again('v2'))).code).toBe('RELEASE_WARM');
   await again('v1');
   await world.clock.passAsync(20_000);
-  const { live, pools } = control.service('fixed');
-  expect(pools[live]).toMatchObject({ release: 'v1', source: '127.0.0.1:3001' });
+  expect(sidesOf(control.service('fixed')).live).toMatchObject({
+    release: 'v1',
+    source: '127.0.0.1:3001',
+  });
 });
 
 test('a name means one release: what was another is refused', async () => {

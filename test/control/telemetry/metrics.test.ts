@@ -4,8 +4,7 @@ import { Metrics } from '../../../src/control/telemetry/metrics.ts';
 import { Totals } from '../../../src/control/telemetry/totals.ts';
 import { me, order, serviceConfig, World } from '../../support/services.ts';
 
-/** One gauge of `shop`. */
-async function gauge(world: World, name: string): Promise<number> {
+async function pageOf(world: World): Promise<string> {
   const metrics = new Metrics({
     version: '0.0.0',
     totals: new Totals(),
@@ -15,10 +14,32 @@ async function gauge(world: World, name: string): Promise<number> {
     stateWritable: () => true,
     configLoaded: () => true,
   });
-  const { text } = await metrics.page();
+  return (await metrics.page()).text;
+}
+
+/** One gauge of `shop`. */
+async function gauge(world: World, name: string): Promise<number> {
+  const text = await pageOf(world);
   const value = new RegExp(`^pointsman_${name}\\{service="shop"\\} (\\d+)$`, 'm').exec(text)?.[1];
   return Number(value);
 }
+
+test('before a first release is healthy no color is live', async () => {
+  const world = new World();
+  const live = async (): Promise<readonly string[]> =>
+    (await pageOf(world)).match(/^pointsman_live\{.*/gm) ?? [];
+  const booting = world.boot();
+  await world.clock.passAsync(100);
+  await booting;
+
+  const before = await live();
+  await world.clock.passAsync(20_000);
+
+  const of = (color: string, value: number) =>
+    `pointsman_live{service="shop",color="${color}"} ${value}`;
+  expect(before).toEqual([of('blue', 0), of('green', 0)]);
+  expect(await live()).toEqual([of('blue', 1), of('green', 0)]);
+});
 
 test('a warm pool that was retired is told from one that a failed deployment has cost', async () => {
   const warm = { forMs: 600_000, replicas: null, freeze: false };
