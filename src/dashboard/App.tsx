@@ -6,6 +6,7 @@
  */
 import { AskDialog } from './Ask.tsx';
 import { act, newKey } from './api.ts';
+import { Certificates } from './Certificates.tsx';
 import { open, readSession, takeSession } from './live.ts';
 import { Overview } from './Overview.tsx';
 import { useEffect } from './preact.ts';
@@ -58,8 +59,12 @@ export function App() {
 function Content() {
   const name = opened.value;
   if (names.value === null) return <p class="quiet">Reading the services…</p>;
-  if (name === null) return <Overview />;
-  return <ServiceView key={name} name={name} />;
+  return (
+    <>
+      {name === null ? <Overview /> : <ServiceView key={name} name={name} />}
+      <Certificates of={name} />
+    </>
+  );
 }
 
 function LinkState() {

@@ -6,10 +6,12 @@
  * six to one address, and the seventh tab would hang.
  */
 import type { PointsmanEvent, ServiceStatus } from '../control/model/api.ts';
+import type { CertificateStatus } from '../control/model/certificates.ts';
 import type { Sample, SamplePoint } from '../control/model/samples.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { onUnauthorized, Refusal, read, servicePath, useCsrf } from './api.ts';
 import {
+  certificates,
   link,
   nextAsk,
   nowMs,
@@ -194,6 +196,9 @@ async function lookAtAll(): Promise<void> {
   try {
     const { services } = await read<{ services: readonly ServiceStatus[] }>('v1/services');
     takeServices(services, ask);
+    const path = 'v1/certificates';
+    const all = await read<{ certificates: readonly CertificateStatus[] }>(path);
+    certificates.value = all.certificates;
   } catch {
     // The stream tells of a lost connection; a look that failed alone comes again.
   }

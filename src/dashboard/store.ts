@@ -5,6 +5,7 @@
  * and a late answer never overwrites a newer one.
  */
 import type { PointsmanEvent, ServiceStatus } from '../control/model/api.ts';
+import type { CertificateStatus } from '../control/model/certificates.ts';
 import type { Sample, SamplePoint } from '../control/model/samples.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { batch, type Signal, signal } from './preact.ts';
@@ -46,6 +47,7 @@ export const session = signal<Session | null>(null);
 export const link = signal<Link>('connecting');
 /** Sorted by name. */
 export const names = signal<readonly string[] | null>(null);
+export const certificates = signal<readonly CertificateStatus[]>([]);
 export const deployments = signal<readonly Deployment[]>([]);
 export const sample = signal<Sample | null>(null);
 /** The chart's points of the service that is open. */

@@ -5,6 +5,7 @@
  * it.
  */
 import type { PoolRole, PoolStatus } from '../control/model/api.ts';
+import type { CertificateStatus } from '../control/model/certificates.ts';
 import type { Deployment, Phase } from '../control/model/state.ts';
 import type { Color, Inside } from '../wire.ts';
 
@@ -104,6 +105,22 @@ export function timeWord(iso: string): string {
   const clock = date.toLocaleTimeString('en-GB');
   const day = date.toLocaleDateString('sv-SE');
   return day === new Date().toLocaleDateString('sv-SE') ? clock : `${day} ${clock}`;
+}
+
+/** How a certificate stands. `bad`: somebody should look at it. */
+export function certificateWord(
+  { source, notAfter, lastError }: CertificateStatus,
+  nowMs: number,
+): { readonly words: string; readonly bad: boolean } {
+  if (notAfter === null) {
+    const words = source === 'temporary' ? 'a temporary one is served' : 'there is none';
+    return { words, bad: true };
+  }
+  const left = Date.parse(notAfter) - nowMs;
+  if (left < 0) return { words: 'has ended', bad: true };
+  // Certificates of six days are renewed with two days left; files are put there by somebody.
+  const soon = left < (source === 'file' ? 7 : 1.5) * 86_400_000;
+  return { words: `${spanWord(left)} left`, bad: soon || lastError !== null };
 }
 
 /** Three figures: `0.42 ms`, `12.3 ms`, `1.24 s`. */

@@ -13,6 +13,7 @@ import { type Served, serveAdmin } from '../support/admin.ts';
 import { browserTest, type Locator, openPage, type Watched } from '../support/browser.ts';
 import {
   type FakeControl,
+  fakeCertificate,
   fakeControl,
   fakePool,
   fakeService,
@@ -734,6 +735,38 @@ for (const [width, dark] of [
     },
   );
 }
+
+browserTest(
+  'certificates say what is left of them, and those of a service stand under it',
+  async () => {
+    const days = (count: number) => new Date(Date.now() + count * 86_400_000).toISOString();
+    const services = [fakeService('shop'), fakeService('blog', { hosts: ['blog.example'] })];
+    const certificates = [
+      fakeCertificate({ notAfter: days(20.2) }),
+      fakeCertificate({
+        name: 'blog',
+        source: 'temporary',
+        service: 'blog',
+        names: ['blog.example'],
+        notAfter: null,
+        lastError: 'The authority does not believe that blog.example is ours',
+        nextTryAt: '2026-01-01T00:10:00.000Z',
+      }),
+    ];
+    await serve(fakeControl({ services, certificates }));
+    const tab = await openPage(served.url);
+
+    await heading(tab, 'Certificates').waitFor();
+    await sees(tab, '20 d left');
+    await sees(tab, 'a temporary one is served');
+    await sees(tab, /does not believe that blog.example is ours Next try: 2026-01-01/);
+    await expectAccessible(tab);
+    await tab.page.goto(`${served.url}#/shop`);
+    await sees(tab, '20 d left');
+    expect(await tab.page.getByText('does not believe').count()).toBe(0);
+    await tab.done();
+  },
+);
 
 interface Weight {
   readonly heapBytes: number;
