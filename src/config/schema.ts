@@ -172,13 +172,13 @@ const limits = recordAt('services.*.limits', {
   ),
   queue: preset(
     whole(0, 100_000),
-    1000,
-    'How many requests may wait in each worker; more get a 503 with Retry-After.',
+    10_000,
+    'How many requests may wait in each worker, for up to `timeouts.queue`; more get a 503 with Retry-After.',
   ),
   connectionsPerTarget: preset(
     whole(1, 65_535),
     256,
-    'How many requests of each worker may be inside one target; more wait. Event streams and tunnels are not counted.',
+    'How many requests of each worker may be inside one target; more wait. Event streams and tunnels are not counted; requests whose body still comes get half.',
   ),
 });
 

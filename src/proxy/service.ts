@@ -4,7 +4,7 @@
  * The rule this file keeps: new requests are claimed from the live pool of the serving generation
  * and from nothing else, and what is live changes in one assignment, in `commit`. While the service
  * is held or paused, or every place is taken, requests wait in order, up to a number and up to a
- * time.
+ * time. Who is slow to send holds at most half: of the places on a target, and of the queue.
  */
 import type { Clock } from '../clock.ts';
 import { Fault } from '../errors.ts';
@@ -21,13 +21,7 @@ import type { Lease } from './balancing/lease.ts';
 import { Pool } from './balancing/pool.ts';
 import type { Target } from './balancing/target.ts';
 import { EdgeRules } from './edge/edgeRules.ts';
-
-interface Ticket {
-  readonly since: number;
-  readonly stay: string;
-  readonly taken: (got: Lease | Fault) => void;
-  readonly cancelTimeout: () => void;
-}
+import { Queue } from './queue.ts';
 
 interface Hold {
   readonly since: number;
@@ -47,7 +41,7 @@ export class Service {
   #pools: Record<Color, Pool | null> = { blue: null, green: null };
   /** Retired pools with requests still inside. */
   readonly #leaving = new Set<Pool>();
-  readonly #queue = new Set<Ticket>();
+  readonly #queue: Queue;
   #staged: ServiceEntry | null = null;
   #hold: Hold | null = null;
   #heldTotal = 0;
@@ -56,6 +50,7 @@ export class Service {
   constructor(entry: ServiceEntry, clock: Clock) {
     this.name = entry.name;
     this.#clock = clock;
+    this.#queue = new Queue(clock);
     this.#entry = entry;
     this.#apply(entry);
   }
@@ -92,11 +87,13 @@ export class Service {
    *
    * @param avoid the target that just failed this request.
    * @param stay the mark of the target it was on before; '': any.
+   * @param uploading its body has not come whole.
    * @returns null where the request has to wait its turn: then call `wait`.
    */
-  claim(avoid?: Target, stay = ''): Lease | null {
-    if (this.#hold !== null || this.#entry.paused || this.#queue.size > 0) return null;
-    return this.#claim(avoid, stay);
+  claim(avoid?: Target, stay = '', uploading = false): Lease | null {
+    if (this.#hold !== null || this.#entry.paused) return null;
+    if (this.#queue.before(uploading)) return null;
+    return this.#claim(avoid, stay, uploading);
   }
 
   /**
@@ -104,34 +101,24 @@ export class Service {
    * request is counted, or with a Fault: POOL_EMPTY, QUEUE_FULL at once, QUEUE_TIMEOUT after
    * `queueMs`.
    *
+   * @param uploading its body has not come whole: it is overtaken by those that are, and half of
+   *   the queue is theirs alone.
    * @returns gives the ticket back, for a client that leaves.
    */
-  wait(taken: (got: Lease | Fault) => void, stay = ''): () => void {
+  wait(taken: (got: Lease | Fault) => void, stay = '', uploading = false): () => void {
     const { queueMax, queueMs } = this.policy;
     if (this.live === null && this.#hold === null) {
       taken(new Fault('POOL_EMPTY', `Service ${this.name} has no live release yet.`));
       return () => {};
     }
-    if (this.#queue.size >= queueMax) {
+    if (this.#queue.full(uploading, queueMax)) {
       taken(new Fault('QUEUE_FULL', `${queueMax} requests wait for ${this.name} already.`));
       return () => {};
     }
-    const timedOut = (): void => {
-      this.#queue.delete(ticket);
-      taken(new Fault('QUEUE_TIMEOUT', `The request waited ${queueMs} ms for ${this.name}.`));
-    };
-    const ticket: Ticket = {
-      since: this.#clock.now(),
-      stay,
-      taken,
-      cancelTimeout: this.#clock.after(queueMs, timedOut),
-    };
-    this.#queue.add(ticket);
     this.#heldTotal++;
-    return () => {
-      this.#queue.delete(ticket);
-      ticket.cancelTimeout();
-    };
+    const late = (): Fault =>
+      new Fault('QUEUE_TIMEOUT', `The request waited ${queueMs} ms for ${this.name}.`);
+    return this.#queue.add(taken, { stay, uploading, limitMs: queueMs, late });
   }
 
   /**
@@ -179,7 +166,7 @@ export class Service {
       throw new Fault('FLIP_FENCED', `Generation ${generation} of ${this.name} is not held.`);
     }
     const now = this.#clock.now();
-    const waiting = [...this.#queue].filter((ticket) => ticket.since >= hold.since);
+    const { waited, waitedMsMax } = this.#queue.waitedSince(hold.since);
     const left = this.live;
     const inflight = left === null ? { http: 0, sse: 0, upgrade: 0 } : { ...left.inside };
     this.#staged = null;
@@ -190,19 +177,15 @@ export class Service {
     this.#admit();
     return {
       heldMs: now - hold.since,
-      waited: waiting.length,
-      waitedMsMax: waiting.reduce((most, ticket) => Math.max(most, now - ticket.since), 0),
+      waited,
+      waitedMsMax,
       inflight,
     };
   }
 
   /** The service is in the table no more, or the worker stops: drains, then closes what is left. */
   close(why: 'retired' | 'shutdown', limitMs: number): void {
-    for (const ticket of this.#queue) {
-      ticket.cancelTimeout();
-      ticket.taken(new Fault('SHUTTING_DOWN', `Service ${this.name} is going away.`));
-    }
-    this.#queue.clear();
+    this.#queue.close(() => new Fault('SHUTTING_DOWN', `Service ${this.name} is going away.`));
     for (const color of colors) {
       const pool = this.#pools[color];
       if (pool === null) continue;
@@ -230,10 +213,10 @@ export class Service {
     };
   }
 
-  #claim(avoid?: Target, stay = ''): Lease | null {
+  #claim(avoid: Target | undefined, stay: string, uploading: boolean): Lease | null {
     const { generation, policy } = this.#entry;
     const places = policy.connectionsPerTargetMax;
-    const lease = this.live?.claim(generation, places, avoid, stay) ?? null;
+    const lease = this.live?.claim(generation, places, avoid, stay, uploading) ?? null;
     if (lease?.panic) this.counters[lease.pool.color].panics++;
     return lease;
   }
@@ -281,12 +264,6 @@ export class Service {
 
   #admit(): void {
     if (this.#hold !== null || this.#entry.paused) return;
-    for (const ticket of this.#queue) {
-      const lease = this.#claim(undefined, ticket.stay);
-      if (lease === null) return;
-      this.#queue.delete(ticket);
-      ticket.cancelTimeout();
-      ticket.taken(lease);
-    }
+    this.#queue.admit((stay, uploading) => this.#claim(undefined, stay, uploading));
   }
 }

@@ -123,7 +123,7 @@ describe('what is not said has its default', () => {
         bodyBytesMax: 100 * 1024 * 1024,
         headerBytesMax: 16 * 1024,
         responseHeaderBytesMax: 64 * 1024,
-        queueMax: 1000,
+        queueMax: 10_000,
         connectionsPerTargetMax: 256,
         drainMs: 30_000,
         retryAfterSeconds: 2,

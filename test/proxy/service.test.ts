@@ -1,5 +1,6 @@
 /** The flip as one worker does it: what is live changes in one turn, and everybody is counted. */
 import { expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/load.ts';
 import { Fault } from '../../src/errors.ts';
 import type { Lease } from '../../src/proxy/balancing/lease.ts';
 import { Service } from '../../src/proxy/service.ts';
@@ -62,10 +63,14 @@ function claimed(service: Service): Lease {
 }
 
 /** Waits for a place, and remembers what came of it. */
-function waiting(service: Service, name: string, into: string[]): () => void {
-  return service.wait((got) => {
-    into.push(got instanceof Fault ? `${name} ${got.code}` : `${name} ${got.pool.color}`);
-  });
+function waiting(service: Service, name: string, into: string[], uploading = false): () => void {
+  return service.wait(
+    (got) => {
+      into.push(got instanceof Fault ? `${name} ${got.code}` : `${name} ${got.pool.color}`);
+    },
+    '',
+    uploading,
+  );
 }
 
 function flip(service: Service, to: ServiceEntry): void {
@@ -289,6 +294,62 @@ test('when every place is taken, requests wait in order, and one that comes late
 
   expect(overtaking).toBeNull();
   expect(into).toEqual(['a blue']);
+});
+
+test('uploads hold half of the places and of the queue: who has sent all goes by, they wait in order', () => {
+  const four = { ...policy, connectionsPerTargetMax: 4, queueMax: 4 };
+  const { clock, service } = setUp(at(1, 'blue', { policy: four }));
+  const into: string[] = [];
+  const slow = [service.claim(undefined, '', true), service.claim(undefined, '', true)];
+
+  for (const name of ['a', 'b', 'c']) waiting(service, name, into, true);
+  clock.pass(1);
+  const beside = [service.claim(), service.claim()];
+  const third = service.claim();
+  waiting(service, 'whole', into);
+  slow[0]?.uploaded();
+  const whileFull = [...into];
+  beside[0]?.release('finished');
+  beside[1]?.release('finished');
+  slow[1]?.release('clientAborted');
+
+  expect([...slow, ...beside]).not.toContain(null);
+  expect(third).toBeNull();
+  expect(whileFull).toEqual(['c QUEUE_FULL']);
+  expect(into).toEqual(['c QUEUE_FULL', 'a blue', 'whole blue', 'b blue']);
+});
+
+test('five thousand requests at one instant are all served in the end, as the config is by default', () => {
+  const config = parseConfig('state: s\nservices: { shop: { run: { static: {} } } }\n', 'p.yaml');
+  const byDefault = config.services[0]?.policy ?? policy;
+  const { service } = setUp(at(1, 'blue', { policy: byDefault }));
+  const got: (Lease | Fault)[] = [];
+
+  for (let asked = 0; asked < 5_000; asked++) {
+    const lease = service.claim();
+    if (lease === null) service.wait((taken) => got.push(taken));
+    else got.push(lease);
+  }
+  for (const one of got) if (!(one instanceof Fault)) one.release('finished');
+
+  expect(got).toHaveLength(5_000);
+  expect(got.filter((one) => one instanceof Fault)).toEqual([]);
+});
+
+test('bodies that have come whole make room for other uploads, and are counted once', () => {
+  const four = { ...policy, connectionsPerTargetMax: 4 };
+  const { service } = setUp(at(1, 'blue', { policy: four }));
+  const first = service.claim(undefined, '', true);
+  const second = service.claim(undefined, '', true);
+
+  first?.uploaded();
+  first?.uploaded();
+  first?.release('finished');
+  const third = service.claim(undefined, '', true);
+  const fourth = service.claim(undefined, '', true);
+
+  expect([second, third]).not.toContain(null);
+  expect(fourth).toBeNull();
 });
 
 test.each(['sse', 'upgrade'] as const)(

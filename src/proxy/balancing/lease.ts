@@ -28,6 +28,8 @@ export interface Lessor {
   upstreams<T extends Upstreams>(key: symbol, make: () => T): T;
   /** A request turned out to be a stream or a tunnel, and gives its place up. */
   reclassify(from: Kind, lease: Lease): void;
+  /** The body of the request has come whole. */
+  uploaded(lease: Lease): void;
   /** The request is inside no more. */
   giveBack(lease: Lease, ending: Ending): void;
   /** Whether this target may be taken out, so that half of the pool stays, and one at least. */
@@ -43,15 +45,28 @@ export class Lease {
    */
   readonly panic: boolean;
   #kind: Kind = 'http';
+  #uploading: boolean;
   #over = false;
   #cut: Cut | null = null;
   #onCut: ((why: Cut) => void) | null = null;
 
-  constructor(pool: Lessor, target: Target, generation: number, panic: boolean) {
+  constructor(
+    pool: Lessor,
+    target: Target,
+    generation: number,
+    panic: boolean,
+    uploading: boolean,
+  ) {
     this.pool = pool;
     this.target = target;
     this.generation = generation;
     this.panic = panic;
+    this.#uploading = uploading;
+  }
+
+  /** The body of the request has not come whole. */
+  get uploading(): boolean {
+    return this.#uploading;
   }
 
   get kind(): Kind {
@@ -73,6 +88,13 @@ export class Lease {
     const from = this.#kind;
     this.#kind = kind;
     this.pool.reclassify(from, this);
+  }
+
+  /** The body of the request has come whole. May be called again. */
+  uploaded(): void {
+    if (this.#over || !this.#uploading) return;
+    this.#uploading = false;
+    this.pool.uploaded(this);
   }
 
   /**

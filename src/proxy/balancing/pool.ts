@@ -94,21 +94,32 @@ export class Pool implements Lessor {
    * @param avoid a target that just failed this request; taken where no other one is usable, since
    *   it is the better choice than one that probes have found down.
    * @param stay the mark of the target that is wanted again, where it is usable; '': any.
+   * @param uploading its body has not come whole: of the places it may have one of half of them.
    * @returns null where `placesMax` requests are inside every usable target, streams and tunnels
    *   not counted, or there is no target at all.
    */
-  claim(generation: number, placesMax: number, avoid?: Target, stay = ''): Lease | null {
+  claim(
+    generation: number,
+    placesMax: number,
+    avoid?: Target,
+    stay = '',
+    uploading = false,
+  ): Lease | null {
     const now = this.#clock.now();
-    const same = stay === '' ? null : this.#marked(stay, avoid, placesMax, now);
-    let chosen = same ?? this.#next(avoid, placesMax, now);
+    // Bodies come as fast as their clients like: of the places on a target they get half.
+    const uploadsMax = uploading ? Math.ceil(placesMax / 2) : Number.POSITIVE_INFINITY;
+    const same = stay === '' ? null : this.#marked(stay, avoid, placesMax, uploadsMax, now);
+    let chosen = same ?? this.#next(avoid, placesMax, uploadsMax, now);
     let panic = false;
     if (chosen === null) {
       if (this.#targets.some((target) => target !== avoid && target.usable(now))) return null;
-      chosen = this.#next(undefined, placesMax, now);
+      chosen = this.#next(undefined, placesMax, uploadsMax, now);
     }
     if (chosen === null) {
       if (this.#targets.some((target) => target.usable(now))) return null;
-      chosen = this.#next(avoid, placesMax, null) ?? this.#next(undefined, placesMax, null);
+      chosen =
+        this.#next(avoid, placesMax, uploadsMax, null) ??
+        this.#next(undefined, placesMax, uploadsMax, null);
       if (chosen === null) return null;
       panic = true;
     }
@@ -120,7 +131,8 @@ export class Pool implements Lessor {
     chosen.places++;
     chosen.requests++;
     this.#inside.http++;
-    const lease = new Lease(this, chosen, generation, panic);
+    if (uploading) chosen.uploads++;
+    const lease = new Lease(this, chosen, generation, panic, uploading);
     this.#leases.add(lease);
     return lease;
   }
@@ -178,12 +190,19 @@ export class Pool implements Lessor {
     this.#released();
   }
 
+  /** For `Lease` alone: the body of the request has come whole. */
+  uploaded(lease: Lease): void {
+    lease.target.uploads--;
+    this.#released();
+  }
+
   /** For `Lease` alone: the request is inside no more. */
   giveBack(lease: Lease, ending: Ending): void {
     this.#leases.delete(lease);
     this.#inside[lease.kind]--;
     lease.target.inside--;
     if (lease.kind === 'http') lease.target.places--;
+    if (lease.uploading) lease.target.uploads--;
     if (this.#tally !== null) {
       // A request that went on to another target left this pool unharmed.
       if (ending === 'retried') this.#tally.finished++;
@@ -228,10 +247,16 @@ export class Pool implements Lessor {
   }
 
   /** @param usableAt only targets that are usable at that moment; null: any. */
-  #next(avoid: Target | undefined, placesMax: number, usableAt: number | null): Target | null {
+  #next(
+    avoid: Target | undefined,
+    placesMax: number,
+    uploadsMax: number,
+    usableAt: number | null,
+  ): Target | null {
     let next: Target | null = null;
     for (const target of this.#targets) {
       if (target === avoid || target.places >= placesMax) continue;
+      if (target.uploads >= uploadsMax) continue;
       if (usableAt !== null && !target.usable(usableAt)) continue;
       if (
         next === null ||
@@ -244,10 +269,16 @@ export class Pool implements Lessor {
     return next;
   }
 
-  #marked(mark: string, avoid: Target | undefined, placesMax: number, now: number): Target | null {
+  #marked(
+    mark: string,
+    avoid: Target | undefined,
+    placesMax: number,
+    uploadsMax: number,
+    now: number,
+  ): Target | null {
     const found = this.#targets.find((target) => target.markIn(this.id) === mark);
-    const usable = found?.usable(now) && found.places < placesMax && found !== avoid;
-    return found !== undefined && usable ? found : null;
+    if (found === undefined || found === avoid || !found.usable(now)) return null;
+    return found.places < placesMax && found.uploads < uploadsMax ? found : null;
   }
 
   #forget(target: Target): void {

@@ -21,6 +21,8 @@ export class Target {
   inside = 0;
   /** Of these, how many take a place: streams and tunnels stay long, and wait for nothing. */
   places = 0;
+  /** How many of those inside have not sent their body whole. */
+  uploads = 0;
   requests = 0;
   errors = 0;
   answered = 0;

@@ -86,6 +86,7 @@ export class ProxiedRequest implements SentRequest, Recipient {
   /** More of the request's body. */
   body(bytes: Buffer): void {
     this.exchange.bytesIn += bytes.length;
+    if (this.#connection.upload.left === 0) this.exchange.lease?.uploaded();
     if (this.#try.underway) {
       this.#try.writeBody(bytes);
       this.awaitAnswer();
@@ -206,7 +207,8 @@ export class ProxiedRequest implements SentRequest, Recipient {
 
   #claim(avoid: Target | undefined): void {
     const stay = this.#service.rules?.sticky?.broughtBy(this.#raw) ?? '';
-    const lease = this.#service.claim(avoid, stay);
+    const uploading = this.#connection.upload.left > 0;
+    const lease = this.#service.claim(avoid, stay, uploading);
     if (lease !== null) {
       this.#claimed(lease);
       return;
@@ -214,18 +216,23 @@ export class ProxiedRequest implements SentRequest, Recipient {
     // The queue has a time limit of its own.
     this.#connection.disarm();
     let over = false;
-    const cancel = this.#service.wait((got) => {
-      over = true;
-      this.#cancelWait = null;
-      if (got instanceof Fault) this.#fail(got.code);
-      else this.#claimed(got);
-    }, stay);
+    const cancel = this.#service.wait(
+      (got) => {
+        over = true;
+        this.#cancelWait = null;
+        if (got instanceof Fault) this.#fail(got.code);
+        else this.#claimed(got);
+      },
+      stay,
+      uploading,
+    );
     if (!over) this.#cancelWait = cancel;
   }
 
   #claimed(lease: Lease): void {
     const { lane } = this.#connection;
     this.exchange.sent(lease);
+    if (this.#connection.upload.left === 0) lease.uploaded();
     const sticky = this.#service.rules?.sticky ?? null;
     if (sticky !== null) {
       const brought = sticky.broughtBy(this.#raw);

@@ -214,12 +214,11 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
 
   spoiled(code: FaultCode, gone: boolean): boolean {
     if (!this.unread) return false;
-    if (gone) {
-      this.abort();
-      return true;
+    if (gone) this.abort();
+    else {
+      this.#attempt?.drop();
+      this.answer(code);
     }
-    this.#attempt?.drop();
-    this.answer(code);
     return true;
   }
 
@@ -278,23 +277,24 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
     if (!this.unread || this.owesContinue || typeof this.#vetted === 'string') return false;
     const small = around.plane.smallBodies.begin(this.#vetted.bodyBytes);
     if (small === null) return false;
-    const { idleMs } = service.policy;
-    this.#gathering = new Gathering(req, small, around.deadlines, idleMs, this);
+    this.#gathering = new Gathering(req, small, around.deadlines, service.policy.idleMs, this);
     return true;
   }
 
   #claim(service: Service, avoid?: Target): void {
     const stay = service.rules?.sticky?.broughtBy(this.raw) ?? '';
-    const lease = service.claim(avoid, stay);
+    const uploading = this.unread;
+    const lease = service.claim(avoid, stay, uploading);
     if (lease !== null) {
       this.#send(lease);
       return;
     }
-    this.#cancelWait = service.wait((got) => {
+    const taken = (got: Lease | Fault): void => {
       this.#cancelWait = null;
       if (got instanceof Fault) this.answer(got.code);
       else this.#send(got);
-    }, stay);
+    };
+    this.#cancelWait = service.wait(taken, stay, uploading);
   }
 
   #send(lease: Lease): void {

@@ -218,6 +218,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
 
   /** The target has the whole request, as far as we can tell: the wait for its answer begins. */
   uploaded(): void {
+    this.#lease.uploaded();
     if (this.#phase !== 'upload') return;
     this.#phase = 'answer';
     this.#arm(this.#call.service.policy.responseMs);

@@ -169,6 +169,39 @@ export function clientSuite(name: string, makeLane: MakeLane): void {
     for (const answer of answers) expect(answer).toContain('got 8192');
   });
 
+  test(`${name}: uploads that trickle hold half of the places, and others are answered beside them`, async () => {
+    const origin = await startOrigin((req, res) => {
+      req.on('error', () => {});
+      req.resume();
+      req.on('end', () => res.end('ok'));
+    });
+    const proxy = await startProxy(
+      makeLane,
+      oneService(origin.port, { connectionsPerTargetMax: 8, queueMs: 60_000, idleMs: 60_000 }),
+    );
+    const slow = await Promise.all(Array.from({ length: 12 }, () => rawClient(proxy.port)));
+    const body = 'x'.repeat(100_000);
+    for (const [at, client] of slow.entries()) {
+      const framing = at % 2 === 0 ? 'Content-Length: 100000' : 'Transfer-Encoding: chunked';
+      client.send(`POST / HTTP/1.1\r\nHost: a\r\n${framing}\r\n\r\n`);
+    }
+    const stats = () => proxy.plane.stats().services[0];
+    await eventually(
+      () => [inside(proxy), stats()?.waiting],
+      ([now, waiting]) => now === 4 && waiting === 8,
+    );
+
+    const beside = await Promise.all(Array.from({ length: 20 }, () => ask(proxy.port)));
+    for (const [at, client] of slow.entries()) {
+      client.send(at % 2 === 0 ? body : `186a0\r\n${body}\r\n0\r\n\r\n`);
+    }
+    const answers = await Promise.all(slow.map((client) => client.until(/ok/)));
+
+    expect(beside.map((got) => got.status)).toEqual(Array.from({ length: 20 }, () => 200));
+    for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(stats()?.waiting).toBe(0);
+  });
+
   test(`${name}: clients with slow heads are cut by about 12 s, and the service stays up meanwhile`, async () => {
     const origin = await startOrigin((_req, res) => res.end('ok'));
     const proxy = await startProxy(makeLane, oneService(origin.port));
