@@ -12,6 +12,7 @@ const table = {
   CREDENTIALS_REQUIRED: row(401, 'client', false, 'This service asks for a name and a password'),
   CLIENT_CERTIFICATE_REQUIRED: row(403, 'client', false, 'This service asks for a certificate'),
   ADDRESS_FORBIDDEN: row(403, 'client', false, 'This service is not for your address'),
+  PROXY_HEADER_MISSING: row(400, 'operator', false, 'This proxy has to send a PROXY header first'),
   ROUTE_UNKNOWN: row(404, 'client', false, 'No service answers for this host and path'),
   METHOD_REFUSED: row(405, 'client', false, 'This method is not forwarded'),
   REQUEST_TIMEOUT: row(408, 'client', true, 'The request did not arrive in time'),

@@ -107,6 +107,8 @@ export interface ServiceEntry {
 export interface Edge {
   /** CIDR blocks whose X-Forwarded-* headers are believed and appended to. */
   readonly trustedProxies: readonly string[];
+  /** CIDR blocks whose connections begin with a PROXY header. */
+  readonly proxyProtocol: readonly string[];
   readonly accessLog: 'off' | 'errors' | 'all';
   /** `general` turns the express lane off. */
   readonly lanes: 'auto' | 'general';

@@ -49,6 +49,7 @@ export function resolve(fields: FileFields, file: string, files: EdgeFilesOf = n
     },
     edge: {
       trustedProxies: fields.trustedProxies,
+      proxyProtocol: fields.proxyProtocol,
       accessLog: fields.accessLog,
       lanes: fields.lanes,
       tls: fields.tls === null ? null : edgeTls(fields.tls),

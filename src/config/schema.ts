@@ -508,6 +508,11 @@ export const fileKind = recordAt('', {
     [],
     'Whose X-Forwarded-* headers are believed; from anyone else they are replaced.',
   ),
+  proxyProtocol: preset(
+    listOf(cidr, 0, 1000),
+    [],
+    'Whose connections begin with a PROXY header (v1 or v2), and have to; of anyone else none is read.',
+  ),
   accessLog: preset(
     choice('off', 'errors', 'all'),
     'off',

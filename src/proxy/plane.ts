@@ -39,7 +39,13 @@ export class Plane {
   readonly httpDate: HttpDate;
   readonly #worker: number;
   readonly #accessLog: AccessLog;
-  #edge: Edge = { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null };
+  #edge: Edge = {
+    trustedProxies: [],
+    proxyProtocol: [],
+    accessLog: 'off',
+    lanes: 'auto',
+    tls: null,
+  };
   readonly certificates = new Certificates();
   readonly smallBodies = new SmallBodies();
   /** The port that TLS is listened for at; null: none. The listener sets it. */

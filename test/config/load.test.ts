@@ -93,7 +93,7 @@ describe('what is not said has its default', () => {
         readTokenFile: null,
         hosts: [],
       },
-      edge: { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null },
+      edge: { trustedProxies: [], proxyProtocol: [], accessLog: 'off', lanes: 'auto', tls: null },
       shutdownMs: 30_000,
       services: [],
     });

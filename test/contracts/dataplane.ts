@@ -106,6 +106,7 @@ class Tables {
     };
     const edge = {
       trustedProxies: [],
+      proxyProtocol: [],
       accessLog: 'off',
       lanes: 'auto',
       tls: null,

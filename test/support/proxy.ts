@@ -32,7 +32,13 @@ export const policy: Policy = {
   hstsSeconds: 0,
 };
 
-const plainEdge: Edge = { trustedProxies: [], accessLog: 'all', lanes: 'auto', tls: null };
+const plainEdge: Edge = {
+  trustedProxies: [],
+  proxyProtocol: [],
+  accessLog: 'all',
+  lanes: 'auto',
+  tls: null,
+};
 
 /** A pool entry whose targets are healthy, at these ports of loopback. */
 export function pool(id: string, ports: readonly number[], healthy = true): PoolEntry {

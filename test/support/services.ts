@@ -91,7 +91,7 @@ export function configOf(services: readonly ServiceConfig[], workers = 2): Confi
       readTokenFile: null,
       hosts: [],
     },
-    edge: { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null },
+    edge: { trustedProxies: [], proxyProtocol: [], accessLog: 'off', lanes: 'auto', tls: null },
     shutdownMs: 30_000,
     services,
   };

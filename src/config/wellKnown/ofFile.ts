@@ -106,10 +106,9 @@ export const wordsOfTheFile: readonly WellKnown[] = [
   },
   {
     at: ['', 'services.*'],
-    words: 'proxyprotocol acceptproxy sendproxy sendproxyv2',
+    words: 'acceptproxy sendproxy sendproxyv2',
     answer:
-      'the PROXY protocol is not read or sent; behind a proxy that speaks HTTP, X-Forwarded-For is ' +
-      'believed of `trustedProxies`',
+      'proxies that send a PROXY header are listed in the `proxyProtocol` of the file; targets get none',
   },
   {
     at: [''],

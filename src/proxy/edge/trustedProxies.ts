@@ -1,11 +1,12 @@
 /**
  * Who is at the other end of a client's connection, and whether what it says of others is believed.
  *
- * The rule this file keeps: an address comes from the socket and from nowhere else, and IPv4 in
- * IPv6 clothing (`::ffff:10.0.0.1`) is the IPv4 address it stands for, for the lists and for the
+ * The rule this file keeps: an address comes from the socket, or from a PROXY header in front of
+ * it, and from nowhere else; and IPv4 in IPv6 clothing (`::ffff:10.0.0.1`) is the IPv4 address it stands for, for the lists and for the
  * headers.
  */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { saidAddress } from '../tls/saidAddress.ts';
 
 /** The peers whose X-Forwarded-* headers are believed; made once for each edge. */
 export class TrustedProxies {
@@ -32,6 +33,8 @@ export class TrustedProxies {
 
 /** The peer's address; '' where the connection was gone before it could be asked. */
 export function clientAddress(socket: { readonly remoteAddress?: string | undefined }): string {
+  const said = saidAddress(socket);
+  if (said !== undefined) return said;
   const address = socket.remoteAddress;
   if (address === undefined) return '';
   return address.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address;

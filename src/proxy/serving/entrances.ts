@@ -7,10 +7,15 @@
 
 import type { Plane } from '../plane.ts';
 import { createTlsEntrance } from '../tls/entrance.ts';
+import { behindProxy } from './behindProxy.ts';
 import { createLanes } from './lanes.ts';
 import type { Entrances } from './listener.ts';
 
 export function createEntrances(plane: Plane): Entrances {
   const plain = createLanes(plane);
-  return { plain, secure: createTlsEntrance(plane, plain) };
+  const secure = createTlsEntrance(plane, plain);
+  return {
+    plain: behindProxy(plane, false, plain),
+    secure: behindProxy(plane, true, secure),
+  };
 }

@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
+import { carryAddress } from './saidAddress.ts';
 
 export const handshakeMsMax = 9_500;
 /** In each worker; each costs some 50 KiB while it lasts. */
@@ -43,9 +44,14 @@ export class Handshakes {
     });
   }
 
-  /** @param socket the TLS one: it has the addresses of the one beneath it. */
+  /**
+   * @param socket the TLS one: it has the addresses of the one beneath it, and takes over what was
+   *   said of that.
+   */
   done(socket: Socket): void {
     this.#counts.completed++;
+    const beneath = this.#pending.get(keyOf(socket))?.socket;
+    if (beneath !== undefined) carryAddress(beneath, socket);
     this.#forget(keyOf(socket));
   }
 

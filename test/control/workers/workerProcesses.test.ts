@@ -14,7 +14,13 @@ import { entry, pool } from '../../support/proxy.ts';
 
 dataPlaneContract('the barrier over workers', workersHarness, 'many');
 
-const edge = { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null } as const;
+const edge = {
+  trustedProxies: [],
+  proxyProtocol: [],
+  accessLog: 'off',
+  lanes: 'auto',
+  tls: null,
+} as const;
 const entryFor = (name: string): ServiceEntry => {
   const pools = { blue: pool(`${name}.blue.1`, [3001]), green: null };
   return entry({ name, hosts: [`${name}.example`], pools });

@@ -38,7 +38,13 @@ test('a log pipe nobody reads costs the traffic nothing, and the lines that are 
   const sink = openLog('worker-1', pipe());
   const plane = new Plane({ clock: systemClock, worker: 1, sink });
   const origin = await startOrigin((_req, res) => res.end('ok'));
-  const edge = { trustedProxies: [], accessLog: 'all', lanes: 'general', tls: null } as const;
+  const edge = {
+    trustedProxies: [],
+    proxyProtocol: [],
+    accessLog: 'all',
+    lanes: 'general',
+    tls: null,
+  } as const;
   plane.stage({ version: 1, edge, services: oneService(origin.port).services });
   const { server } = createGeneralLane(plane);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -34,7 +34,7 @@ function stillLane(clock: FakeClock): { plane: Plane; connect: () => Client } {
   const { services } = oneService(1);
   plane.stage({
     version: 1,
-    edge: { trustedProxies: [], accessLog: 'off', lanes: 'auto', tls: null },
+    edge: { trustedProxies: [], proxyProtocol: [], accessLog: 'off', lanes: 'auto', tls: null },
     services,
   });
   const serve = lanes(plane);
