@@ -51,11 +51,15 @@ export function versionOf(name) {
   return /\d+\.\d+[.\d]*/.exec(String(both))?.[0] ?? '?';
 }
 
-/** A proxy of this kind before the origin, once it accepts connections. */
-export async function start(name, originPort) {
+/**
+ * A proxy of this kind before the origin, once it accepts connections.
+ *
+ * @param pair files of a certificate: it speaks HTTPS. Pointsman, haproxy and nginx alone.
+ */
+export async function start(name, originPort, pair = null) {
   const folder = mkdtempSync(join(tmpdir(), 'pointsman-bench-'));
   const port = await freePort();
-  const contender = await kinds[name].start({ folder, port, originPort });
+  const contender = await kinds[name].start({ folder, port, originPort, pair });
   await accepting(port);
   const stop = () => {
     endTree(contender.child.pid);
@@ -68,8 +72,11 @@ export async function start(name, originPort) {
  * Pointsman with static pools; `services` and `targets` for the questions of scale. `bench` takes
  * the place of the one service.
  */
-export async function pointsman({ folder, port, originPort }, options) {
+export async function pointsman({ folder, port, originPort, pair = null }, options) {
   const admin = await freePort();
+  const at = `127.0.0.1:${port}`;
+  const certificates = pair === null ? [] : [{ cert: pair.cert, key: pair.key }];
+  const listen = pair === null ? { listen: at } : { listen: [], tls: { listen: at, certificates } };
   const targets = Array.from(
     { length: options.targets ?? 1 },
     (_, at) => `127.0.0.${at + 1}:${originPort}`,
@@ -85,7 +92,7 @@ export async function pointsman({ folder, port, originPort }, options) {
     services[`s${at}`] = service([`s${at}.example`]);
   }
   const config = {
-    listen: `127.0.0.1:${port}`,
+    ...listen,
     workers: options.workers,
     state: join(folder, 'state'),
     admin: { listen: `127.0.0.1:${admin}` },
@@ -106,7 +113,7 @@ async function bare({ port, originPort }) {
   return { child: launch(process.execPath, [join(here, 'bare.mjs'), port, originPort]) };
 }
 
-async function haproxy({ folder, port, originPort }) {
+async function haproxy({ folder, port, originPort, pair }) {
   const file = join(folder, 'haproxy.cfg');
   writeFileSync(
     file,
@@ -121,7 +128,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend f
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port}${pair ? ` ssl crt ${pair.both}` : ''}
   default_backend b
 backend b
   server s 127.0.0.1:${originPort} maxconn 4096
@@ -130,7 +137,10 @@ backend b
   return { child: launch('haproxy', ['-db', '-f', file]) };
 }
 
-async function nginx({ folder, port, originPort }) {
+async function nginx({ folder, port, originPort, pair }) {
+  const ssl = pair
+    ? `ssl_certificate ${pair.cert}; ssl_certificate_key ${pair.key}; ssl_protocols TLSv1.2 TLSv1.3;`
+    : '';
   const file = join(folder, 'nginx.conf');
   writeFileSync(
     file,
@@ -143,7 +153,7 @@ http {
   map $http_upgrade $wish { default upgrade; '' ''; }
   upstream o { server 127.0.0.1:${originPort}; keepalive 256; keepalive_requests 1000000000; }
   server {
-    listen 127.0.0.1:${port};
+    listen 127.0.0.1:${port}${pair ? ' ssl' : ''}; ${ssl}
     location / {
       proxy_pass http://o; proxy_http_version 1.1; proxy_set_header Connection $wish;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;

@@ -3,11 +3,12 @@
  * retries, so whatever a proxy loses shows as an error.
  *
  * A child process: takes one order `{ port, path, body, connections, keepAlive, requests | seconds,
- * rate }` and sends back `{ requests, errors, seconds, p50Ms, p99Ms, maxMs }`. With `rate`
+ * rate, secure }` and sends back `{ requests, errors, seconds, p50Ms, p99Ms, maxMs }`. With `rate`
  * (requests/s over all connections) it is an open loop: a request counts from when it was due, not
- * from when it was sent.
+ * from when it was sent. With `secure`, options of `tls.connect`, it begins with a full handshake.
  */
 import { connect } from 'node:net';
+import tls from 'node:tls';
 
 process.on('message', async (order) => process.send(await run(order)));
 process.on('disconnect', () => process.exit(0));
@@ -45,7 +46,7 @@ async function run(order) {
 async function warm(order, bytes) {
   let socket = null;
   try {
-    socket = await open(order.port);
+    socket = await open(order);
     await exchange(socket, bytes);
     return socket;
   } catch {
@@ -67,7 +68,7 @@ async function client(order, bytes, tally, limit, endMs, startMs, index, opened)
     dueMs += everyMs;
     tally.sent++;
     try {
-      socket ??= await open(order.port);
+      socket ??= await open(order);
       await exchange(socket, bytes);
       tally.done++;
       if (sinceMs >= timedMs) tally.times.push(performance.now() - sinceMs);
@@ -87,10 +88,12 @@ function request({ path = '/small', body = 0, keepAlive }) {
   return Buffer.concat([Buffer.from(head), Buffer.alloc(body, 'x')]);
 }
 
-function open(port) {
+function open({ port, secure }) {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    socket.once('connect', () => resolve(socket));
+    const to = { port, host: '127.0.0.1', noDelay: true };
+    const named = { servername: 'bench.example', rejectUnauthorized: false };
+    const socket = secure ? tls.connect({ ...to, ...named, ...secure }) : connect(to);
+    socket.once(secure ? 'secureConnect' : 'connect', () => resolve(socket));
     socket.once('error', reject);
   });
 }

@@ -76,19 +76,19 @@ function rows(results) {
 }
 
 /** Requests that Pointsman lost; what a peer loses stands in its row. */
-function ours(results) {
+export function ours(results) {
   const runs = [...results].flatMap(([name, of]) => (name.startsWith('pointsman') ? of : []));
   return runs.reduce((sum, one) => sum + one.errors, 0);
 }
 
 /** Every contender once a round, in turn, each freshly warmed; all are up the whole time. */
-export async function interleaved(names, rounds, load, seconds) {
+export async function interleaved(names, rounds, load, seconds, pair = null) {
   const origin = await startOrigin();
   const client = startLoad();
   const up = new Map();
   for (const name of names) {
     const direct = { port: origin.port, pid: 0, stop() {} };
-    up.set(name, name in kinds ? await start(name, origin.port) : direct);
+    up.set(name, name in kinds ? await start(name, origin.port, pair) : direct);
   }
   const results = new Map(names.map((name) => [name, []]));
   const warmUp = Math.max(0.3, seconds / 3);

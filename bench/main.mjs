@@ -16,6 +16,7 @@ import { flipBench } from './flip.mjs';
 import { latencyBench, loadBench } from './loads.mjs';
 import { refusalBench } from './refusals.mjs';
 import { memoryBench, scaleBench, scrapeBench, socketsBench } from './scale.mjs';
+import { tlsBench } from './tls.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -42,6 +43,7 @@ const parts = {
   sockets: socketsBench,
   scrape: scrapeBench,
   refusals: refusalBench,
+  tls: tlsBench,
 };
 const wanted = positionals.length > 0 ? positionals : ['loads', 'flip', 'memory'];
 const unknown = wanted.filter((part) => !(part in parts));
