@@ -64,6 +64,12 @@ const table = {
   RELEASE_TAKEN: row(409, 'operator', false, 'A release of this name exists, and is another one'),
   RELEASE_LIVE: row(409, 'operator', false, 'The release is live already'),
   RELEASE_WARM: row(409, 'operator', false, 'The release is warm: a rollback goes to it at once'),
+  LATCHED: row(
+    409,
+    'operator',
+    false,
+    'A release was taken back by itself: acknowledge that first',
+  ),
   ABORT_TOO_LATE: row(409, 'operator', false, 'There is nothing to abort: it has ended or flipped'),
   FLIP_NOT_READY: row(409, 'operator', true, 'No deployment of this service waits for a flip'),
   ROLLBACK_NOT_READY: row(409, 'operator', true, 'The warm pool cannot take the traffic'),

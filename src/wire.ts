@@ -186,6 +186,18 @@ export interface PoolStats {
   /** Of its last stop as live pool; null while it is live or was never live here. */
   readonly drained: Drained | null;
   readonly targets: readonly TargetStats[];
+  /** Of requests that were first sent to it. A worker of before tells none. */
+  readonly outcomes?: OutcomeCounts;
+}
+
+/** How requests ended for their clients that were first sent to one filling of a color. */
+export interface OutcomeCounts {
+  /** Also those that have not ended. */
+  readonly sent: number;
+  /** 5xx, resets, timeouts and refused connections; nothing that the client or we did. */
+  readonly failed: number;
+  /** The clients with the most failures, at most 8, and how many each had. */
+  readonly clients: Readonly<Record<string, number>>;
 }
 
 export interface TargetStats {

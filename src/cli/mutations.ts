@@ -1,6 +1,6 @@
 /**
  * The commands that change something and end at once, or once a warm pool is awake: flip, rollback,
- * wake, abort, retire, pause, resume, reload.
+ * wake, abort, retire, pause, resume, acknowledge, reload.
  *
  * The rule this file keeps: each reads the service first and sends the generation it saw, so that a
  * second click, or a colleague who was faster, is a conflict and not a second change.
@@ -172,6 +172,20 @@ export async function pauseOrResume(
     body.paused
       ? `${service} is paused: new requests wait. Let them go: pointsman resume ${service}`
       : `${service} takes requests.`,
+  );
+  return exits.ok;
+}
+
+/** @throws Failure */
+export async function acknowledge(context: Context, service: string): Promise<number> {
+  const { latch, generation } = await readService(context, service);
+  const sent = { body: context.said, generation: context.generation ?? generation };
+  const path = `${pathOf(service)}/acknowledge`;
+  const { body } = await context.client.call<ServiceStatus>('POST', path, sent);
+  give(context, body, () =>
+    latch
+      ? `Known: ${latch.release} was taken back. ${service} takes deployments again.`
+      : `Nothing of ${service} was taken back that is not known of.`,
   );
   return exits.ok;
 }

@@ -14,6 +14,7 @@ import { init } from './init.ts';
 import type { Io } from './io.ts';
 import {
   abort,
+  acknowledge,
   deployOrGoBack,
   flip,
   pauseOrResume,
@@ -223,6 +224,7 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     ['abort', 'abort a deployment that has not flipped', abort],
     ['retire', 'stop and empty the standby', retire],
     ['pause', 'let new requests wait', (context, name) => pauseOrResume(context, name, 'pause')],
+    ['acknowledge', 'take deployments again, after a release was taken back', acknowledge],
     ['resume', 'let them go on', (context, name) => pauseOrResume(context, name, 'resume')],
   ];
   for (const [name, text, act, limitMs = callMs] of simple) {

@@ -95,6 +95,10 @@ function eventText(event: PointsmanEvent): string {
       const left = from ? `${from.release} -> ` : '';
       return `${event.service} flipped ${left}${to.release}, generation ${generation}, ${held}`;
     }
+    case 'watch': {
+      const { release, phase, reason } = event.watch;
+      return `${event.service} ${release} ${phase}${reason === null ? '' : `: ${reason}`}`;
+    }
     case 'service':
       return `${event.service} ${event.what}`;
     case 'worker':

@@ -91,6 +91,13 @@ export function detail(service: ServiceStatus, look: Look): string {
   if (rollback.ready && rollback.to) {
     facts.push(['rollback', `ready: to ${rollback.to.release} on ${rollback.to.color}`]);
   }
+  const { watch } = service;
+  if (watch?.phase === 'watching' || watch?.phase === 'passed') {
+    const { sent, failed } = watch.figures ?? { sent: 0, failed: 0 };
+    const figures = `${failed} of ${plural(sent, 'request')} failed`;
+    const before = `${watch.baseline.failed} of ${watch.baseline.sent} before`;
+    facts.push(['watch', `${watch.phase}: ${watch.release}: ${figures}, ${before}`]);
+  }
   if (deployment) {
     const when = ago(deployment.endedAt ?? deployment.startedAt, look.now);
     facts.push([
@@ -188,7 +195,16 @@ function notesOf(service: ServiceStatus, look: Look, first: string): readonly st
   if (!service.rollback.ready && service.rollback.reason) {
     say(`rollback is not ready: ${service.rollback.reason}`, doubtful);
   }
-  const { deployment } = service;
+  const { deployment, latch, watch } = service;
+  if (latch) {
+    const next = `pointsman acknowledge ${service.name}`;
+    say(
+      `${latch.release} was taken back by itself: ${latch.reason} Deploy again after: ${next}`,
+      bad,
+    );
+  }
+  if (watch?.phase === 'held') say(`${watch.release}: ${watch.reason}`, bad);
+  if (watch?.phase === 'inconclusive') say(`watch: ${watch.reason}`, doubtful);
   if (deployment?.error)
     say(`${deployment.id} ${deployment.phase}: ${deployment.error.message}`, bad);
   return notes;

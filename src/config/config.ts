@@ -93,6 +93,8 @@ export interface ServiceConfig {
   readonly health: Health;
   readonly deploy: { readonly timeoutMs: number; readonly flip: FlipMode };
   readonly warm: Warm;
+  /** How a release that has just become live is watched; null: it is not. */
+  readonly protect: Protect | null;
   readonly policy: Policy;
   readonly tls: ServiceTls;
   /** null: requests and answers pass as they are. */
@@ -127,6 +129,15 @@ export interface Warm {
   readonly replicas: number | null;
   /** Whether it gets no CPU until it is wanted. */
   readonly freeze: boolean;
+}
+
+/** When a release that has just become live is taken back by itself. */
+export interface Protect {
+  /** How long after its flip. */
+  readonly windowMs: number;
+  /** Nothing is concluded from fewer requests to it, or from failures of fewer clients. */
+  readonly requestsMin: number;
+  readonly clientsMin: number;
 }
 
 /** How releases of a service are run, as the config says it: the template a release fills in. */

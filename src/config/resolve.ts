@@ -12,6 +12,7 @@ import type {
   Config,
   DockerRun,
   Health,
+  Protect,
   Run,
   ServiceConfig,
   TlsConfig,
@@ -105,6 +106,7 @@ function service(name: string, of: ServiceFields, folder: string, files: EdgeFil
     health: health(of.health),
     deploy: { timeoutMs: of.deploy.timeout, flip: of.deploy.flip },
     warm: warm(of.warm),
+    protect: protect(of.protect),
     policy: {
       connectMs: timeouts.connect,
       responseMs: timeouts.response,
@@ -143,6 +145,15 @@ function warm(of: ServiceFields['warm']): Warm {
   const plain = { replicas: null, freeze: false };
   const { for: time, replicas, freeze } = typeof of === 'object' ? of : { for: of, ...plain };
   return { forMs: time === 'until-next' ? null : time, replicas, freeze };
+}
+
+/** What `on` means; the schema says the same of the single keys. */
+const protectOn = { window: 60_000, requests: 50, clients: 2 };
+
+function protect(of: ServiceFields['protect']): Protect | null {
+  if (of === 'off') return null;
+  const { window, requests, clients } = of === 'on' ? protectOn : of;
+  return { windowMs: window, requestsMin: requests, clientsMin: clients };
 }
 
 function run({ docker, process, static: fixed }: ServiceFields['run'], folder: string): Run {

@@ -130,6 +130,27 @@ const warm = shortOrFull(
   }),
 );
 
+const protect = shortOrFull(
+  choice('on', 'off'),
+  record({
+    window: preset(
+      duration('5s', '1d'),
+      '60s',
+      'How long after its flip a release is held against the one before it.',
+    ),
+    requests: preset(
+      whole(10, 1_000_000),
+      50,
+      'So many requests it has to have had before anything is concluded from them.',
+    ),
+    clients: preset(
+      whole(1, 8),
+      2,
+      'Failures of so many clients (addresses) are wanted as evidence; 1 where all come from one address.',
+    ),
+  }),
+);
+
 const timeouts = recordAt('services.*.timeouts', {
   connect: preset(
     duration('10ms', '1m'),
@@ -330,6 +351,11 @@ const service = recordAt('services.*', {
     warm,
     'until-next',
     'How long the old pool is kept for a rollback: until the next deployment needs its place, or a time.',
+  ),
+  protect: preset(
+    protect,
+    'on',
+    'on: a release that fails more of its requests than the one before it is taken back by itself.',
   ),
   timeouts: preset(timeouts, {}, 'How long a request may take, step by step.'),
   limits: preset(limits, {}, 'What one service may use up.'),

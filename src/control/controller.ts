@@ -105,6 +105,9 @@ export class Controller {
     });
     this.#events.subscribe(0, (event) => {
       if (event.type === 'flip') this.#metrics.flipped(event.receipt);
+      if (event.type === 'watch' && event.watch.phase === 'returned') {
+        this.#metrics.takenBack(event.service);
+      }
       if (event.type !== 'deployment' || event.deployment.error?.code !== 'HOLD_TIMEOUT') return;
       this.#metrics.flipAborted(event.service, event.deployment.direction);
     });

@@ -30,6 +30,7 @@ export function operationsOn(services: () => Services): Operations {
     deploy: async (name, order, call) => services().deployer(name).deploy(order, call),
     flip: async (name, call) => services().deployer(name).flip(call),
     rollback: async (name, to, call) => services().deployer(name).rollback(to, call),
+    acknowledge: async (name, call) => services().deployer(name).acknowledge(call),
     abort: async (id, call) => {
       const deployer = running(id);
       if (deployer !== undefined) return deployer.abort(id, call);

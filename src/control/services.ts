@@ -64,6 +64,7 @@ export class Services {
     });
     this.#poller = new Poller(dependencies.plane, dependencies.clock, dependencies.log, (stats) => {
       this.#context.publisher.seen(versionOf(stats));
+      for (const deployer of this.#deployers.values()) deployer.heardOf(stats);
       if (this.#started) this.#letGo(stats);
     });
     this.#context = {

@@ -81,7 +81,7 @@ interface ActProps {
   readonly children: ComponentChildren;
 }
 
-function Act({ wish, status, why, strong, children }: ActProps) {
+export function Act({ wish, status, why, strong, children }: ActProps) {
   return (
     <button
       type="button"

@@ -12,6 +12,7 @@ import { Releases } from './Releases.tsx';
 import { names, statusOf } from './store.ts';
 import { Timeline } from './Timeline.tsx';
 import { Traffic } from './Traffic.tsx';
+import { Watch } from './Watch.tsx';
 import { sideWord, waitWord } from './words.ts';
 
 export function ServiceView({ name }: { name: string }) {
@@ -52,6 +53,7 @@ export function ServiceView({ name }: { name: string }) {
         </p>
       )}
       <Actions status={status} />
+      <Watch status={status} />
       {status.deployment && (
         <Timeline
           key={status.deployment.id}

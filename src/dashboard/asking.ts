@@ -10,7 +10,16 @@ import { newKey, type Order, servicePath } from './api.ts';
 import { signal } from './preact.ts';
 import { plural, sideWord } from './words.ts';
 
-export type Wish = 'again' | 'rollback' | 'flip' | 'abort' | 'retire' | 'wake' | 'pause' | 'resume';
+export type Wish =
+  | 'again'
+  | 'rollback'
+  | 'flip'
+  | 'abort'
+  | 'retire'
+  | 'wake'
+  | 'acknowledge'
+  | 'pause'
+  | 'resume';
 
 export interface Asking {
   readonly wish: Wish | 'deploy';
@@ -135,6 +144,16 @@ export function questionOf(wish: Wish, { status, release = '' }: Asking): Questi
         yes: `Wake ${standby?.release ?? ''}`,
         done: 'It is being woken.',
       };
+    case 'acknowledge':
+      return {
+        title: `Let ${name} be deployed again?`,
+        happens: [
+          status.latch?.reason ?? '',
+          `Nothing is switched. The next deployment of ${name} is not refused any more.`,
+        ],
+        yes: 'I know of it',
+        done: 'Deployments are taken again.',
+      };
     case 'pause':
       return {
         title: `Pause ${name}?`,
@@ -196,6 +215,7 @@ export function kindWords(code: string, message: string): string {
     case 'RETIRE_REFUSED':
     case 'RELEASE_LIVE':
     case 'RELEASE_WARM':
+    case 'LATCHED':
       return `Not now, and nothing was changed. ${message}`;
     case 'UNAUTHORIZED':
       return `You are not signed in any more. Nothing was changed. ${message}`;

@@ -32,6 +32,7 @@ const eventTypes = [
   'probe',
   'target',
   'flip',
+  'watch',
   'service',
   'worker',
   'config',

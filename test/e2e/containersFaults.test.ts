@@ -137,7 +137,8 @@ describeWithEngine('containers behind a Pointsman, when something dies', (engine
     'a warm pool that is frozen uses no CPU, outlives a kill -9, and is woken by the rollback that wants it',
     async () => {
       const warm = { freeze: true };
-      const pointsman = await startWithEngine(engine(), { warm });
+      // While a release is watched its warm pool does not rest.
+      const pointsman = await startWithEngine(engine(), { warm, protect: 'off' });
       const load = new Load(pointsman.port, mix);
       const { json } = await pointsman.deploy('v2', { image: 'shop:v2' });
       expect((await pointsman.flipped(json.id)).error).toBeNull();

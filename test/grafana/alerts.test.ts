@@ -156,6 +156,18 @@ const cases: readonly Case[] = [
     series: flipAt15(1, 20),
   },
   ...pair(
+    'PointsmanReleaseHeld',
+    '2m',
+    { 'pointsman_watch_phase{service="shop",phase="held"}': '0x2 1x20' },
+    { 'pointsman_watch_phase{service="shop",phase="passed"}': '0x2 1x20' },
+  ),
+  ...pair(
+    'PointsmanReleaseTakenBack',
+    '2m',
+    { 'pointsman_latched{service="shop"}': '0x2 1x20' },
+    { 'pointsman_latched{service="shop"}': '0x20' },
+  ),
+  ...pair(
     'PointsmanFlipAborted',
     '10m',
     { 'pointsman_flips_total{service="shop",direction="deploy",result="aborted"}': '0x20 1x20' },

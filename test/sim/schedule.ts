@@ -27,6 +27,10 @@ export class Schedule {
   readonly #trace: string[] = [];
   readonly #flipped = new Set<string>();
   readonly #failed = new Map<string, string>();
+  /** Releases whose requests fail, those that were taken back, and what is not acknowledged. */
+  readonly #bad = new Set<string>();
+  readonly #takenBack = new Set<string>();
+  #latched: string | null = null;
   readonly #claimedPools = new Map<string, Set<string>>();
   #newest = 0;
   #releases = 1;
@@ -55,12 +59,14 @@ export class Schedule {
     const warmMs = random() < 0.2 ? 20_000 : null;
     const small = random() < 0.2 ? 1 : null;
     const freeze = random() < 0.2;
+    const watches = random() < 0.4;
     const base = serviceConfig(service);
     const config = {
       ...base,
       health: { ...base.health, intervalMs: 5_000 },
       deploy: { timeoutMs: 30_000, flip: manual ? ('manual' as const) : ('auto' as const) },
       warm: { forMs: warmMs, replicas: small, freeze },
+      protect: watches ? { windowMs: 20_000, requestsMin: 20, clientsMin: 2 } : null,
       policy: { ...base.policy, drainMs: 5_000 },
     };
     this.#config = config;
@@ -243,6 +249,9 @@ export class Schedule {
         `deploy ${name}`,
         this.#world.control.deploy(service, order(name, { flip }), call),
         () => {
+          if (this.#latched !== null) {
+            this.#break(`${name} was accepted while ${this.#latched} is not acknowledged`);
+          }
           const busy =
             before !== null && ['starting', 'probing', 'ready', 'flipping'].includes(before.phase);
           if (busy && this.#status()?.deployment?.id === before.id) {
@@ -260,6 +269,10 @@ export class Schedule {
       }
     } else if (roll < 0.9) {
       if (before !== null) this.#ask('abort', this.#world.control.abort(before.id, call));
+    } else if (roll < 0.92 && status.latch !== null) {
+      // It may be on disk before a controller that dies has answered.
+      this.#latched = null;
+      this.#ask('acknowledge', this.#world.control.acknowledge(service, call));
     } else if (roll < 0.95) {
       this.#ask('retire', this.#world.control.retire(service, call));
     } else {
@@ -274,6 +287,7 @@ export class Schedule {
   /** A roll that leads to what could be accepted now: else most calls would be refused. */
   #sensible(status: ServiceStatus): number {
     if (status.paused) return 0.97;
+    if (status.latch !== null) return 0.91;
     if (status.deployment?.phase === 'ready') return 0.5;
     if (status.rollback.ready && this.#random() < 0.6) return 0.7;
     return 0;
@@ -322,7 +336,8 @@ export class Schedule {
     this.#say(`health of ${id} ${at}: ${roll.toFixed(2)}`);
     if (roll < 0.3) platform.sick.add(port);
     else if (roll < 0.55) platform.sick.clear();
-    else if (roll < 0.75) platform.become(id, at, 'down');
+    else if (roll < 0.7) platform.become(id, at, 'down');
+    else if (roll < 0.8) for (const each of ports.keys()) platform.become(id, each, 'down');
     else platform.become(id, at, 'running', this.#random() < 0.4);
   }
 
@@ -378,11 +393,26 @@ export class Schedule {
       const generation = worker.services.get(service)?.entry.generation ?? 0;
       if (was === 'empty' && this.#newest > 0 && generation > this.#emptyUpTo)
         this.#break('a request met a service without a live pool');
+      if (this.#config.protect !== null) this.#crowd(worker);
       if (this.#random() < 0.1) worker.upgrade(service);
       for (const color of colors) {
         if (this.#random() < 0.5) worker.finish(service, color, 'http', 'finished');
         if (this.#random() < 0.1) worker.finish(service, color, 'http', 'clientAborted');
         if (this.#random() < 0.02) worker.finish(service, color, 'upgrade', 'finished');
+      }
+    }
+  }
+
+  /** Enough requests to judge a release by. */
+  #crowd(worker: FakeWorker): void {
+    const shown = worker.services.get(service);
+    const release = shown?.pools[shown.entry.live]?.entry.release;
+    if (release === undefined) return;
+    const bad = this.#bad.has(release);
+    for (let one = 0; one < 12; one++) {
+      if (bad) worker.fail(service, `10.0.0.${one % 3}`);
+      else if (worker.request(service) === 'claimed' && shown !== undefined) {
+        worker.finish(service, shown.entry.live, 'http', 'finished');
       }
     }
   }
@@ -458,14 +488,34 @@ export class Schedule {
   }
 
   #event(event: PointsmanEvent): void {
+    if (event.type === 'watch') this.#count(`watch ${event.watch.phase}`);
     if (event.type !== 'deployment') return;
     const { deployment } = event;
     this.#say(`${deployment.id} ${deployment.phase} ${deployment.error?.code ?? ''}`);
     this.#count(`phase ${deployment.phase}`);
     if (deployment.receipt !== null) this.#receipt(deployment.receipt);
+    this.#returned(deployment);
     this.#remember(deployment);
     if (['starting', 'ready', 'flipping', 'draining'].includes(deployment.phase)) {
       if (deployment.phase === 'flipping' || this.#random() < 0.2) this.#disturb();
+    }
+  }
+
+  /** What goes back by itself does so once, and to a release that was live before. */
+  #returned({ id, cause, phase, direction, to }: Deployment): void {
+    if (phase === 'starting' && this.#random() < 0.3) this.#bad.add(to.release);
+    if (cause === undefined || phase !== 'draining') return;
+    if (direction !== 'rollback') this.#break(`${id} went forward by itself`);
+    if (this.#config.protect === null) this.#break(`${id} went back, and nothing is watched`);
+    if (cause.kind === 'errors' && !this.#bad.has(cause.release)) {
+      this.#break(`${cause.release} was taken back though it fails nothing`);
+    }
+    if (!this.#takenBack.has(id)) this.#count(`taken back for ${cause.kind}`);
+    this.#takenBack.add(id);
+    this.#latched = cause.release;
+    const status = this.#status();
+    if (status !== null && status.latch?.release !== cause.release) {
+      this.#break(`${cause.release} was taken back, and deployments are let in`);
     }
   }
 
@@ -551,6 +601,10 @@ export class Schedule {
     if (record.intent !== null) throw this.#failure('an intent outlived its flip');
     const phase = record.deployment?.phase ?? 'live';
     if (!['live', 'failed', 'aborted'].includes(phase)) throw this.#failure(`it rests in ${phase}`);
+    if (record.watch?.phase === 'watching') throw this.#failure('a watch outlived its time');
+    if (this.#latched !== null && record.latch?.release !== this.#latched) {
+      throw this.#failure(`nobody acknowledged ${this.#latched}`);
+    }
     const kept = colors.flatMap((color: Color) => record.pools[color]?.id ?? []);
     for (const worker of cluster.workers.values()) {
       const shown = worker.stats().services[0];

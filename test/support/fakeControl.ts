@@ -78,6 +78,8 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
     rollback: { ready: true, to: { color: 'green', release: 'v0' }, reason: null, asleep: false },
     deployment: null,
     releases: [],
+    watch: null,
+    latch: null,
     limits: { deployMs: 60_000, drainMs: 30_000, until: null },
     waiting: 0,
     problem: null,
@@ -333,6 +335,12 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       }
       const deployment = create(service, 'deploy', order.release, call);
       return order.dryRun ? deployment : tell(deployment);
+    },
+    async acknowledge(name, call) {
+      await begin('acknowledge', call);
+      const service = serviceOf(name);
+      match(service, call);
+      return change(name, { latch: null });
     },
     async flip(name, call) {
       await begin('flip', call);

@@ -56,6 +56,8 @@ interface FakePool {
   inside: { http: number; sse: number; upgrade: number };
   tally: Tally | null;
   drainedBy: number;
+  sent: number;
+  failed: Map<string, number>;
 }
 
 interface FakeService {
@@ -199,6 +201,16 @@ export class FakeWorker {
     if (pool.tally !== null) pool.tally[how]++;
   }
 
+  /** A request to the live pool fails, for this client. */
+  fail(name: string, client: string): void {
+    if (this.request(name) !== 'claimed') return;
+    const service = this.services.get(name);
+    const live = service?.entry.live ?? 'blue';
+    const pool = service?.pools[live];
+    pool?.failed.set(client, (pool.failed.get(client) ?? 0) + 1);
+    this.finish(name, live, 'http', 'finished');
+  }
+
   /** What was claimed last becomes a tunnel. */
   upgrade(name: string): void {
     const service = this.services.get(name);
@@ -237,6 +249,11 @@ export class FakeWorker {
               color,
               release: pool.entry.release,
               inside: { ...pool.inside },
+              outcomes: {
+                sent: pool.sent,
+                failed: [...pool.failed.values()].reduce((sum, count) => sum + count, 0),
+                clients: Object.fromEntries(pool.failed),
+              },
               drained: pool.tally === null ? null : drainedOf(pool.tally, pool.inside),
               targets: pool.entry.targets.map(({ id, host, port, healthy }) => ({
                 id,
@@ -286,7 +303,8 @@ export class FakeWorker {
       else if (was !== null && was.entry.id === now.id) was.entry = now;
       else {
         const inside = { http: 0, sse: 0, upgrade: 0 };
-        service.pools[color] = { color, entry: now, inside, tally: null, drainedBy: 0 };
+        const fresh = { tally: null, drainedBy: 0, sent: 0, failed: new Map<string, number>() };
+        service.pools[color] = { color, entry: now, inside, ...fresh };
       }
     }
   }
@@ -318,6 +336,7 @@ export class FakeWorker {
     const pool = service.pools[live];
     if (pool === null) return false;
     pool.inside.http++;
+    pool.sent++;
     this.#cluster.record({
       service: name,
       generation,

@@ -7,7 +7,7 @@
  */
 import { type FaultCode, faults } from '../../errors.ts';
 import { colors } from '../../wire.ts';
-import { phases } from '../model/state.ts';
+import { phases, watchPhases } from '../model/state.ts';
 import { closed, named, nullable, oneOf, ref, Type } from './shape.ts';
 
 const time = Type.String({ description: 'ISO 8601' });
@@ -27,6 +27,28 @@ const drained = closed({
   stillOpen: count,
   done: Type.Boolean(),
 });
+
+const figures = closed({ sent: count, failed: count });
+
+const watch = closed(
+  {
+    deployment: text,
+    generation: count,
+    release: text,
+    since: time,
+    until: time,
+    phase: oneOf(watchPhases),
+    reason: nullable(text),
+    baseline: figures,
+    figures: nullable(figures),
+  },
+  { description: 'How the release that is live stands against the one before it.' },
+);
+
+const latch = closed(
+  { release: text, deployment: text, at: time, reason: text },
+  { description: 'A release was taken back by itself; deployments wait for `acknowledge`.' },
+);
 
 const Receipt = named(
   'Receipt',
@@ -71,6 +93,14 @@ export const Deployment = named(
       endedAt: nullable(time),
       error: nullable(closed({ code: text, message: text, detail: Type.Optional(Type.Unknown()) })),
       receipt: nullable(ref(Receipt)),
+      cause: Type.Optional(
+        closed({
+          kind: oneOf(['errors', 'down']),
+          release: text,
+          figures,
+          baseline: figures,
+        }),
+      ),
     },
     { description: 'One attempt to move a service to a release.' },
   ),
@@ -150,6 +180,8 @@ export const ServiceStatus = named(
       description: 'What can be deployed `again`, the last first.',
     }),
     limits: closed({ deployMs: count, drainMs: count, until: nullable(time) }),
+    watch: nullable(watch),
+    latch: nullable(latch),
     waiting: count,
     problem: nullable(text),
   }),

@@ -9,7 +9,7 @@ import type { Address, FlipMode } from '../../config/config.ts';
 import { type Color, type Inside, otherColor } from '../../wire.ts';
 import type { CertificateStatus } from './certificates.ts';
 import type { SampleFeed } from './samples.ts';
-import type { Deployment, Direction, Receipt } from './state.ts';
+import type { Deployment, Direction, Latch, Receipt, Watch } from './state.ts';
 
 export interface Control {
   services(): readonly ServiceStatus[];
@@ -21,7 +21,7 @@ export interface Control {
    *
    * @throws Fault SERVICE_UNKNOWN, DEPLOYMENT_IN_PROGRESS, RELEASE_TAKEN, RELEASE_LIVE,
    *   RELEASE_WARM, RELEASE_INVALID, TARGET_INVALID, GENERATION_STALE, STATE_NOT_WRITABLE,
-   *   DRIVER_UNAVAILABLE
+   *   DRIVER_UNAVAILABLE, LATCHED
    */
   deploy(service: string, order: DeployOrder, call: Call): Promise<Deployment>;
   /**
@@ -37,6 +37,12 @@ export interface Control {
    *   GENERATION_STALE, DEPLOYMENT_IN_PROGRESS, HOLD_TIMEOUT
    */
   rollback(service: string, to: string | null, call: Call): Promise<Deployment>;
+  /**
+   * Says that somebody knows of a release that was taken back by itself: deployments are let in
+   * again. Where none was, nothing changes.
+   * @throws Fault SERVICE_UNKNOWN, GENERATION_STALE, STATE_NOT_WRITABLE
+   */
+  acknowledge(service: string, call: Call): Promise<ServiceStatus>;
   /** @throws Fault DEPLOYMENT_UNKNOWN, ABORT_TOO_LATE */
   abort(deployment: string, call: Call): Promise<Deployment>;
   /** Empties the standby. @throws Fault RETIRE_REFUSED, GENERATION_STALE */
@@ -115,6 +121,10 @@ export interface ServiceStatus {
   /** Releases that can be deployed again as they ran, the last first; at most 10. */
   readonly releases: readonly PastRelease[];
   readonly limits: ServiceLimits;
+  /** How the release that is live stands against the one before it; null: it never was watched. */
+  readonly watch: Watch | null;
+  /** A release was taken back by itself: the next deployment waits for `acknowledge`. */
+  readonly latch: Latch | null;
   /** Requests that wait for a claim now. */
   readonly waiting: number;
   /**
@@ -288,6 +298,8 @@ export type EventBody =
       readonly direction: Direction;
       readonly receipt: Receipt;
     }
+  /** The watch over a release that is live has begun, or entered another phase. */
+  | { readonly type: 'watch'; readonly service: string; readonly watch: Watch }
   /** Paused, resumed, retired, or changed in config: look again. */
   | { readonly type: 'service'; readonly service: string; readonly what: string }
   | {

@@ -37,6 +37,72 @@ export interface ServiceState {
    * The releases seen last, newest first, at most `releasesKept`: names are taken by what they ran.
    */
   readonly releases: readonly Release[];
+  /** How the release that is live stands against the one before it; older versions wrote none. */
+  readonly watch?: Watch | null;
+  /** A release was taken back by itself, and nobody has acknowledged that; absent: none. */
+  readonly latch?: Latch | null;
+}
+
+/** Requests that were sent somewhere, and those of them that failed there. */
+export interface Figures {
+  readonly sent: number;
+  readonly failed: number;
+}
+
+/** The first while of a release that is live, in which it is held against the one before it. */
+export interface Watch {
+  /** The deployment that made it live, and the generation since. */
+  readonly deployment: string;
+  readonly generation: number;
+  readonly release: string;
+  /** ISO 8601. */
+  readonly since: string;
+  readonly until: string;
+  /**
+   * `held`: it is worse, and cannot be taken back; `returned`: it was taken back; `superseded`:
+   * something else was done with the service first.
+   */
+  readonly phase: WatchPhase;
+  /** One sentence on why it is in its phase; null while there is nothing to say. */
+  readonly reason: string | null;
+  /** Of the last minutes of the pool that was live before. */
+  readonly baseline: Figures;
+  /** Of the release, as they were when the phase was entered; null: not looked at yet. */
+  readonly figures: Figures | null;
+}
+
+export const watchPhases = [
+  'watching',
+  'held',
+  'passed',
+  'inconclusive',
+  'returned',
+  'superseded',
+] as const;
+
+export type WatchPhase = (typeof watchPhases)[number];
+
+/** Whether a release is still held against the one before it. */
+export function watched(watch: Watch | null | undefined): watch is Watch {
+  return watch?.phase === 'watching' || watch?.phase === 'held';
+}
+
+/** A release that was taken back by itself: what has to be acknowledged before the next one. */
+export interface Latch {
+  readonly release: string;
+  /** The rollback that took it back. */
+  readonly deployment: string;
+  readonly at: string;
+  readonly reason: string;
+}
+
+/** Why traffic moved without anybody asking: `errors`: its figures; `down`: no target of it works. */
+export interface Cause {
+  readonly kind: 'errors' | 'down';
+  /** The release that was left, and its figures against those of the one before. */
+  readonly release: string;
+  readonly figures: Figures;
+  readonly baseline: Figures;
 }
 
 /** A name is forgotten, and free again, once so many newer releases have been deployed. */
@@ -114,6 +180,8 @@ export interface Deployment {
     readonly detail?: unknown;
   } | null;
   readonly receipt: Receipt | null;
+  /** Why Pointsman began it by itself; absent: somebody asked. */
+  readonly cause?: Cause;
 }
 
 /**

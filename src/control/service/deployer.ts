@@ -18,7 +18,7 @@ import type { Call, DeployOrder, ServiceStatus } from '../model/api.ts';
 import type { Deployment, ServiceState } from '../model/state.ts';
 import { Attempt } from './attempt.ts';
 import type { ControlContext } from './context.ts';
-import { begin, intendRollback, nextDeployment, removed, standbyPool } from './deployment.ts';
+import { begin, isFillingOf, nextDeployment, removed } from './deployment.ts';
 import { entryOf } from './entry.ts';
 import { deployFirst } from './firstRelease.ts';
 import { leaveMs, Pools } from './pools.ts';
@@ -26,6 +26,7 @@ import { ServiceRecord } from './record.ts';
 import {
   refuseBeginning,
   refuseFlip,
+  refuseLatched,
   refuseLateAbort,
   refuseSecond,
   refuseStale,
@@ -34,9 +35,12 @@ import {
 import { releaseOf } from './release.ts';
 import { Restore } from './restore.ts';
 import { Rollout } from './rollout.ts';
+import { acknowledge, pauseTraffic } from './settings.ts';
 import { Standby } from './standby.ts';
-import { rollbackRefusal, type Standing, standingOf, statusOf } from './status.ts';
+import { type Standing, standingOf, statusOf } from './status.ts';
 import { refuseTargets } from './targets.ts';
+import { ReleaseWatch } from './watch.ts';
+import { WayBack } from './wayBack.ts';
 
 export class Deployer {
   readonly name: string;
@@ -45,6 +49,8 @@ export class Deployer {
   readonly #pools: Pools;
   readonly #standby: Standby;
   readonly #rollout: Rollout;
+  readonly #wayBack: WayBack;
+  readonly #watch: ReleaseWatch;
   /** The leave that is in force; null: the service is in the config. */
   #leave: symbol | null = null;
   /** The first release is about to be deployed, and may be on no record yet. */
@@ -55,9 +61,14 @@ export class Deployer {
     this.#context = context;
     this.#record = new ServiceRecord(config, context);
     this.#pools = new Pools(config.name, context);
-    const busy = (): boolean => this.#rollout.attempt !== null;
+    const busy = (): boolean => this.#rollout.attempt !== null || this.#watch.active;
     this.#standby = new Standby(this.#record, this.#pools, context, busy);
-    this.#rollout = new Rollout(this.#record, this.#pools, context, this.#standby);
+    this.#watch = new ReleaseWatch(this.#record, context, {
+      goBack: (cause, why) => this.#wayBack.goBack(cause, why),
+    });
+    this.#rollout = new Rollout(this.#record, this.#pools, context, this.#standby, this.#watch);
+    const standing = (): Standing => this.#standing();
+    this.#wayBack = new WayBack(this.#record, this.#rollout, this.#standby, standing);
   }
 
   get state(): ServiceState {
@@ -106,7 +117,7 @@ export class Deployer {
    */
   restore(stats: readonly WorkerStats[], workers: number): Restore {
     const [record, pools, context] = [this.#record, this.#pools, this.#context];
-    return new Restore(record, pools, context, this.#standby, stats, workers);
+    return new Restore(record, pools, context, this.#standby, this.#watch, stats, workers);
   }
 
   /** See `Control.deploy`. */
@@ -114,6 +125,7 @@ export class Deployer {
     this.#refuseLeaving();
     refuseStale(this.state, this.name, call.generation);
     this.#refuseSecond();
+    refuseLatched(this.state, this.name);
     const release = releaseOf(this.name, this.config.run, this.state, order);
     await refuseTargets(release, this.config.run, this.#context);
     await this.#refuseAway(order.dryRun);
@@ -159,20 +171,13 @@ export class Deployer {
     this.#refuseLeaving();
     refuseToggle(to, call.generation);
     refuseStale(this.state, this.name, call.generation);
-    this.#refuseSecond();
-    const reason = rollbackRefusal(this.#standing(), to);
-    if (reason !== null) {
-      this.#standby.wake();
-      throw new Fault('ROLLBACK_NOT_READY', reason, { service: this.name, to });
-    }
-    const pool = standbyPool(this.state);
-    if (pool === null) throw new Error('A rollback without a pool was not refused.');
-    const attempt = new Attempt(nextDeployment(this.state, this.name), pool.release, 'auto');
-    attempt.poolId = pool.id;
-    attempt.flipping = true;
-    const origin = this.#record.origin(call);
-    await this.#rollout.reserve(attempt, (state) => intendRollback(state, origin));
-    return this.#rollout.flipBack(attempt);
+    return this.#wayBack.rollback(to, call);
+  }
+
+  /** See `Control.acknowledge`. */
+  async acknowledge(call: Call): Promise<ServiceStatus> {
+    await acknowledge(this.#record, call);
+    return this.status();
   }
 
   /** See `Control.abort`. */
@@ -209,13 +214,7 @@ export class Deployer {
 
   /** See `Control.pause` and `resume`. */
   async pauseTraffic(paused: boolean, call: Call): Promise<ServiceStatus> {
-    refuseStale(this.state, this.name, call.generation);
-    if (this.state.paused !== paused) {
-      await this.#record.save((state) => ({ ...state, paused }));
-      // It is on record: workers that do not take this table get the next one.
-      await this.#context.publisher.publish().catch(() => undefined);
-      this.#record.changed(`${paused ? 'paused' : 'resumed'} by ${call.by}`);
-    }
+    await pauseTraffic(this.#record, this.#context, paused, call);
     return this.status();
   }
 
@@ -223,6 +222,11 @@ export class Deployer {
   healthChanged(poolId: string, view: TargetView, why: string): void {
     this.#context.publisher.touch();
     this.#rollout.healthChanged(poolId, view, why);
+  }
+
+  /** What the workers said of all services. */
+  heardOf(stats: readonly WorkerStats[]): void {
+    this.#watch.see(stats);
   }
 
   /** The driver tells of a pool of this service. */
@@ -239,10 +243,7 @@ export class Deployer {
 
   /** The platform is back: what should run on it is looked at again. */
   platformBack(): void {
-    for (const pool of this.#pools.all()) {
-      if (pool.emptying !== null || pool.id === this.#rollout.attempt?.poolId) continue;
-      void this.#pools.ensure(pool, this.state.generation);
-    }
+    this.#pools.ensureAll(this.#rollout.attempt?.poolId ?? null, this.state.generation);
   }
 
   /**
@@ -263,6 +264,7 @@ export class Deployer {
     if (this.#leave !== leave) return;
     gone();
     this.#standby.close();
+    this.#watch.close();
     const durable = this.#record.note(removed);
     const limitMs = leaveMs(this.config);
     await Promise.all(this.#pools.all().map(({ id }) => this.#pools.empty(id, durable, limitMs)));
@@ -279,15 +281,13 @@ export class Deployer {
     this.#leave = Symbol('closed');
     this.#rollout.close();
     this.#standby.close();
+    this.#watch.close();
     this.#pools.close();
   }
 
   /** Whether a pool is a filling of ours that is on no record, nor on its way in or out. */
   lost(poolId: string): boolean {
-    const { fills, pools } = this.state;
-    const fill = Number(/\.(\d+)$/.exec(poolId)?.[1] ?? Number.NaN);
-    const known = pools.blue?.id === poolId || pools.green?.id === poolId;
-    return fill <= fills && !known && this.#pools.get(poolId) === undefined;
+    return isFillingOf(this.state, poolId) && this.#pools.get(poolId) === undefined;
   }
 
   /** Says what keeps the service from being as it should, until it is said to be over. */
@@ -297,7 +297,8 @@ export class Deployer {
 
   #standing(): Standing {
     const until = this.#rollout.attempt?.until ?? null;
-    return standingOf(this.#record, this.#pools, this.#context, this.#standby.draining, until);
+    const now = { draining: this.#standby.draining, until, figures: this.#watch.figures };
+    return standingOf(this.#record, this.#pools, this.#context, now);
   }
 
   #refuseSecond(): void {

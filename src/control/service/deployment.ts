@@ -10,6 +10,7 @@
  */
 import { type Color, type Drained, otherColor } from '../../wire.ts';
 import type {
+  Cause,
   Deployment,
   Direction,
   Phase,
@@ -17,9 +18,11 @@ import type {
   Receipt,
   Release,
   ServiceState,
+  Watch,
 } from '../model/state.ts';
 import { releasesKept } from '../model/state.ts';
 import { refuseSecond } from './refusals.ts';
+import { superseded, watchAfter } from './watching.ts';
 
 /** Which phase may follow which. */
 const follows: Readonly<Record<Phase, readonly Phase[]>> = {
@@ -74,6 +77,12 @@ export function wasLive(pool: PoolState): boolean {
   return pool.liveSince !== null || pool.warmSince !== null;
 }
 
+/** Whether a pool was filled for this service, and is on its record no more. */
+export function isFillingOf({ fills, pools }: ServiceState, poolId: string): boolean {
+  const fill = Number(/\.(\d+)$/.exec(poolId)?.[1] ?? Number.NaN);
+  return fill <= fills && pools.blue?.id !== poolId && pools.green?.id !== poolId;
+}
+
 /** The name of the deployment that would begin next. */
 export function nextDeployment(state: ServiceState, service: string): string {
   return `${service}-${state.deployments + 1}`;
@@ -87,7 +96,8 @@ export function begin(state: ServiceState, origin: Origin, release: string): Ser
   refuseSecond(state);
   const to = { color: otherColor(state.live), release };
   const deployment = recordOf(state, origin, 'deploy', to, 'starting');
-  return { ...state, deployments: state.deployments + 1, deployment };
+  const watch = superseded(state.watch, `Deployment ${deployment.id} began.`);
+  return { ...state, deployments: state.deployments + 1, deployment, ...watch };
 }
 
 /** The standby slot is given to the release of the deployment; what was in it is on its way out. */
@@ -146,13 +156,22 @@ export function intend(state: ServiceState, id: string): ServiceState {
   };
 }
 
-/** A rollback begins where a deployment flips: its record and its intent are one change. */
-export function intendRollback(state: ServiceState, origin: Origin): ServiceState {
+/**
+ * A rollback begins where a deployment flips: its record and its intent are one change.
+ *
+ * @param cause why it begins by itself; null: somebody asked.
+ */
+export function intendRollback(
+  state: ServiceState,
+  origin: Origin,
+  cause: Cause | null = null,
+): ServiceState {
   refuseSecond(state);
   const pool = standbyPool(state);
   if (pool === null) throw new Error(`${origin.service} has no warm pool to roll back to.`);
   const to = { color: otherColor(state.live), release: pool.release.name };
-  const deployment = recordOf(state, origin, 'rollback', to, 'ready');
+  const plain = recordOf(state, origin, 'rollback', to, 'ready');
+  const deployment = cause === null ? plain : { ...plain, cause };
   const begun = { ...state, deployments: state.deployments + 1, deployment };
   return intend(begun, deployment.id);
 }
@@ -168,11 +187,17 @@ export function withdraw(
 }
 
 /**
- * The flip happened: traffic is at `receipt.to`. The release's name is taken from here on.
+ * The flip happened: traffic is at `receipt.to`. The release's name is taken from here on. Where it
+ * happened by itself, the next deployment waits until somebody has seen that.
  *
- * @param at ISO 8601, when it was committed.
+ * @param watch how the release is held against the one before it; null: it is not.
  */
-export function record(state: ServiceState, id: string | null, receipt: Receipt): ServiceState {
+export function record(
+  state: ServiceState,
+  id: string | null,
+  receipt: Receipt,
+  watch: Watch | null = null,
+): ServiceState {
   const at = receipt.committedAt;
   const pools = { ...state.pools };
   const left = otherColor(receipt.to.color);
@@ -190,8 +215,9 @@ export function record(state: ServiceState, id: string | null, receipt: Receipt)
     releases: now === null ? state.releases : remembered(state.releases, now.release),
   };
   const deployment = id === null ? null : current(state, id);
-  if (deployment === null || !follows[deployment.phase].includes('draining')) return next;
-  return { ...next, deployment: { ...deployment, phase: 'draining', receipt } };
+  const begun = { ...next, ...watchAfter(state, deployment, receipt, watch) };
+  if (deployment === null || !follows[deployment.phase].includes('draining')) return begun;
+  return { ...begun, deployment: { ...deployment, phase: 'draining', receipt } };
 }
 
 /**
@@ -251,7 +277,8 @@ export function retired(state: ServiceState, poolId: string): ServiceState {
  * twice.
  */
 export function removed(state: ServiceState): ServiceState {
-  return { ...state, pools: { blue: null, green: null }, intent: null };
+  const watch = superseded(state.watch, 'The service left the config.');
+  return { ...state, pools: { blue: null, green: null }, intent: null, ...watch };
 }
 
 function current(state: ServiceState, id: string): Deployment | null {

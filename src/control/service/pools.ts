@@ -116,6 +116,13 @@ export class Pools {
     return { id: poolId, release: pool.release.name, targets };
   }
 
+  /** What should run is looked at again, but for what a deployment is about to start. */
+  ensureAll(but: string | null, generation: number): void {
+    for (const pool of this.all()) {
+      if (pool.emptying === null && pool.id !== but) void this.ensure(pool, generation);
+    }
+  }
+
   /** Makes the driver run the pool; see `Driver.start`. */
   start(
     pool: ServicePool,

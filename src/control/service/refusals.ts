@@ -46,6 +46,17 @@ export function refuseSecond(state: ServiceState): void {
   );
 }
 
+/** @throws Fault LATCHED where a release was taken back by itself and nobody has said that they know. */
+export function refuseLatched({ latch }: ServiceState, service: string): void {
+  if (!latch) return;
+  throw new Fault(
+    'LATCHED',
+    `${latch.release} of ${service} was taken back by itself: ${latch.reason} Acknowledge that ` +
+      `(\`pointsman acknowledge ${service}\`), then deploy.`,
+    { service, release: latch.release, deployment: latch.deployment },
+  );
+}
+
 /** @throws Fault DEPLOYMENT_IN_PROGRESS naming one that is on its way to the record. */
 export function refuseBeginning(service: string, deployment: string | null): void {
   if (deployment === null) return;

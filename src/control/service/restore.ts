@@ -17,6 +17,8 @@ import { type Barrier, flipForward, receiptOf, release } from './flip.ts';
 import { healthIn, type Pools } from './pools.ts';
 import type { ServiceRecord } from './record.ts';
 import { type Plan, recoveryOf } from './recovery.ts';
+import { tellFlip } from './switchOver.ts';
+import type { ReleaseWatch } from './watch.ts';
 
 /**
  * A flip that cannot be finished with every worker is finished without the last ones after so many
@@ -37,6 +39,7 @@ export class Restore {
   readonly #pools: Pools;
   readonly #context: ControlContext;
   readonly #listener: RestoreListener;
+  readonly #watch: ReleaseWatch;
   readonly #stats: readonly WorkerStats[];
   readonly #plan: Plan;
   #durable: Promise<void> = Promise.resolve();
@@ -52,6 +55,7 @@ export class Restore {
     pools: Pools,
     context: ControlContext,
     listener: RestoreListener,
+    watch: ReleaseWatch,
     stats: readonly WorkerStats[],
     workers: number,
   ) {
@@ -59,6 +63,7 @@ export class Restore {
     this.#pools = pools;
     this.#context = context;
     this.#listener = listener;
+    this.#watch = watch;
     this.#stats = stats;
     this.#plan = recoveryOf(record.name, record.state, stats, workers);
   }
@@ -89,6 +94,7 @@ export class Restore {
       await release(this.#barrier(), fence);
     }
     await this.#recount();
+    this.#watch.resume();
     await this.#durable;
     for (const pool of this.#dropped) {
       await this.#context.platforms
@@ -163,17 +169,9 @@ export class Restore {
     // As it happened where the record has it already.
     const known = before.deployment?.receipt;
     const told = known?.generation === plan.generation ? known : receipt;
-    this.#durable = record.note((state) => recorded(state, intended?.id ?? null, told));
-    record.overrideTable(null);
-    this.#context.publisher.touch();
-    record.tell();
-    const { direction } = told;
-    this.#context.dependencies.events.emit({
-      type: 'flip',
-      service: record.name,
-      direction,
-      receipt: told,
-    });
+    const watch = intended === null ? null : this.#watch.over(intended.id, told);
+    this.#durable = record.note((state) => recorded(state, intended?.id ?? null, told, watch));
+    tellFlip(record, this.#context, told);
   }
 
   /** A drain that was under way is counted on; a pool that stays warm keeps its time and size. */

@@ -24,7 +24,8 @@ import {
 } from './deployment.ts';
 import { type Pools, whole } from './pools.ts';
 import type { ServiceRecord } from './record.ts';
-import { switchOver } from './switchOver.ts';
+import { switchOver, tellFlip } from './switchOver.ts';
+import type { ReleaseWatch } from './watch.ts';
 
 /** Who keeps the standby, and hears what a rollout does to it. */
 export interface RolloutListener {
@@ -48,6 +49,7 @@ export class Rollout {
   readonly #pools: Pools;
   readonly #context: ControlContext;
   readonly #listener: RolloutListener;
+  readonly #watch: ReleaseWatch;
   #attempt: Attempt | null = null;
 
   constructor(
@@ -55,11 +57,13 @@ export class Rollout {
     pools: Pools,
     context: ControlContext,
     listener: RolloutListener,
+    watch: ReleaseWatch,
   ) {
     this.#record = record;
     this.#pools = pools;
     this.#context = context;
     this.#listener = listener;
+    this.#watch = watch;
   }
 
   /** The attempt that has the service to itself; null: none. */
@@ -228,20 +232,18 @@ export class Rollout {
 
   #flipped(attempt: Attempt, left: string | null, receipt: Receipt): Deployment {
     const record = this.#record;
-    const { dependencies, prober, publisher } = this.#context;
+    const { prober } = this.#context;
+    const watch = this.#watch.over(attempt.id, receipt);
     // True from here on, whatever the disk says: the intent on it leads to the same place.
-    void record.note((state) => recorded(state, attempt.id, receipt));
-    record.overrideTable(null);
+    void record.note((state) => recorded(state, attempt.id, receipt, watch));
     this.#attempt = null;
     record.setProblem(null);
     attempt.finish();
     if (attempt.poolId !== null) prober.calm(attempt.poolId);
-    publisher.touch();
-    record.tell();
-    const { service, direction } = receipt;
-    dependencies.events.emit({ type: 'flip', service, direction, receipt });
+    tellFlip(record, this.#context, receipt);
     const { deployment } = record;
     this.#listener.flipped(deployment, left);
+    this.#watch.resume();
     return deployment;
   }
 

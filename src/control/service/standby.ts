@@ -43,7 +43,7 @@ export class Standby {
   #retiring: Promise<void> = Promise.resolve();
   #cancelWarm: (() => void) | null = null;
 
-  /** @param busy whether a deployment or a rollback has the service to itself now. */
+  /** @param busy a deployment or rollback has the service to itself, or the way back may be wanted. */
   constructor(record: ServiceRecord, pools: Pools, context: ControlContext, busy: () => boolean) {
     this.#record = record;
     this.#pools = pools;

@@ -10,7 +10,13 @@ import { type Color, colors, type Inside, otherColor, type WorkerStats } from '.
 import type { Cost } from '../drivers/driver.ts';
 import type { Prober, TargetView } from '../health/prober.ts';
 import type { PoolRole, PoolStatus, ServiceStatus, TargetStatus } from '../model/api.ts';
-import { inProgress, type PoolState, type ServiceState } from '../model/state.ts';
+import {
+  type Figures,
+  inProgress,
+  type PoolState,
+  type ServiceState,
+  watched,
+} from '../model/state.ts';
 import { statsOf, statsOfPool } from '../workers/stats.ts';
 import { wordsOn } from './attempt.ts';
 import type { ControlContext } from './context.ts';
@@ -31,17 +37,17 @@ export interface Standing {
   /** The pool that drains now; null: none. */
   readonly draining: string | null;
   readonly problem: string | null;
+  /** Of the release that is live, while it is watched; null: it is not. */
+  readonly figures: Figures | null;
   /** What a target of a pool costs, as far as that is known. */
   cost(poolId: string, target: string): Cost;
 }
 
-/** @param draining the pool that drains now; null: none. */
 export function standingOf(
   { config, state, problem }: ServiceRecord,
   pools: Pools,
   { platforms, prober, ledger, publisher }: ControlContext,
-  draining: string | null,
-  until: string | null,
+  now: Pick<Standing, 'draining' | 'until' | 'figures'>,
 ): Standing {
   const live = pools.get(livePool(state)?.id ?? '');
   const away = platforms.away(config.run.kind);
@@ -50,8 +56,7 @@ export function standingOf(
     state,
     pools,
     prober,
-    draining,
-    until,
+    ...now,
     cost: (poolId, target) => {
       const kind = pools.get(poolId)?.release.run.kind;
       return kind === undefined ? {} : platforms.cost(kind, poolId, target);
@@ -152,6 +157,10 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
       drainMs: config.policy.drainMs,
       until: standing.until,
     },
+    watch: watched(state.watch)
+      ? { ...state.watch, figures: standing.figures ?? state.watch.figures }
+      : (state.watch ?? null),
+    latch: state.latch ?? null,
     waiting: mine.reduce((sum, service) => sum + service.waiting, 0),
     problem: standing.problem,
   };

@@ -56,6 +56,19 @@ export async function switchOver(
   throw new Error('A flip was neither done nor undone.');
 }
 
+/** A flip is on record: the table shows it from there, and everybody is told. */
+export function tellFlip(
+  record: ServiceRecord,
+  { publisher, dependencies }: ControlContext,
+  receipt: Receipt,
+): void {
+  record.overrideTable(null);
+  publisher.touch();
+  record.tell();
+  const { service, direction } = receipt;
+  dependencies.events.emit({ type: 'flip', service, direction, receipt });
+}
+
 function givenUp(cause: Fault, attempts: number): Fault {
   const text = `${cause.message} The flip was tried ${attempts} times, and undone.`;
   return new Fault(cause.code, text, { ...cause.detail, attempts, cause });

@@ -33,6 +33,7 @@ export class Metrics {
   readonly #source: MetricsSource;
   readonly #flips: Counter;
   readonly #hold: Histogram;
+  readonly #takenBack: Counter;
   readonly #restarts: Counter;
   readonly #series: readonly Series[];
   readonly #begun = new Set<string>();
@@ -53,6 +54,12 @@ export class Metrics {
       name: 'pointsman_flip_hold_seconds',
       help: 'The longest that any worker held requests for a flip',
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25],
+      registers,
+    });
+    this.#takenBack = new Counter({
+      name: 'pointsman_automatic_rollbacks_total',
+      help: 'Releases that were taken back by themselves',
+      labelNames: ['service'],
       registers,
     });
     this.#restarts = new Counter({
@@ -86,6 +93,10 @@ export class Metrics {
     this.#flips.inc({ service, direction, result: 'aborted' });
   }
 
+  takenBack(service: string): void {
+    this.#takenBack.inc({ service });
+  }
+
   workerRestarted(): void {
     this.#restarts.inc();
   }
@@ -104,6 +115,7 @@ export class Metrics {
     for (const { name: service } of this.#services) {
       if (this.#begun.has(service)) continue;
       this.#begun.add(service);
+      this.#takenBack.inc({ service }, 0);
       for (const direction of ['deploy', 'rollback']) {
         for (const result of ['committed', 'aborted']) {
           this.#flips.inc({ service, direction, result }, 0);

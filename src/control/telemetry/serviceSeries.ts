@@ -6,7 +6,7 @@
  */
 import { colors } from '../../wire.ts';
 import type { ServiceStatus } from '../model/api.ts';
-import { phases } from '../model/state.ts';
+import { phases, watchPhases } from '../model/state.ts';
 import { gauge, type Line, labelText, type Series, type ServiceLabels } from './exposition.ts';
 
 /** @param services as they are at the scrape. */
@@ -69,6 +69,21 @@ export function serviceSeries(
           line(`${of(name)},phase="${phase}"`, Number(phase === deployment.phase));
         }
       },
+    ),
+    each(
+      'watch_phase',
+      '1 for what came of the watch over the release that is live',
+      (line, { name, watch }) => {
+        if (watch === null) return;
+        for (const phase of watchPhases) {
+          line(`${of(name)},phase="${phase}"`, Number(phase === watch.phase));
+        }
+      },
+    ),
+    each(
+      'latched',
+      '1 where a release was taken back by itself, and nobody has acknowledged it',
+      (line, { name, latch }) => line(of(name), Number(latch !== null)),
     ),
     each('waiting_requests', 'Requests that wait for a place now', (line, { name, waiting }) =>
       line(of(name), waiting),

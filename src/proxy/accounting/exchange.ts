@@ -9,6 +9,7 @@ import type { Clock } from '../../clock.ts';
 import type { FaultCode } from '../../errors.ts';
 import type { Color } from '../../wire.ts';
 import type { Cut, Ending, Lease } from '../balancing/lease.ts';
+import { type Believed, clientKey, isFailure } from '../balancing/outcomes.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Counters, RetryReason } from './counters.ts';
 
@@ -56,6 +57,10 @@ export class Exchange {
   fault: FaultCode | null = null;
   /** What Set-Cookie says of the target that was taken; '': nothing. */
   cookie = '';
+  #raw: readonly string[] = [];
+  #proxies: Believed | null = null;
+  /** The pool it was first sent to. */
+  #first: Lease['pool'] | null = null;
   #upstreamSinceMs = 0;
   #upstreamMs = 0;
   #finished = false;
@@ -75,9 +80,19 @@ export class Exchange {
     this.startedMs = recorder.clock.now();
   }
 
-  /** The request goes to a target now. */
-  sent(lease: Lease): void {
+  /**
+   * The request goes to a target now.
+   *
+   * @param raw its fields, names and values in turn. @param proxies who is believed in them.
+   */
+  sent(lease: Lease, raw: readonly string[], proxies: Believed): void {
+    this.#raw = raw;
+    this.#proxies = proxies;
     this.lease = lease;
+    if (this.#first === null) {
+      this.#first = lease.pool;
+      lease.pool.outcomes.sent++;
+    }
     this.#upstreamSinceMs = this.#recorder.clock.now();
   }
 
@@ -114,7 +129,16 @@ export class Exchange {
     this.lease?.release(ending);
     if (this.service === null) this.#recorder.countUnrouted(this.fault ?? 'ROUTE_UNKNOWN');
     else this.#count(this.service, ending, ms);
+    if (ending === 'finished' && cut === null) this.#judge();
     this.#recorder.log(this, ms, this.#upstreamMs, cut ?? ending);
+  }
+
+  /** Holds a failure against the pool, unless part of it happened in another one. */
+  #judge(): void {
+    const first = this.#first;
+    if (first === null || !isFailure(this.status, this.fault)) return;
+    if (this.lease !== null && this.lease.pool !== first) return;
+    first.outcomes.fail(clientKey(this.client, this.#raw, this.#proxies));
   }
 
   #count(service: Account, ending: Ending, ms: number): void {

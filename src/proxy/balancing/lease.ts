@@ -5,6 +5,7 @@
  * closing, a retry, a cut) calls `release`, and only the first call counts.
  */
 import type { Color } from '../../wire.ts';
+import type { Outcomes } from './outcomes.ts';
 import { ejectAfterErrors, ejectForMs, type Target } from './target.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -22,6 +23,8 @@ export interface Lessor {
   readonly id: string;
   readonly color: Color;
   readonly release: string;
+  /** How requests ended that were first sent here. */
+  readonly outcomes: Outcomes;
   /** Monotonic. */
   readonly now: number;
   /** The connections that the lane named by `key` keeps; made where there are none. */

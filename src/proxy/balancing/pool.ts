@@ -12,6 +12,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Color, Drained, Inside, PoolEntry, PoolStats } from '../../wire.ts';
 import { type Cut, type Ending, type Kind, Lease, type Lessor } from './lease.ts';
+import { Outcomes } from './outcomes.ts';
 import { Target } from './target.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -32,6 +33,7 @@ export class Pool implements Lessor {
   readonly id: string;
   readonly color: Color;
   readonly release: string;
+  readonly outcomes = new Outcomes();
   #targets: Target[] = [];
   #inside: { http: number; sse: number; upgrade: number } = { http: 0, sse: 0, upgrade: 0 };
   #leases = new Set<Lease>();
@@ -243,6 +245,7 @@ export class Pool implements Lessor {
       inside: { ...this.#inside },
       drained: this.drained(),
       targets: this.#targets.map((target) => target.stats(now)),
+      outcomes: this.outcomes.stats(),
     };
   }
 

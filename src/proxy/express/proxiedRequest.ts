@@ -231,7 +231,7 @@ export class ProxiedRequest implements SentRequest, Recipient {
 
   #claimed(lease: Lease): void {
     const { lane } = this.#connection;
-    this.exchange.sent(lease);
+    this.exchange.sent(lease, this.#raw, lane.trusted);
     if (this.#connection.upload.left === 0) lease.uploaded();
     const sticky = this.#service.rules?.sticky ?? null;
     if (sticky !== null) {

@@ -298,7 +298,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
   }
 
   #send(lease: Lease): void {
-    this.exchange.sent(lease);
+    this.exchange.sent(lease, this.req.rawHeaders, this.around.trusted);
     const sticky = this.service.rules?.sticky ?? null;
     if (sticky !== null) {
       const brought = sticky.broughtBy(this.raw);

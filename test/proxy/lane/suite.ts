@@ -13,6 +13,7 @@ import { failureSuite } from './failures.ts';
 import { flipSuite } from './flips.ts';
 import { loopSuite } from './loops.ts';
 import { nameSuite } from './names.ts';
+import { outcomeSuite } from './outcomes.ts';
 import { plainSuite } from './plain.ts';
 import { refusalSuite } from './refusals.ts';
 import { stickySuite } from './sticky.ts';
@@ -31,4 +32,5 @@ export function laneSuite(name: string, makeLane: MakeLane): void {
   flipSuite(name, makeLane);
   extremeSuite(name, makeLane);
   nameSuite(name, makeLane);
+  outcomeSuite(name, makeLane);
 }
