@@ -23,6 +23,11 @@ import type { CertificateTaker, DataPlane } from './dataPlane.ts';
 
 /** By when a worker must have taken a table, or committed: beyond that it is ended and replaced. */
 const obeyMs = 5_000;
+/**
+ * Before it has answered anything a worker may still be on its way up, which takes long where
+ * others have the CPU; one that is ended for it would never be up.
+ */
+const firstObeyMs = 30_000;
 /** Workers that do not answer a question by then are left out of the answer. */
 const statsMs = 1_000;
 /** The last part of every limit. */
@@ -48,6 +53,8 @@ export class Workers implements DataPlane, CertificateTaker {
   readonly #alive = new Map<number, WorkerInfo>();
   /** Those that have a table; the others get theirs when no flip is under way. */
   readonly #joined = new Set<number>();
+  /** Those that have answered anything. */
+  readonly #heard = new Set<number>();
   /** Answers that are waited for, by worker and then by number of the order. */
   readonly #waiting = new Map<number, Map<number, (outcome: Reply | 'gone') => void>>();
   /** Flips between their stage and their commit. */
@@ -95,6 +102,7 @@ export class Workers implements DataPlane, CertificateTaker {
     if (this.#alive.get(worker.worker)?.pid !== worker.pid) return;
     this.#alive.delete(worker.worker);
     this.#joined.delete(worker.worker);
+    this.#heard.delete(worker.worker);
     const waiting = this.#waiting.get(worker.worker);
     this.#waiting.delete(worker.worker);
     for (const done of waiting?.values() ?? []) done('gone');
@@ -102,6 +110,7 @@ export class Workers implements DataPlane, CertificateTaker {
   }
 
   replied(worker: number, reply: Reply): void {
+    this.#heard.add(worker);
     const waiting = this.#waiting.get(worker);
     const done = waiting?.get(reply.seq);
     waiting?.delete(reply.seq);
@@ -219,18 +228,26 @@ export class Workers implements DataPlane, CertificateTaker {
 
   /** Waits for an order that cannot be refused; who does not obey in time is ended. */
   async #obeyed(workers: readonly number[], order: Order): Promise<readonly Outcome[]> {
-    const outcomes = await this.#ask(workers, order, obeyMs);
+    const limits = workers.map((worker) => (this.#heard.has(worker) ? obeyMs : firstObeyMs));
+    const outcomes = await this.#ask(workers, order, limits);
     for (const [at, worker] of workers.entries()) {
       if (outcomes[at] !== 'late') continue;
-      const why = `it did not answer "${order.kind}" within ${obeyMs} ms`;
+      const why = `it did not answer "${order.kind}" within ${limits[at]} ms`;
       this.#send({ kind: 'end', worker, why });
     }
     return outcomes;
   }
 
-  #ask(workers: readonly number[], order: Order, limitMs: number): Promise<readonly Outcome[]> {
+  /** @param limitMs for all, or for each of them. */
+  #ask(
+    workers: readonly number[],
+    order: Order,
+    limitMs: number | readonly number[],
+  ): Promise<readonly Outcome[]> {
     this.#send({ kind: 'order', workers, order });
-    return Promise.all(workers.map((worker) => this.#answer(worker, order.seq, limitMs)));
+    const limit = (at: number): number =>
+      typeof limitMs === 'number' ? limitMs : (limitMs[at] ?? 0);
+    return Promise.all(workers.map((worker, at) => this.#answer(worker, order.seq, limit(at))));
   }
 
   #answer(worker: number, seq: number, limitMs: number): Promise<Outcome> {

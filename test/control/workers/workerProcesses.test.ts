@@ -112,3 +112,44 @@ test('a worker that starts gets the whole table, and so does everyone the next t
     [[1, 2], 2, 0],
   ]);
 });
+
+test('a worker that has answered before is ended after 5 s, and one on its way up after 30 s', async () => {
+  const clock = fakeClock();
+  const sent: FromController[] = [];
+  const info = { worker: 1, pid: 101 };
+  const workers = new Workers(
+    (message) => void sent.push(message),
+    clock,
+    { up() {}, down() {} },
+    [info],
+    0,
+  );
+  const ended = () => sent.filter(({ kind }) => kind === 'end').length;
+  const lastOrder = (): Order => {
+    const orders = sent.flatMap((message) => (message.kind === 'order' ? [message.order] : []));
+    return orders.at(-1) ?? expect.fail('nothing was ordered');
+  };
+  const passing = async (ms: number): Promise<void> => {
+    clock.pass(ms);
+    clock.pass(10);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  void workers.stage(tableOf(1, 'shop')).catch(() => {});
+  await passing(29_000);
+  expect(ended()).toBe(0);
+  const plane = new Plane({ clock, worker: 1, sink: { line: () => {}, dropped: 0 } });
+  workers.replied(1, plane.obey(lastOrder()));
+  await passing(0);
+  void workers.stage(tableOf(2, 'shop')).catch(() => {});
+  await passing(5_000);
+  expect(ended()).toBe(1);
+
+  // Another in its place.
+  workers.down(info, 'signal SIGKILL');
+  workers.up({ worker: 1, pid: 102 });
+  await passing(29_000);
+  expect(ended()).toBe(1);
+  await passing(1_000);
+  expect(ended()).toBe(2);
+});
