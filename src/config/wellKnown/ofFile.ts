@@ -105,8 +105,14 @@ export const wordsOfTheFile: readonly WellKnown[] = [
     answer: 'proxies whose X-Forwarded-* fields are believed are listed in `trustedProxies`',
   },
   {
-    at: ['', 'services.*'],
+    at: [''],
     words: 'acceptproxy sendproxy sendproxyv2',
+    answer:
+      'proxies that send a PROXY header are listed in the `proxyProtocol` of the file; targets get none',
+  },
+  {
+    at: ['services.*'],
+    words: 'proxyprotocol acceptproxy sendproxy sendproxyv2',
     answer:
       'proxies that send a PROXY header are listed in the `proxyProtocol` of the file; targets get none',
   },
