@@ -90,8 +90,9 @@ function newest(folder, except) {
   }, timeOf(folder));
 }
 
+/** @returns 0 where there is no such file: nothing is older than what is not there. */
 function timeOf(path) {
-  return statSync(path).mtimeMs;
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 function fail(message) {
