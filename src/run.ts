@@ -21,9 +21,11 @@ export async function run(configFile: string): Promise<number> {
   const given = activatedSockets(process.env, process.pid);
   const config = await loadConfig(configFile);
   await preflight(config);
-  const old = endOfLifeText(process.versions.node, new Date());
-  if (old !== null) say(old);
-  const up = (listening: Listening): void => say(upText(config, listening));
+  const up = (listening: Listening): void => {
+    const old = endOfLifeText(process.versions.node, new Date());
+    if (old !== null) say(old);
+    say(upText(config, listening));
+  };
   if (config.workers === 0) {
     const { runAlone } = await import('./alone.ts');
     return runAlone(config, configFile, given, up);
