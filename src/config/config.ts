@@ -113,6 +113,8 @@ export interface Health {
   readonly path: string;
   /** Host header of the probe; null: the target's own address. */
   readonly host: string | null;
+  /** The port that is asked; null: the target's own. */
+  readonly port: number | null;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Passes in a row to become healthy, failures in a row to stop being it. */
@@ -167,6 +169,8 @@ export interface DockerRun {
    * Inside the container, 1 to 65535; 0 where containers are discovered and their label says it.
    */
   readonly port: number;
+  /** Inside the container: where probes are sent; absent: to `port`. */
+  readonly healthPort?: number;
   readonly replicas: number;
   readonly env: Readonly<Record<string, string>>;
   readonly envFile: string | null;

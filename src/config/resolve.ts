@@ -124,7 +124,7 @@ function service(name: string, of: ServiceFields, folder: string, files: EdgeFil
     tls: { mode: of.tls, healthPath: of.health.path },
     edge: serviceEdge(name, of, files),
     clientCa: of.clientCa === null ? null : absolute(folder, of.clientCa),
-    run: run(of.run, folder),
+    run: run(of, folder),
     first: of.first,
   };
 }
@@ -133,6 +133,7 @@ function health(of: ServiceFields['health']): Health {
   return {
     path: of.path,
     host: of.host,
+    port: of.port,
     intervalMs: of.interval,
     timeoutMs: of.timeout ?? Math.min(of.interval, probeTimeoutDefaultMs),
     rise: of.rise,
@@ -156,8 +157,11 @@ function protect(of: ServiceFields['protect']): Protect | null {
   return { windowMs: window, requestsMin: requests, clientsMin: clients };
 }
 
-function run({ docker, process, static: fixed }: ServiceFields['run'], folder: string): Run {
-  if (docker !== null) return dockerRun(docker, folder);
+function run({ run: of, health: { port } }: ServiceFields, folder: string): Run {
+  const { docker, process, static: fixed } = of;
+  if (docker !== null) {
+    return { ...dockerRun(docker, folder), ...(port !== null && { healthPort: port }) };
+  }
   if (process === null) return { kind: 'static', linkLocal: fixed?.linkLocal ?? false };
   return {
     kind: 'process',

@@ -75,13 +75,23 @@ function checkRoutes({ services }: FileFields, reading: Reading): void {
   }
 }
 
-function checkProbes({ health, deploy }: ServiceFields, service: string, reading: Reading): void {
+function checkProbes(
+  { health, deploy, run }: ServiceFields,
+  service: string,
+  reading: Reading,
+): void {
   if (reading.spoilt(`${service}.health`) || reading.spoilt(`${service}.deploy`)) return;
   const interval = formatDuration(health.interval);
   if (health.timeout !== null && health.timeout > health.interval) {
     const path = `${service}.health.timeout`;
     const wanted = `wanted at most the interval, ${interval}, so that a probe ends before the next`;
     reading.report(path, reading.at(path), `${wanted}, got ${formatDuration(health.timeout)}`);
+  }
+  if (health.port !== null && run.process !== null) {
+    const path = `${service}.health.port`;
+    const why =
+      'replicas of a process share this machine, and each is asked at the PORT it is given';
+    reading.report(path, reading.at(path), `wanted no port, got ${health.port}: ${why}`);
   }
   const leastMs = (health.rise - 1) * health.interval;
   if (deploy.timeout < leastMs) {

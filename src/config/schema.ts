@@ -77,6 +77,12 @@ const health = recordAt('services.*.health', {
     'The Host header of a probe, for applications that answer to their own name only.',
     "the target's address",
   ),
+  port: optional(
+    whole(1, 65_535),
+    'The port that is asked, where the application says how it is on one of its own. Of containers it ' +
+      'is the one inside, and a change of it comes with the next release.',
+    "the target's port",
+  ),
   interval: preset(duration('10ms', '1h'), '2s', 'From the start of a probe to that of the next.'),
   timeout: optional(
     duration('10ms', '1h'),

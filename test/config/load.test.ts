@@ -107,6 +107,7 @@ describe('what is not said has its default', () => {
       health: {
         path: '/up',
         host: null,
+        port: null,
         intervalMs: 2000,
         timeoutMs: 2000,
         rise: 2,

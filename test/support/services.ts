@@ -39,6 +39,7 @@ export function serviceConfig(
     health: {
       path: '/up',
       host: null,
+      port: null,
       intervalMs: 2_000,
       timeoutMs: 2_000,
       rise: 2,

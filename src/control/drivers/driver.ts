@@ -66,6 +66,8 @@ export interface RunningTarget {
   readonly id: string;
   readonly host: string;
   readonly port: number;
+  /** Where its health is asked; absent: where the config says, or at `port`. */
+  readonly healthPort?: number;
   /**
    * `down`: not running now; the driver is on it. `starting`, `unhealthy`: the platform's own check
    * says so. `frozen`: as it was ordered; it answers nothing.

@@ -179,7 +179,7 @@ export class Prober {
   }
 
   #update(pool: Pool, track: Track, target: RunningTarget): void {
-    const moved = track.target.host !== target.host || track.target.port !== target.port;
+    const moved = placeOf(track.target) !== placeOf(target);
     const was = track.target.state;
     track.target = target;
     if (moved) {
@@ -210,7 +210,9 @@ export class Prober {
     const asked = new AbortController();
     track.inFlight = asked;
     const begun = this.#clock.now();
-    const result = await this.#probe(track.target, pool.health, asked.signal);
+    const { host, port, healthPort } = track.target;
+    const at = { host, port: healthPort ?? pool.health.port ?? port };
+    const result = await this.#probe(at, pool.health, asked.signal);
     if (asked.signal.aborted || track.inFlight !== asked) return;
     track.inFlight = null;
     const hurry = pool.gate && !result.passed;
@@ -260,6 +262,10 @@ export class Prober {
     track.inFlight?.abort();
     track.inFlight = null;
   }
+}
+
+function placeOf({ host, port, healthPort }: RunningTarget): string {
+  return `${host}:${port} ${healthPort ?? ''}`;
 }
 
 function stateText(target: RunningTarget): string {

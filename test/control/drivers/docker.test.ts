@@ -97,6 +97,25 @@ describeWithEngine('the docker driver', (engine) => {
     expect(await docker('volume', 'ls', '-q')).toBe('');
   });
 
+  test('a health port has an address of its own, beside that of requests, also for who finds it later', async () => {
+    await engine().image('shop:v1', { VERSION: 'v1' });
+    const { driver, stateDir } = await bench.open();
+    const release = dockerRelease('v1', { healthPort: 9000, env: { HEALTH_PORT: '9000' } });
+
+    const { targets } = await driver.start(orderOf(release));
+
+    const [target] = targets;
+    const bound = (port: number): Promise<string> =>
+      docker('port', 'shop-blue-v1-0', `${port}/tcp`);
+    expect(await bound(3000)).toBe(`127.0.0.1:${target?.port}`);
+    expect(await bound(9000)).toBe(`127.0.0.1:${target?.healthPort}`);
+    expect(await ask(target)).toMatchObject({ version: 'v1' });
+    const answer = await fetch(`http://127.0.0.1:${target?.healthPort}/up`);
+    expect(await answer.text()).toBe('of itself');
+    const { driver: later } = await bench.open({ stateDir });
+    expect(await later.list()).toMatchObject([{ targets: [{ healthPort: target?.healthPort }] }]);
+  });
+
   test('a label that is ours, a network all would share, a volume that is none: refused', async () => {
     const { driver } = await bench.open();
     const refused = async (more: Parameters<typeof dockerRelease>[1]): Promise<string> => {

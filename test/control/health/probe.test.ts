@@ -12,6 +12,7 @@ import { httpProbe } from '../../../src/control/health/probe.ts';
 const health: Health = {
   path: '/up',
   host: null,
+  port: null,
   intervalMs: 2_000,
   timeoutMs: 300,
   rise: 2,

@@ -10,6 +10,7 @@ import { seeded } from '../../support/random.ts';
 const health: Health = {
   path: '/up',
   host: null,
+  port: null,
   intervalMs: 2_000,
   timeoutMs: 2_000,
   rise: 2,
@@ -80,6 +81,22 @@ test('a live pool found at the start is taken for up until `fall` failures', asy
 
   expect(healthy()).toEqual([false]);
   expect(changes).toEqual(['r1 false connection refused: nothing listens on 127.0.0.1:3000']);
+});
+
+test('a health port is asked in place of the own one, and what the platform says of it goes first', async () => {
+  const { clock, prober, healthy, answers } = probing();
+  answers.set(3000, false).set(9000, true).set(40_001, false);
+  prober.watch(named, { ...health, port: 9000 }, false, () => false);
+  prober.targets(named.poolId, [target('r1'), target('r2', { healthPort: 40_001 })]);
+  await clock.passAsync(10_000);
+  expect(healthy()).toEqual([true, false]);
+
+  // It is published elsewhere since a restart: what was known is of another place.
+  prober.targets(named.poolId, [target('r1', { healthPort: 3000 }), target('r2')]);
+  expect(healthy()).toEqual([false, false]);
+  await clock.passAsync(10_000);
+
+  expect(healthy()).toEqual([false, true]);
 });
 
 test('a target that joins later is down, whatever was assumed of the first ones', () => {

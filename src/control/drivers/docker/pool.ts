@@ -110,26 +110,29 @@ export function targetOf(
   const named = `${facts.name} (${facts.id.slice(0, 12)})`;
   if (!facts.running) return { id, ...nowhere, state: 'down', detail: `${named} ${endOf(facts)}` };
   const reached = addressOf(here, facts, marks.port);
-  if (reached === null) {
+  const asked = addressOf(here, facts, marks.healthPort);
+  if (reached === null || asked === null) {
+    const port = reached === null ? marks.port : marks.healthPort;
     const detail =
       `${named} runs, but Pointsman shares no network with it` +
-      (here.container === null ? `, and port ${marks.port} is not published` : '');
+      (here.container === null ? `, and port ${port} is not published` : '');
     return { id, ...nowhere, state: 'down', detail };
   }
   const { host, port, how } = reached;
+  const at = { id, host, port, healthPort: asked.port };
   if (facts.paused) {
-    if (frozen) return { id, host, port, state: 'frozen', detail: `${named} is frozen` };
-    return { id, host, port, state: 'unhealthy', detail: `${named} was paused by someone` };
+    if (frozen) return { ...at, state: 'frozen', detail: `${named} is frozen` };
+    return { ...at, state: 'unhealthy', detail: `${named} was paused by someone` };
   }
   if (facts.health === 'starting') {
-    return { id, host, port, state: 'starting', detail: `${named} ${how}; HEALTHCHECK: starting` };
+    return { ...at, state: 'starting', detail: `${named} ${how}; HEALTHCHECK: starting` };
   }
   if (facts.health === 'unhealthy') {
     const output = facts.healthOutput === '' ? '' : `: ${facts.healthOutput}`;
     const detail = `${named} ${how}; HEALTHCHECK: unhealthy${output}`;
-    return { id, host, port, state: 'unhealthy', detail };
+    return { ...at, state: 'unhealthy', detail };
   }
-  return { id, host, port, state: 'running', detail: `${named} ${how}` };
+  return { ...at, state: 'running', detail: `${named} ${how}` };
 }
 
 /**

@@ -20,6 +20,7 @@ export function marksFor(
     service: order.service,
     color: order.color,
     port: run.port,
+    healthPort: run.healthPort ?? run.port,
     release: order.release.name,
     own: {
       poolId: order.poolId,

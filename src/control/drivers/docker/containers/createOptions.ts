@@ -24,13 +24,13 @@ export interface Spec {
 /** The body of `POST /containers/create`. */
 export function createOptions(spec: Spec): Readonly<Record<string, unknown>> {
   const { run } = spec;
-  const port = `${run.port}/tcp`;
+  const ports = [...new Set([run.port, run.healthPort ?? run.port])].map((one) => `${one}/tcp`);
   const mounts = run.volumes.map(mountOf);
   return {
     Image: spec.image,
     Env: spec.env,
     Labels: { ...run.labels, ...spec.labels },
-    ExposedPorts: { [port]: {} },
+    ExposedPorts: Object.fromEntries(ports.map((port) => [port, {}])),
     StopTimeout: Math.ceil(run.stopMs / 1000),
     ...(run.command !== null && { Cmd: run.command }),
     ...(run.user !== null && { User: run.user }),
@@ -47,7 +47,9 @@ export function createOptions(spec: Spec): Readonly<Record<string, unknown>> {
       ...(run.cpus !== null && { NanoCpus: Math.round(run.cpus * 1e9) }),
       ...(spec.publishOn !== null && {
         // '' asks the engine for a free port; after a restart it is another one.
-        PortBindings: { [port]: [{ HostIp: spec.publishOn, HostPort: '' }] },
+        PortBindings: Object.fromEntries(
+          ports.map((port) => [port, [{ HostIp: spec.publishOn, HostPort: '' }]]),
+        ),
       }),
     },
   };

@@ -15,6 +15,7 @@ export const label = {
   service: 'pointsman.service',
   color: 'pointsman.color',
   port: 'pointsman.port',
+  healthPort: 'pointsman.health-port',
   release: 'pointsman.release',
   pool: 'pointsman.pool',
   generation: 'pointsman.generation',
@@ -33,6 +34,8 @@ export interface Marks {
   readonly color: Color;
   /** The port the app listens on inside the container. */
   readonly port: number;
+  /** The one on which it says how it is; mostly the same. */
+  readonly healthPort: number;
   /** '' where an adopted container does not say. */
   readonly release: string;
   /** null: started by someone else. */
@@ -54,6 +57,7 @@ export function labelsOf(marks: Marks & { readonly own: OwnMarks }, image: strin
     [label.service]: marks.service,
     [label.color]: marks.color,
     [label.port]: String(marks.port),
+    [label.healthPort]: String(marks.healthPort),
     [label.release]: marks.release,
     [label.pool]: marks.own.poolId,
     [label.generation]: String(marks.own.generation),
@@ -71,9 +75,10 @@ export function labelsOf(marks: Marks & { readonly own: OwnMarks }, image: strin
 export function marksOf(labels: Labels): Marks | null {
   const service = labels[label.service];
   const color = colors.find((one) => one === labels[label.color]);
-  const port = wholeNumber(labels[label.port]);
-  if (!service || color === undefined || port === null || port < 1 || port > 65_535) return null;
-  const base = { service, color, port, release: labels[label.release] ?? '' };
+  const port = portIn(labels[label.port]);
+  if (!service || color === undefined || port === null) return null;
+  const healthPort = portIn(labels[label.healthPort]) ?? port;
+  const base = { service, color, port, healthPort, release: labels[label.release] ?? '' };
   const poolId = labels[label.pool];
   if (poolId === undefined) return { ...base, own: null };
   const replica = wholeNumber(labels[label.replica]);
@@ -91,13 +96,21 @@ export function marksOf(labels: Labels): Marks | null {
 }
 
 /** `shop-blue-v2-0`: the container's name, and its target's id. */
-export function replicaName(marks: Omit<Marks, 'own' | 'port'>, replica: number): string {
+export function replicaName(
+  marks: Pick<Marks, 'service' | 'color' | 'release'>,
+  replica: number,
+): string {
   return `${marks.service}-${marks.color}-${marks.release}-${replica}`;
 }
 
 /** Names what someone else started of a color; the release where the containers say one. */
 export function adoptedPoolId(marks: Marks): string {
   return `${marks.service}.${marks.color}.adopted-${marks.release || 'unnamed'}`;
+}
+
+function portIn(text: string | undefined): number | null {
+  const port = wholeNumber(text);
+  return port !== null && port >= 1 && port <= 65_535 ? port : null;
 }
 
 function wholeNumber(text: string | undefined): number | null {
