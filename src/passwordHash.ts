@@ -10,16 +10,7 @@
  * Node from 24 on only.
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-
-export interface PasswordHash {
-  /** Binary logarithm of the cost N: 12 to 17. */
-  readonly ln: number;
-  readonly r: number;
-  readonly p: number;
-  /** In base64. */
-  readonly salt: string;
-  readonly hash: string;
-}
+import type { PasswordHash } from './wireEdge.ts';
 
 /** As OWASP has it for scrypt: 32 MiB and some 200 ms of one core. */
 const cost = { ln: 15, r: 8, p: 3 };

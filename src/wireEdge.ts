@@ -6,8 +6,6 @@
  * and survives JSON. A service that wants none of it has null, and costs nothing for it.
  */
 
-import type { PasswordHash } from './passwordHash.ts';
-
 /** Changes to a list of header fields, in this order. */
 export interface HeaderEdits {
   /** Names in lower case. */
@@ -16,6 +14,17 @@ export interface HeaderEdits {
   readonly set: readonly (readonly [name: string, value: string])[];
   /** Names and values, beside what is there. */
   readonly add: readonly (readonly [name: string, value: string])[];
+}
+
+/** A password by scrypt (RFC 7914), read out of the form that the file has it in. */
+export interface PasswordHash {
+  /** Binary logarithm of the cost N: 12 to 17. */
+  readonly ln: number;
+  readonly r: number;
+  readonly p: number;
+  /** In base64. */
+  readonly salt: string;
+  readonly hash: string;
 }
 
 /** Names and passwords that a service asks for. */

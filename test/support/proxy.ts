@@ -9,10 +9,10 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.ts';
-import type { PasswordHash } from '../../src/passwordHash.ts';
+
 import { Plane } from '../../src/proxy/plane.ts';
 import type { Color, Edge, Policy, PoolEntry, ServiceEntry, Table } from '../../src/wire.ts';
-import type { ServiceEdge } from '../../src/wireEdge.ts';
+import type { PasswordHash, ServiceEdge } from '../../src/wireEdge.ts';
 
 /** Makes the connection handler of a lane, or of the lanes together. */
 export type MakeLane = (plane: Plane) => (socket: net.Socket) => void;

@@ -7,8 +7,8 @@
  * been let in. Nothing is kept that a password could be read from.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { isPassword, type PasswordHash } from '../../passwordHash.ts';
-import type { BasicAuth as Wanted } from '../../wireEdge.ts';
+import { isPassword } from '../../passwordHash.ts';
+import type { PasswordHash, BasicAuth as Wanted } from '../../wireEdge.ts';
 
 /** In each worker and for each service; the oldest are forgotten. */
 const knownMax = 10_000;
