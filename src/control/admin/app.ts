@@ -19,7 +19,7 @@ import type { Control } from '../model/api.ts';
 import type { Identity } from './authenticator.ts';
 import { browserHeaders, plainPage } from './browser.ts';
 import { callOf, idempotencyKeyOf } from './call.ts';
-import { answerNonsense, linger, Strangers } from './connections.ts';
+import { afterAnswer, answerNonsense, mayDestroy, Strangers } from './connections.ts';
 import { Idempotency } from './idempotency.ts';
 import {
   complete,
@@ -134,9 +134,8 @@ function addChecks(app: App, parts: AppParts): void {
   app.addHook('preValidation', async (req) => {
     if (req.routeOptions.schema?.body) req.body ??= {};
   });
-  app.addHook('onResponse', async (req) => {
-    if (!req.raw.complete) linger(req.socket, parts.clock);
-  });
+  app.addHook('onSend', async ({ raw, socket }) => mayDestroy(socket, raw.complete));
+  app.addHook('onResponse', async ({ raw, socket }) => afterAnswer(raw, socket, parts.clock));
 }
 
 function addRoute(app: App, route: Route, parts: AppParts, calls: Idempotency<Answer>): void {
@@ -310,7 +309,7 @@ function refuse(
     reply.header('retry-after', typeof wait === 'number' ? wait : 1);
   }
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="pointsman"');
-  // Fastify asks to close where a body was not read; see `linger`.
+  // Fastify asks to close where a body was not read; see `afterAnswer`.
   reply.removeHeader('connection');
   return reply
     .code(problem.status)

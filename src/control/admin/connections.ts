@@ -5,6 +5,7 @@
  * moment, and strangers take places from strangers alone.
  */
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import { Fault } from '../../errors.ts';
@@ -79,12 +80,26 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
 }
 
 /**
+ * Whether an answer may end the connection as a whole. Node does so behind one that is the last, as
+ * the client wished, by `destroySoon`, which waits for our own end alone; where that is missing it
+ * calls `end`.
+ */
+export function mayDestroy(socket: Socket, may: boolean): void {
+  if (may) Reflect.deleteProperty(socket, 'destroySoon');
+  else Object.assign(socket, { destroySoon: undefined });
+}
+
+/**
  * Closing at once would reset a connection whose client still writes, and the reset may overtake
  * the answer. Node goes on reading what is left and throws it away; whoever takes longer is cut.
  */
-export function linger(socket: Socket, clock: Clock): void {
-  const cancel = clock.after(lingerMs, () => socket.destroy());
-  socket.once('close', cancel);
+export function afterAnswer(req: IncomingMessage, socket: Socket, clock: Clock): void {
+  if (req.complete) mayDestroy(socket, true);
+  else
+    socket.once(
+      'close',
+      clock.after(lingerMs, () => socket.destroy()),
+    );
 }
 
 /** What is no HTTP never becomes a request: a bare answer, and the connection ends. */

@@ -38,6 +38,34 @@ test('10 MB without a length are refused as soon as the limit is passed', async 
   await wire.closed;
 });
 
+test('a sender that asked to close is not reset while it still writes: it gets the answer', async () => {
+  const wire = dial(served.port);
+  const failures: Error[] = [];
+  wire.socket.on('error', (failure) => failures.push(failure));
+  wire.socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n` +
+      `Content-Type: application/json\r\nContent-Length: 5000000\r\n\r\n${'x'.repeat(5_000_000)}`,
+  );
+
+  expect(await wire.until('ADMIN_BODY_TOO_LARGE')).toMatch(/^HTTP\/1\.1 413 /);
+  await wire.closed;
+  expect(failures).toEqual([]);
+});
+
+test('whoever sends its body behind a refusal, and all of it, keeps the connection', async () => {
+  const wire = dial(served.port);
+  wire.socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: nobody.example\r\nContent-Type: application/json\r\n` +
+      'Content-Length: 2\r\n\r\n{',
+  );
+  await wire.until('HTTP/1.1 4');
+  wire.socket.write('}GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
+
+  await wire.until('HTTP/1.1 200');
+  wire.socket.end();
+  await wire.closed;
+});
+
 test('a sender that never ends a refused body is cut, not waited for', async () => {
   const wire = dial(served.port);
   wire.socket.write(
