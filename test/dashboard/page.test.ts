@@ -692,7 +692,7 @@ browserTest(
     expect(evening.heapBytes).toBeLessThan(morning.heapBytes + 1_000_000);
     await tab.done();
   },
-  90_000,
+  240_000,
 );
 
 for (const [width, dark] of [
