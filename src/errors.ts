@@ -16,6 +16,13 @@ const table = {
   ROUTE_UNKNOWN: row(404, 'client', false, 'No service answers for this host and path'),
   METHOD_REFUSED: row(405, 'client', false, 'This method is not forwarded'),
   REQUEST_TIMEOUT: row(408, 'client', true, 'The request did not arrive in time'),
+  REQUEST_TOO_SLOW: row(408, 'client', true, 'The request came slower than this service allows'),
+  SLOW_REQUESTS_TOO_MANY: row(
+    429,
+    'client',
+    true,
+    'Your address holds many places by slow requests, and others wait for them',
+  ),
   BODY_TOO_LARGE: row(413, 'client', false, 'The body is larger than this service takes'),
   URI_TOO_LONG: row(414, 'client', false, 'The request line is longer than this service takes'),
   EXPECTATION_FAILED: row(417, 'client', false, 'Only "Expect: 100-continue" can be met'),

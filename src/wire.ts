@@ -66,6 +66,8 @@ export interface Policy {
   readonly responseHeaderBytesMax: number;
   readonly queueMax: number;
   readonly connectionsPerTargetMax: number;
+  /** What a client has to send of a body, or take of an answer, on average; 0: it may be slower. */
+  readonly bytesPerSecondMin: number;
   /** How long the old pool may take to empty after a flip. */
   readonly drainMs: number;
   /** What Retry-After says while the service is down: the probe interval, rounded up. */

@@ -117,6 +117,7 @@ function service(name: string, of: ServiceFields, folder: string, files: EdgeFil
       responseHeaderBytesMax: limits.responseHeader,
       queueMax: limits.queue,
       connectionsPerTargetMax: limits.connectionsPerTarget,
+      bytesPerSecondMin: limits.minRate,
       drainMs: of.drain,
       hstsSeconds: Math.ceil(of.hsts / 1000),
       retryAfterSeconds: Math.max(1, Math.ceil(of.health.interval / 1000)),

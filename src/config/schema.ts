@@ -207,6 +207,11 @@ const limits = recordAt('services.*.limits', {
     256,
     'How many requests of each worker may be inside one target; more wait. Event streams and tunnels are not counted; requests whose body still comes get half.',
   ),
+  minRate: preset(
+    size('0B', '1GiB'),
+    '240B',
+    'What a client has to send of a body, or take of an answer that waits for it, per second, on average over `timeouts.idle`; a slower one gets 408 or is cut. 0B: any pace.',
+  ),
 });
 
 const replicas = preset(whole(1, 100), 1, 'How many run side by side in a pool.');

@@ -41,11 +41,16 @@ export interface About {
 /** What a service says of the answers that are given in its place. */
 export type AnswerPolicy = Pick<
   Policy,
-  'retryAfterSeconds' | 'bodyBytesMax' | 'headerBytesMax' | 'responseHeaderBytesMax'
+  | 'retryAfterSeconds'
+  | 'bytesPerSecondMin'
+  | 'bodyBytesMax'
+  | 'headerBytesMax'
+  | 'responseHeaderBytesMax'
 >;
 
 /** Whose limit was passed, where a service sets it: its key, and how much it is. */
 const limits: Partial<Record<FaultCode, (policy: AnswerPolicy) => [string, number]>> = {
+  REQUEST_TOO_SLOW: (policy) => ['limits.minRate, bytes a second', policy.bytesPerSecondMin],
   BODY_TOO_LARGE: (policy) => ['limits.body', policy.bodyBytesMax],
   URI_TOO_LONG: (policy) => ['limits.header', policy.headerBytesMax],
   HEADER_TOO_LARGE: (policy) => ['limits.header', policy.headerBytesMax],

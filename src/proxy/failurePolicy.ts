@@ -118,6 +118,10 @@ export type Progress = 'unanswered' | 'answering' | 'endable' | 'tunnel';
  * answered.
  */
 export function afterCut(why: Cut, progress: Progress): 'end' | 'break' | FaultCode {
+  if (why === 'slow' || why === 'crowding') {
+    if (progress !== 'unanswered') return 'break';
+    return why === 'slow' ? 'REQUEST_TOO_SLOW' : 'SLOW_REQUESTS_TOO_MANY';
+  }
   if (progress === 'answering') return 'break';
   if (progress !== 'unanswered') return 'end';
   return why === 'shutdown' ? 'SHUTTING_DOWN' : 'UPSTREAM_TIMEOUT';

@@ -22,6 +22,7 @@ import { Pool } from './balancing/pool.ts';
 import type { Target } from './balancing/target.ts';
 import { EdgeRules } from './edge/edgeRules.ts';
 import { Queue } from './queue.ts';
+import { SlowClients } from './slowClients.ts';
 
 interface Hold {
   readonly since: number;
@@ -42,6 +43,7 @@ export class Service {
   /** Retired pools with requests still inside. */
   readonly #leaving = new Set<Pool>();
   readonly #queue: Queue;
+  readonly #slowClients: SlowClients;
   #staged: ServiceEntry | null = null;
   #hold: Hold | null = null;
   #heldTotal = 0;
@@ -51,6 +53,7 @@ export class Service {
     this.name = entry.name;
     this.#clock = clock;
     this.#queue = new Queue(clock);
+    this.#slowClients = new SlowClients(clock, this);
     this.#entry = entry;
     this.#apply(entry);
   }
@@ -74,6 +77,18 @@ export class Service {
 
   get live(): Pool | null {
     return this.#pools[this.#entry.live];
+  }
+
+  /** All of its pools, those that leave too. */
+  pools(): readonly Pool[] {
+    const pools = [...colors.map((color) => this.#pools[color]), ...this.#leaving];
+    return pools.filter((pool) => pool !== null);
+  }
+
+  /** The live pool, where requests wait for a place on it; null: none waits, or for something else. */
+  wanted(): Pool | null {
+    const others = this.#hold !== null || this.#entry.paused || this.#queue.size === 0;
+    return others ? null : this.live;
   }
 
   /** Nothing is inside any pool, and nobody waits. */
@@ -197,7 +212,6 @@ export class Service {
   }
 
   stats(): ServiceStats {
-    const pools = [...colors.map((color) => this.#pools[color]), ...this.#leaving];
     return {
       name: this.name,
       generation: this.generation,
@@ -206,7 +220,7 @@ export class Service {
       holding: this.#hold !== null,
       waiting: this.#queue.size,
       held: this.#heldTotal,
-      pools: pools.filter((pool) => pool !== null).map((pool) => pool.stats()),
+      pools: this.pools().map((pool) => pool.stats()),
       counts: colors
         .filter((color) => !this.counters[color].untouched)
         .map((color) => this.counters[color].stats()),
@@ -217,6 +231,7 @@ export class Service {
     const { generation, policy } = this.#entry;
     const places = policy.connectionsPerTargetMax;
     const lease = this.live?.claim(generation, places, avoid, stay, uploading) ?? null;
+    if (lease !== null) this.#slowClients.watch();
     if (lease?.panic) this.counters[lease.pool.color].panics++;
     return lease;
   }

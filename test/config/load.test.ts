@@ -127,6 +127,7 @@ describe('what is not said has its default', () => {
         responseHeaderBytesMax: 64 * 1024,
         queueMax: 10_000,
         connectionsPerTargetMax: 256,
+        bytesPerSecondMin: 240,
         drainMs: 30_000,
         retryAfterSeconds: 2,
         hstsSeconds: 0,

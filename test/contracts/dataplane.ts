@@ -63,6 +63,7 @@ const policy = {
   responseHeaderBytesMax: 64 * 1024,
   queueMax: 1_000,
   connectionsPerTargetMax: 256,
+  bytesPerSecondMin: 240,
   drainMs: 2_000,
   retryAfterSeconds: 1,
   hstsSeconds: 0,

@@ -11,6 +11,7 @@ const about = {
     bodyBytesMax: 100 * 1024 * 1024,
     headerBytesMax: 16 * 1024,
     responseHeaderBytesMax: 65_000,
+    bytesPerSecondMin: 240,
   },
   close: false,
   date: new Date(0),

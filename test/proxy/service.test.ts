@@ -17,6 +17,7 @@ const policy: Policy = {
   responseHeaderBytesMax: 64 * 1024,
   queueMax: 3,
   connectionsPerTargetMax: 100,
+  bytesPerSecondMin: 240,
   drainMs: 5_000,
   retryAfterSeconds: 1,
   hstsSeconds: 0,

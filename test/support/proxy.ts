@@ -27,6 +27,7 @@ export const policy: Policy = {
   responseHeaderBytesMax: 64 * 1024,
   queueMax: 1_000,
   connectionsPerTargetMax: 512,
+  bytesPerSecondMin: 240,
   drainMs: 10_000,
   retryAfterSeconds: 2,
   hstsSeconds: 0,

@@ -62,6 +62,7 @@ export function serviceConfig(
       responseHeaderBytesMax: 64 * 1024,
       queueMax: 1_000,
       connectionsPerTargetMax: 256,
+      bytesPerSecondMin: 240,
       drainMs: 30_000,
       retryAfterSeconds: 2,
       hstsSeconds: 0,

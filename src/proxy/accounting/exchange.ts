@@ -119,6 +119,11 @@ export class Exchange {
     return lease.target;
   }
 
+  /** Its client's address, or that of the one a trusted proxy speaks for. */
+  clientKey(): string {
+    return clientKey(this.client, this.#raw, this.#proxies);
+  }
+
   /** The client's side is over. Only the first call counts. */
   finish(ending: Ending): void {
     if (this.#finished) return;
@@ -138,7 +143,7 @@ export class Exchange {
     const first = this.#first;
     if (first === null || !isFailure(this.status, this.fault)) return;
     if (this.lease !== null && this.lease.pool !== first) return;
-    first.outcomes.fail(clientKey(this.client, this.#raw, this.#proxies));
+    first.outcomes.fail(this.clientKey());
   }
 
   #count(service: Account, ending: Ending, ms: number): void {

@@ -14,8 +14,25 @@ export type Kind = 'http' | 'sse' | 'upgrade';
 /** How a request left: `retried` means that it went on to another target. */
 export type Ending = 'finished' | 'clientAborted' | 'cut' | 'retried';
 
-/** Why a request is ended by us: its drain ran out, its pool is retired, the proxy stops. */
-export type Cut = 'drain' | 'retired' | 'shutdown';
+/**
+ * Why a request is ended by us: its drain ran out, its pool is retired, the proxy stops; its client
+ * is too slow, or too many of its address are while others wait.
+ */
+export type Cut = 'drain' | 'retired' | 'shutdown' | 'slow' | 'crowding';
+
+/** What a request waits for that its client has to do: to send its body, or to take the answer. */
+export interface ClientsTurn {
+  readonly to: 'send' | 'take';
+  /** How much it has so far: to be compared with itself. */
+  readonly bytes: number;
+  readonly exchange: { clientKey(): string };
+}
+
+/** Whoever holds a lease, and knows its client. */
+export interface Holder {
+  /** null: the request does not wait for its client. */
+  clientsTurn(): ClientsTurn | null;
+}
 
 /** Whose target a lease is on: a pool, as its leases see it. */
 export interface Lessor {
@@ -52,6 +69,7 @@ export class Lease {
   #over = false;
   #cut: Cut | null = null;
   #onCut: ((why: Cut) => void) | null = null;
+  #holder: Holder | null = null;
 
   constructor(
     pool: Lessor,
@@ -85,6 +103,11 @@ export class Lease {
     return this.#cut;
   }
 
+  /** What it waits for of its client, now; null: nothing. */
+  clientsTurn(): ClientsTurn | null {
+    return this.#holder?.clientsTurn() ?? null;
+  }
+
   /** The exchange turned out to be an event stream or a tunnel. */
   become(kind: Exclude<Kind, 'http'>): void {
     if (this.#over || kind === this.#kind) return;
@@ -103,13 +126,16 @@ export class Lease {
   /**
    * What to do when the lease is cut: end both sides of the exchange. A tunnel may take its time (a
    * close frame first) and calls `release` when it is closed; an exchange counts as over at once.
+   *
+   * @param holder says what it waits for; null: never for its client.
    */
-  onCut(end: (why: Cut) => void): void {
+  onCut(end: (why: Cut) => void, holder: Holder | null = null): void {
     this.#onCut = end;
+    this.#holder = holder;
     if (this.#cut !== null) end(this.#cut);
   }
 
-  /** For `Pool` alone. */
+  /** For `Pool` and `SlowClients` alone. */
   cut(why: Cut): void {
     if (this.#over || this.#cut !== null) return;
     this.#cut = why;
@@ -122,6 +148,7 @@ export class Lease {
     if (this.#over) return;
     this.#over = true;
     this.#onCut = null;
+    this.#holder = null;
     if (ending === 'retried') this.target.retries++;
     this.pool.giveBack(this, this.#cut === null ? ending : 'cut');
   }

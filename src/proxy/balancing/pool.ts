@@ -230,6 +230,11 @@ export class Pool implements Lessor {
     return this.#clock.now();
   }
 
+  /** What is inside. */
+  get leases(): ReadonlySet<Lease> {
+    return this.#leases;
+  }
+
   drained(): Drained | null {
     if (this.#tally === null) return null;
     const { http, sse, upgrade } = this.#inside;

@@ -9,7 +9,7 @@
 import { Fault, type FaultCode } from '../../errors.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { ownAnswer } from '../answers.ts';
-import type { Cut, Ending, Lease } from '../balancing/lease.ts';
+import type { ClientsTurn, Cut, Ending, Holder, Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
 import {
   afterCut,
@@ -48,7 +48,7 @@ export interface ProxiedClient extends AnsweredClient {
   done(keep: boolean): void;
 }
 
-export class ProxiedRequest implements SentRequest, Recipient {
+export class ProxiedRequest implements SentRequest, Recipient, Holder {
   readonly #connection: ProxiedClient;
   readonly exchange: Exchange;
   readonly relay: ResponseRelay;
@@ -131,6 +131,15 @@ export class ProxiedRequest implements SentRequest, Recipient {
       if (next === 'silent') this.lost(next);
       else this.#fail(next);
     }
+  }
+
+  clientsTurn(): ClientsTurn | null {
+    const { exchange, relay } = this;
+    const { socket, upload } = this.#connection;
+    const waiting = relay.state === 'awaiting' ? 0 : socket.writableLength;
+    if (waiting > 0) return { to: 'take', bytes: exchange.bytesOut - waiting, exchange };
+    const coming = upload.left > 0 && this.#try.underway && !this.#try.full;
+    return coming ? { to: 'send', bytes: exchange.bytesIn, exchange } : null;
   }
 
   head(): string {
@@ -238,7 +247,7 @@ export class ProxiedRequest implements SentRequest, Recipient {
       const brought = sticky.broughtBy(this.#raw);
       this.exchange.cookie = sticky.afterClaim(lease, brought, this.#connection.proto);
     }
-    lease.onCut((why) => this.#cut(why));
+    lease.onCut((why) => this.#cut(why), this);
     if (!this.#unanswered) return;
     const { target } = lease;
     const upstreams = lane.upstreamsOf(lease.pool);

@@ -8,7 +8,7 @@
 import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FaultCode } from '../../errors.ts';
-import type { Cut, Lease } from '../balancing/lease.ts';
+import type { ClientsTurn, Cut, Holder, Lease } from '../balancing/lease.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
 import { afterCut, afterSilence, type Loss, type Progress } from '../failurePolicy.ts';
 import type { Service } from '../service.ts';
@@ -45,7 +45,7 @@ type Phase = 'connect' | 'upload' | 'answer' | 'download';
 /** Under this key a pool keeps the general lane's connections. */
 const generalKey = Symbol('general');
 
-export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTry {
+export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTry, Holder {
   readonly #call: SentRequest;
   readonly #lease: Lease;
   readonly #deadline = new Deadline(this);
@@ -82,7 +82,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     const { around, exchange, service, tunnelHead } = this.#call;
     const lease = this.#lease;
     this.#arm(service.policy.connectMs);
-    lease.onCut((why) => this.#cut(why));
+    lease.onCut((why) => this.#cut(why), this);
     if (this.#over) return;
     try {
       if (tunnelHead !== null) {
@@ -161,6 +161,14 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
       if (next === 'silent') this.#lost(next);
       else this.#fail(next);
     }
+  }
+
+  clientsTurn(): ClientsTurn | null {
+    const { exchange, res } = this.#call;
+    const waiting = this.#relay === null ? 0 : res.writableLength;
+    if (waiting > 0) return { to: 'take', bytes: exchange.bytesOut - waiting, exchange };
+    const coming = this.#phase === 'upload' && this.#request?.writableNeedDrain === false;
+    return coming ? { to: 'send', bytes: exchange.bytesIn, exchange } : null;
   }
 
   /**

@@ -16,6 +16,7 @@ import { nameSuite } from './names.ts';
 import { outcomeSuite } from './outcomes.ts';
 import { plainSuite } from './plain.ts';
 import { refusalSuite } from './refusals.ts';
+import { slowSuite } from './slow.ts';
 import { stickySuite } from './sticky.ts';
 import { tunnelSuite } from './tunnels.ts';
 
@@ -26,6 +27,7 @@ export function laneSuite(name: string, makeLane: MakeLane): void {
   loopSuite(name, makeLane);
   failureSuite(name, makeLane);
   clientSuite(name, makeLane);
+  slowSuite(name, makeLane);
   closeSuite(name, makeLane);
   stickySuite(name, makeLane);
   tunnelSuite(name, makeLane);
