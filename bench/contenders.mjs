@@ -13,7 +13,6 @@ import { fileURLToPath } from 'node:url';
 import { tree } from './cpu.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const main = join(here, '..', 'dist', 'main.js');
 const launched = new Set();
 
 /**
@@ -25,6 +24,11 @@ const launched = new Set();
 export const kinds = {
   'bare http-proxy': { on: null, start: bare },
   pointsman: { on: null, start: (o) => pointsman(o, { workers: 1 }) },
+  // Another checkout of it, built, where one is given: what a change costs.
+  'pointsman before': {
+    on: null,
+    start: (o) => pointsman(o, { workers: 1, root: process.env.POINTSMAN_BEFORE }),
+  },
   'pointsman general': { on: null, start: (o) => pointsman(o, { workers: 1, lanes: 'general' }) },
   haproxy: { on: 'haproxy', version: ['-v'], start: haproxy },
   nginx: { on: 'nginx', version: ['-v'], start: nginx },
@@ -101,6 +105,7 @@ export async function pointsman({ folder, port, originPort, pair = null }, optio
   };
   // JSON is YAML.
   writeFileSync(join(folder, 'pointsman.yaml'), JSON.stringify(config));
+  const main = join(options.root ?? join(here, '..'), 'dist', 'main.js');
   const command = [main, 'run', '-c', join(folder, 'pointsman.yaml')];
   const env = { ...process.env, ...options.env };
   const child = launch(process.execPath, command, env, options.pinned ?? true);

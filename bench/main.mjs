@@ -5,6 +5,7 @@
  *   npm run bench -- loads flip       only these parts; a name that is none is answered with all
  *   npm run bench -- --brief          two short rounds: is it alive? (what .ci/run does)
  *   npm run bench -- --rounds 7 --seconds 4 --only pointsman,haproxy
+ *   POINTSMAN_BEFORE=../before npm run bench -- loads     another checkout, built, in the same rounds
  *
  * The rule this file keeps: rounds are interleaved, figures are medians, and what counts are the
  * ratios within one run: the machine is shared, so the times of two runs do not compare.
@@ -63,7 +64,10 @@ process.exit(errors > 0 ? 1 : 0);
 function contenders(only) {
   const all = ['direct', ...Object.keys(kinds)];
   if (only) return only.split(',').filter((name) => all.includes(name));
-  return all.filter((name) => name === 'direct' || !kinds[name].on || onPath(kinds[name].on));
+  const known = all.filter(
+    (name) => name === 'direct' || !kinds[name].on || onPath(kinds[name].on),
+  );
+  return known.filter((name) => name !== 'pointsman before' || process.env.POINTSMAN_BEFORE);
 }
 
 function machine() {
