@@ -5,7 +5,7 @@
  * nothing.
  */
 import type { PointsmanEvent, ProbeResult } from '../control/model/api.ts';
-import type { Deployment, Phase } from '../control/model/state.ts';
+import { type Deployment, type Phase, steps } from '../control/model/state.ts';
 import type { Context } from './context.ts';
 import { Live } from './live.ts';
 import { deploymentText, probeLine, probeText } from './receipt.ts';
@@ -82,7 +82,6 @@ interface Row {
   readonly result: ProbeResult;
 }
 
-const steps: readonly Phase[] = ['starting', 'probing', 'ready', 'flipping', 'draining', 'live'];
 /** How often the elapsed time is drawn again. */
 const tickMs = 500;
 

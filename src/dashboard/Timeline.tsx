@@ -4,14 +4,14 @@
  * The rule this file keeps: while it runs its log is open and follows what comes; once it is over
  * the log folds, and what went wrong stays in sight.
  */
-import type { Deployment, Phase } from '../control/model/state.ts';
+import { type Deployment, type Phase, steps } from '../control/model/state.ts';
 import { Log } from './Log.tsx';
 import { linesOf, nowMs } from './store.ts';
 import { runs, sideWord, spanWord, timeWord } from './words.ts';
 
-const steps: Readonly<Record<Deployment['direction'], readonly Phase[]>> = {
-  deploy: ['starting', 'probing', 'ready', 'flipping', 'draining', 'live'],
-  rollback: ['flipping', 'draining', 'live'],
+const wayOf: Readonly<Record<Deployment['direction'], readonly Phase[]>> = {
+  deploy: steps,
+  rollback: steps.slice(steps.indexOf('flipping')),
 };
 
 interface Props {
@@ -50,7 +50,7 @@ export function Timeline({ deployment, until }: Props) {
 }
 
 function Steps({ deployment: { phase, direction }, until }: Props) {
-  const all = steps[direction];
+  const all = wayOf[direction];
   const at = all.indexOf(phase);
   return (
     <>

@@ -6,7 +6,7 @@
  */
 import type { PoolRole, PoolStatus } from '../control/model/api.ts';
 import type { CertificateStatus } from '../control/model/certificates.ts';
-import type { Deployment, Phase } from '../control/model/state.ts';
+import { type Deployment, steps } from '../control/model/state.ts';
 import type { Color, Inside } from '../wire.ts';
 
 const roles: Readonly<Record<PoolRole, string>> = {
@@ -46,7 +46,7 @@ export function sideWord(side: { readonly color: Color; readonly release: string
   return side ? `${side.color.toUpperCase()} ${side.release}` : 'nothing';
 }
 
-const runningPhases: readonly Phase[] = ['starting', 'probing', 'ready', 'flipping', 'draining'];
+const runningPhases = steps.slice(0, -1);
 
 /** Is the deployment one that has not ended? */
 export function runs(deployment: Deployment | null): deployment is Deployment {

@@ -159,6 +159,9 @@ export const phases = [
 
 export type Phase = (typeof phases)[number];
 
+/** Those of a deployment that gets there: it runs in all but the last of them. */
+export const steps: readonly Phase[] = phases.slice(0, phases.indexOf('live') + 1);
+
 /** One attempt to move a service to a release; also what history keeps. */
 export interface Deployment {
   /** `service-number` */
