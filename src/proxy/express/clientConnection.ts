@@ -53,6 +53,8 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   #reads = 0;
   #known: RequestHeadCache | null = null;
   #fresh = true;
+  /** Its time is up: where the process stood still, what came meanwhile is yet to be read. */
+  #lastCall = false;
   #ended = false;
   #closing = false;
   #client = '';
@@ -101,6 +103,7 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
 
   received(bytes: Buffer): void {
     if (this.#closing) return;
+    this.#lastCall = false;
     if (this.upload.left > 0) {
       this.#receivedBody(bytes);
     } else if (this.#request !== null) {
@@ -142,7 +145,10 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
     if (this.#request !== null) this.#request.expired();
     else if (this.#closing || this.upload.left > 0) this.destroy();
     else if (this.#pending !== null) this.#handOver('slow', this.#pending);
-    else if (this.#fresh) this.#refuse('REQUEST_TIMEOUT');
+    else if (!this.#lastCall) {
+      this.#lastCall = true;
+      this.arm(1);
+    } else if (this.#fresh) this.#refuse('REQUEST_TIMEOUT');
     else this.#end();
   }
 

@@ -224,6 +224,22 @@ describe('slow and silent clients', () => {
     expect(client.destroyed).toBe(true);
   });
 
+  test('a request that came while the process stood still is served, though its time was up', async () => {
+    const clock = fakeClock();
+    const origin = await startOrigin((_req, res) => res.end('served'));
+    const proxy = await startProxy(lanes, { ...oneService(origin.port), clock });
+    const client = await rawClient(proxy.port);
+    client.send(get);
+    await client.until(/served/);
+
+    // Both in one turn: the request is in the socket, unread, when time has passed.
+    client.send(get);
+    clock.pass(75_050);
+    const got = await client.until(/served[\s\S]*served/);
+
+    expect(got.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
+  });
+
   test('a client that leaves in the middle of a head is answered 400', async () => {
     const clock = fakeClock();
     const { connect } = stillLane(clock);
