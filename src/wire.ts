@@ -277,7 +277,7 @@ export interface WorkerStats {
   /** Requests that reached no service, by fault code. */
   readonly unrouted: Readonly<Record<string, number>>;
   /** Requests by the lane that carried them. */
-  readonly lanes: Readonly<Record<'express' | 'general', number>>;
+  readonly lanes: Readonly<Record<'express' | 'general' | 'http2', number>>;
   /** Connections that the express lane gave to the general one, by reason (a fixed list). */
   readonly handovers: Readonly<Record<string, number>>;
   /** TLS handshakes by how they ended: completed, timeout, crowded, refused. */

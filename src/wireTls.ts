@@ -22,6 +22,8 @@ export interface EdgeTls {
   readonly redirect: boolean;
   /** The port clients reach HTTPS at; null: the one that is listened on. */
   readonly redirectPort: number | null;
+  /** HTTP/2 is offered. */
+  readonly http2: boolean;
 }
 
 /**

@@ -72,9 +72,10 @@ function tls(of: NonNullable<FileFields['tls']>, folder: string): TlsConfig {
   };
 }
 
-function edgeTls({ minimum, unknown, redirect }: NonNullable<FileFields['tls']>): EdgeTls {
+function edgeTls(of: NonNullable<FileFields['tls']>): EdgeTls {
+  const { minimum, unknown, redirect, http2 } = of;
   const port = typeof redirect === 'number' ? redirect : null;
-  return { minimum, unknown, redirect: redirect !== false, redirectPort: port };
+  return { minimum, unknown, redirect: redirect !== false, redirectPort: port, http2 };
 }
 
 function acme(of: NonNullable<NonNullable<FileFields['tls']>['acme']>, folder: string): AcmeConfig {

@@ -473,6 +473,11 @@ const tls = recordAt('tls', {
     'Whether plain HTTP is sent to HTTPS (308), where the host has a certificate; the health path and ' +
       'ACME challenges are not.',
   ),
+  http2: preset(
+    flag,
+    true,
+    'Whether HTTP/2 is offered to clients; targets are spoken to by HTTP/1.1 in any case.',
+  ),
   minimum: preset(choice('1.2', '1.3'), '1.2', 'The oldest version of TLS that is spoken.'),
   unknown: preset(
     choice('default', 'refuse'),

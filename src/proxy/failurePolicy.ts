@@ -9,6 +9,7 @@
 import type { FaultCode } from '../errors.ts';
 import type { RetryReason } from './accounting/counters.ts';
 import type { Cut, Kind } from './balancing/lease.ts';
+import type { ClientVersion } from './headers.ts';
 
 /**
  * How a target was lost before the client got anything of its answer.
@@ -137,7 +138,7 @@ export function afterCut(why: Cut, progress: Progress): 'end' | 'break' | FaultC
 export function afterHalfClose(
   kind: Kind | null,
   answered: boolean,
-  version: '1.0' | '1.1',
+  version: ClientVersion,
 ): 'break' | 'probe' | 'wait' {
   // An event stream has no end to wait for: who shuts a side has left.
   if (kind === 'sse') return 'break';

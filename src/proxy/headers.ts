@@ -22,6 +22,9 @@
 
 import { type HeaderEdits, without } from './edge/headerEdits.ts';
 
+/** In which version of HTTP a client speaks. */
+export type ClientVersion = '1.0' | '1.1' | '2.0';
+
 /** How a request reached us. */
 export interface Arrival {
   /** Address of the peer; '' where it was gone. */
@@ -33,7 +36,7 @@ export interface Arrival {
   readonly host: string;
   /** X-Request-Id of the exchange. */
   readonly id: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: ClientVersion;
   /** The body goes on in chunks: `Transfer-Encoding: chunked` is added. */
   readonly chunked: boolean;
   /** The request asks for a tunnel: Upgrade passes. */

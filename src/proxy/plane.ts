@@ -62,11 +62,12 @@ export class Plane {
   readonly #leaving = new Set<Service>();
   readonly #unrouted = new Map<FaultCode, number>();
   readonly #listeners = new Set<(edge: Edge) => void>();
+  readonly #closers = new Set<() => void>();
   readonly #handovers = new Map<string, number>();
   /** Client connections open now; the listener keeps it. */
   connections = 0;
   /** Requests that were finished, by lane. */
-  readonly lanes = { express: 0, general: 0 };
+  readonly lanes = { express: 0, general: 0, http2: 0 };
 
   constructor(options: PlaneOptions) {
     this.clock = options.clock;
@@ -168,6 +169,11 @@ export class Plane {
     };
   }
 
+  /** Calls `listener` when the process begins to stop. */
+  onClose(listener: () => void): void {
+    this.#closers.add(listener);
+  }
+
   /** The process stops: answers say `Connection: close` from here on. */
   get closing(): boolean {
     return this.#closing;
@@ -177,6 +183,7 @@ export class Plane {
   close(limitMs: number): void {
     this.#closing = true;
     for (const service of this.#services.values()) service.close('shutdown', limitMs);
+    for (const listener of this.#closers) listener();
   }
 
   /** Nothing is inside any service. */

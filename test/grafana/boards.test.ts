@@ -90,7 +90,7 @@ async function pageOf(): Promise<string> {
     rssBytes: 5e7,
     logLinesDropped: 0,
     unrouted: { ROUTE_UNKNOWN: 2 },
-    lanes: { express: 5, general: 2 },
+    lanes: { express: 5, general: 2, http2: 1 },
     handovers: { upgrade: 1 },
     handshakes: {},
     services: [

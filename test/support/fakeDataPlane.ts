@@ -229,7 +229,7 @@ export class FakeWorker {
       rssBytes: 0,
       logLinesDropped: 0,
       unrouted: {},
-      lanes: { express: 0, general: 0 },
+      lanes: { express: 0, general: 0, http2: 0 },
       handovers: {},
       handshakes: {},
       services: [...this.services.values(), ...this.leaving].map((service) => ({

@@ -19,6 +19,7 @@ export const edgeTls: EdgeTls = {
   unknown: 'default',
   redirect: true,
   redirectPort: null,
+  http2: true,
 };
 
 const noChallenges = { http01: {}, tlsAlpn01: {} };

@@ -13,8 +13,8 @@ import { type Believed, clientKey, isFailure } from '../balancing/outcomes.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Counters, RetryReason } from './counters.ts';
 
-/** Which of the two lanes carried it. */
-export type Lane = 'express' | 'general';
+/** What carried it: one of the two lanes of HTTP/1, or the general one for a stream of HTTP/2. */
+export type Lane = 'express' | 'general' | 'http2';
 
 /** Where exchanges are recorded when they are over: the plane. */
 export interface Recorder {

@@ -11,6 +11,9 @@ import type { FaultCode } from '../../errors.ts';
 import { discardMs, lingerMs } from '../connectionLimits.ts';
 import { Deadline, type Deadlines } from '../deadlines.ts';
 import { clientAddress } from '../edge/trustedProxies.ts';
+import { type ValidRequest, validateRequest } from '../validateRequest.ts';
+import type { ClientSide } from './clientSide.ts';
+import type { InterimHead } from './responseHead.ts';
 
 /** What is under way on a connection. */
 export interface Underway {
@@ -26,7 +29,8 @@ export interface Underway {
   clientEnded(): void;
 }
 
-export class ClientConnection {
+export class ClientConnection implements ClientSide {
+  readonly lane = 'general';
   readonly socket: Duplex;
   readonly client: string;
   readonly proto: 'http' | 'https';
@@ -44,6 +48,35 @@ export class ClientConnection {
     const known = socket as Duplex & { remoteAddress?: string; encrypted?: boolean };
     this.client = clientAddress(known);
     this.proto = known.encrypted === true ? 'https' : 'http';
+  }
+
+  versionOf(req: IncomingMessage): '1.0' | '1.1' {
+    return req.httpVersionMinor === 0 ? '1.0' : '1.1';
+  }
+
+  vet({
+    method = '',
+    url = '',
+    httpVersion,
+    rawHeaders,
+  }: IncomingMessage): ValidRequest | FaultCode {
+    return validateRequest(method, url, httpVersion, rawHeaders, this.proto);
+  }
+
+  get waitingBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  interim({ status, reason, headers }: InterimHead): void {
+    let text = `HTTP/1.1 ${status} ${reason}\r\n`;
+    for (let at = 0; at < headers.length; at += 2) {
+      text += `${headers[at]}: ${headers[at + 1]}\r\n`;
+    }
+    this.socket.write(`${text}\r\n`, 'latin1');
+  }
+
+  abort(): void {
+    this.socket.destroy();
   }
 
   /** A request has come: it begins now, or when those before it are over. */
@@ -121,6 +154,7 @@ export class ClientConnection {
    */
   discard(req: IncomingMessage): void {
     const { socket } = this;
+    if (socket.destroyed) return;
     const deadline = new Deadline({ expired: () => socket.destroy() });
     this.#deadlines.arm(deadline, discardMs);
     const over = (): void => this.#deadlines.disarm(deadline);

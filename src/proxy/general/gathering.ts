@@ -4,11 +4,11 @@
  * The rule this file keeps: it ends exactly once: with all of the body, or because nothing more of
  * it comes.
  */
-import type { IncomingMessage } from 'node:http';
 import type { FaultCode } from '../../errors.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import { Deadline, type Deadlines, type Waiter } from '../deadlines.ts';
 import type { SmallBody } from '../smallBodies.ts';
+import type { RequestSide } from './clientSide.ts';
 
 /** The request whose body it is, told how it went. */
 export interface GatheredRequest {
@@ -20,7 +20,7 @@ export interface GatheredRequest {
 }
 
 export class Gathering implements Waiter {
-  readonly #req: IncomingMessage;
+  readonly #req: RequestSide;
   readonly #small: SmallBody;
   readonly #deadlines: Deadlines;
   readonly #idleMs: number;
@@ -28,7 +28,7 @@ export class Gathering implements Waiter {
   readonly #deadline = new Deadline(this);
 
   constructor(
-    req: IncomingMessage,
+    req: RequestSide,
     small: SmallBody,
     deadlines: Deadlines,
     idleMs: number,

@@ -23,6 +23,8 @@ export interface GeneralLane {
   /** Takes connections by `emit('connection', socket)`; a test may have it listen. */
   readonly server: http.Server;
   readonly deadlines: Deadlines;
+  /** For other fronts that have it carry their requests. */
+  readonly around: LaneContext;
 }
 
 /**
@@ -100,7 +102,7 @@ export function createGeneralLane(
   });
   // Node begins to look after slow heads when it listens, and this server need never listen itself.
   server.emit('listening');
-  return { server, deadlines };
+  return { server, deadlines, around };
 }
 
 /** What Node's parser says of what it could not read. */

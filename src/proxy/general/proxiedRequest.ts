@@ -5,7 +5,6 @@
  * client's side closes nothing of the request goes on: no ticket, no connection to a target, no
  * deadline.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault, type FaultCode } from '../../errors.ts';
 import { Exchange } from '../accounting/exchange.ts';
 import { type About, type Answer, challengeAnswer, ownAnswer, redirectAnswer } from '../answers.ts';
@@ -21,11 +20,13 @@ import {
   mayRetry,
 } from '../failurePolicy.ts';
 import { HalfCloseProbe } from '../halfCloseProbe.ts';
+import type { ClientVersion } from '../headers.ts';
 import { comesBack } from '../loops.ts';
 import type { Service } from '../service.ts';
 import type { Detour } from '../tls/detour.ts';
-import { type ValidRequest, validateRequest } from '../validateRequest.ts';
-import type { ClientConnection, Underway } from './clientConnection.ts';
+import type { ValidRequest } from '../validateRequest.ts';
+import type { Underway } from './clientConnection.ts';
+import type { ClientSide, RequestSide, ResponseSide } from './clientSide.ts';
 import { edgeStop } from './edgeStop.ts';
 import { type GatheredRequest, Gathering } from './gathering.ts';
 import type { LaneContext } from './laneContext.ts';
@@ -33,9 +34,10 @@ import { type SentRequest, UpstreamRequest } from './upstreamRequest.ts';
 
 export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
   readonly around: LaneContext;
-  readonly connection: ClientConnection;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
+  readonly connection: ClientSide;
+  readonly req: RequestSide;
+  readonly res: ResponseSide;
+  readonly version: ClientVersion;
   /** Bytes behind the head of a request for a tunnel; null: it is a plain request. */
   readonly tunnelHead: Buffer | null;
   readonly exchange: Exchange;
@@ -54,9 +56,9 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
 
   constructor(
     around: LaneContext,
-    connection: ClientConnection,
-    req: IncomingMessage,
-    res: ServerResponse,
+    connection: ClientSide,
+    req: RequestSide,
+    res: ResponseSide,
     tunnelHead: Buffer | null,
   ) {
     this.around = around;
@@ -64,11 +66,12 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
     this.req = req;
     this.res = res;
     this.tunnelHead = tunnelHead;
-    const { method = '', url = '', httpVersion } = req;
-    const vetted = validateRequest(method, url, httpVersion, req.rawHeaders, connection.proto);
+    this.version = connection.versionOf(req);
+    const { method = '', url = '' } = req;
+    const vetted = connection.vet(req);
     const refused = typeof vetted === 'string';
     this.#vetted = vetted;
-    this.exchange = new Exchange(around.plane, 'general', {
+    this.exchange = new Exchange(around.plane, connection.lane, {
       method,
       path: refused ? url : vetted.target,
       host: refused ? (req.headers.host ?? '') : vetted.host,
@@ -85,10 +88,6 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
     this.owesContinue = !refused && vetted.expectsContinue && this.body === 'unread';
     res.on('error', ignore);
     res.once('close', () => this.closed());
-  }
-
-  get version(): '1.0' | '1.1' {
-    return this.req.httpVersionMinor === 0 ? '1.0' : '1.1';
   }
 
   /** Header lines to pass on. */
@@ -209,7 +208,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
 
   /** Ends the client's connection at once: it must not take what it got for the whole. */
   abort(): void {
-    this.connection.socket.destroy();
+    this.connection.abort();
   }
 
   spoiled(code: FaultCode, gone: boolean): boolean {
@@ -243,7 +242,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
     this.#probe?.end();
     const well = res.writableFinished || exchange.fault !== null || exchange.status === 101;
     exchange.finish(well ? 'finished' : 'clientAborted');
-    if (this.unread && !this.connection.socket.destroyed) this.connection.discard(this.req);
+    if (this.unread) this.connection.discard(this.req);
     this.connection.over();
   }
 

@@ -60,8 +60,11 @@ export class InterimAnswers {
   }
 }
 
-interface InterimHead {
-  readonly text: string;
+export interface InterimHead {
+  readonly status: number;
+  readonly reason: string;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
 }
 
 function interimHead(info: InformationEvent): InterimHead | Loss {
@@ -71,9 +74,7 @@ function interimHead(info: InformationEvent): InterimHead | Loss {
   if (major !== 1 || minor !== 1 || closes) return 'malformed';
   const departure = { status, chunked: false, connection: null, hstsSeconds: 0, edits: null };
   const headers = responseHeaders(info.rawHeaders, '1.1', departure);
-  let text = `HTTP/1.1 ${status} ${info.statusMessage.replaceAll(uncleanAll, '')}\r\n`;
-  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  return { text: `${text}\r\n` };
+  return { status, reason: info.statusMessage.replaceAll(uncleanAll, ''), headers };
 }
 
 const uncleanAll = new RegExp(unclean, 'g');

@@ -4,32 +4,30 @@
  * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that
  * the client does not take, no more is kept than what one write holds.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import type { HeaderEdits } from '../edge/headerEdits.ts';
 import { afterStall } from '../failurePolicy.ts';
-import { responseHeaders } from '../headers.ts';
+import { type ClientVersion, responseHeaders } from '../headers.ts';
 import type { HttpDate } from '../httpDate.ts';
 import { trailerPairs } from '../trailers.ts';
+import type { ClientSide, RequestSide, ResponseSide } from './clientSide.ts';
 
 /** The request that is answered, as the relay of its answer sees it. */
 export interface AnsweredRequest {
   readonly around: { readonly plane: { readonly closing: boolean; readonly httpDate: HttpDate } };
-  readonly connection: {
-    readonly socket: Duplex;
-    readonly proto: 'http' | 'https';
-    /** It shut its side, and nothing that it sent waits. */
-    readonly asksNoMore: boolean;
-  };
+  readonly connection: Pick<
+    ClientSide,
+    'socket' | 'proto' | 'asksNoMore' | 'waitingBytes' | 'interim'
+  >;
   readonly service: {
     readonly policy: Pick<Policy, 'hstsSeconds'>;
     readonly rules: { readonly response: HeaderEdits | null } | null;
   };
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
-  readonly version: '1.0' | '1.1';
+  readonly req: RequestSide;
+  readonly res: ResponseSide;
+  readonly version: ClientVersion;
   /** Not null: the request asked for a tunnel, and its connection is not kept. */
   readonly tunnelHead: Buffer | null;
   readonly exchange: Exchange;
@@ -144,7 +142,7 @@ export class ResponseRelay {
   /** Nothing moved for as long as it may: it is the target's fault, or the client's. */
   stalled(): void {
     const { res, connection, exchange } = this.#call;
-    const waiting = res.writableLength + connection.socket.writableLength;
+    const waiting = res.writableLength + connection.waitingBytes;
     const next = afterStall(this.#ended || res.writableNeedDrain, waiting !== this.#waitingBytes);
     this.#waitingBytes = waiting;
     if (next === 'wait') {
@@ -174,7 +172,7 @@ export class ResponseRelay {
     const length = answer.headers['content-length'];
     const measured = this.#bodyless || length !== undefined;
     if (length !== undefined) this.#length = Number(length);
-    this.#chunked = !measured && version === '1.1';
+    this.#chunked = !measured && version !== '1.0';
     const close =
       call.tunnelHead !== null ||
       call.around.plane.closing ||

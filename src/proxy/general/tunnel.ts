@@ -9,13 +9,14 @@
  * and loses nothing.
  */
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Exchange } from '../accounting/exchange.ts';
 import { Deadline, type Deadlines, type Waiter } from '../deadlines.ts';
 import type { HeaderEdits } from '../edge/headerEdits.ts';
 import { responseHeaders } from '../headers.ts';
+import type { ResponseSide } from './clientSide.ts';
 import { closeFrame, FrameScanner } from './frameScanner.ts';
 
 const serviceRestart = 1012;
@@ -28,7 +29,7 @@ const tcpKeepAliveMs = 60_000;
 export interface TunneledRequest {
   readonly around: { readonly deadlines: Deadlines };
   readonly connection: { readonly socket: Duplex };
-  readonly res: ServerResponse;
+  readonly res: ResponseSide;
   /** What the client sent behind its head. */
   readonly tunnelHead: Buffer | null;
   readonly exchange: Exchange;

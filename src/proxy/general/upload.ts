@@ -4,15 +4,16 @@
  * The rule this file keeps: no more of it is held than what one write takes, or a small body whole,
  * and never more bytes pass than the service allows, whatever the client said of its length.
  */
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ClientRequest } from 'node:http';
 import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import type { BodyState } from '../failurePolicy.ts';
 import { trailerPairs } from '../trailers.ts';
+import type { RequestSide } from './clientSide.ts';
 
 /** The request whose body it is. */
 export interface UploadedRequest {
-  readonly req: IncomingMessage;
+  readonly req: RequestSide;
   readonly exchange: Exchange;
   readonly service: { readonly policy: Policy };
   /** The body comes in chunks. */

@@ -7,7 +7,7 @@
 import type { ClientRequest } from 'node:http';
 import type { Exchange } from '../accounting/exchange.ts';
 import type { Target } from '../balancing/target.ts';
-import { requestHeaders } from '../headers.ts';
+import { type ClientVersion, requestHeaders } from '../headers.ts';
 import type { Service } from '../service.ts';
 import type { LaneContext } from './laneContext.ts';
 
@@ -21,7 +21,7 @@ export interface HeadedRequest {
   readonly service: Service;
   /** The body goes on in chunks. */
   readonly chunked: boolean;
-  readonly version: '1.0' | '1.1';
+  readonly version: ClientVersion;
   /** Not null: it asks for a tunnel. */
   readonly tunnelHead: Buffer | null;
 }

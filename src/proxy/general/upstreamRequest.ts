@@ -247,7 +247,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     if (this.#phase === 'answer') this.#arm(service.policy.responseMs);
     if (info.statusCode === 100 || version === '1.0') return;
     // It is this request's turn on the connection, and nothing of its answer was written.
-    connection.socket.write(head.text, 'latin1');
+    connection.interim(head);
   }
 
   #upgraded(answer: IncomingMessage, upstream: Socket, head: Buffer): void {

@@ -12,8 +12,8 @@ import { createLanes } from './lanes.ts';
 import type { Entrances } from './listener.ts';
 
 export function createEntrances(plane: Plane): Entrances {
-  const plain = createLanes(plane);
-  const secure = createTlsEntrance(plane, plain);
+  const { http1: plain, http2 } = createLanes(plane);
+  const secure = createTlsEntrance(plane, plain, http2);
   return {
     plain: behindProxy(plane, false, plain),
     secure: behindProxy(plane, true, secure),

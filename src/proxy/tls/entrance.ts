@@ -7,8 +7,8 @@
  * the last set of certificates; connections that stand keep theirs.
  *
  * Decisions:
- * - HTTP/1.1 alone is offered. A client that offers protocols, and this is none of them, gets the
- *   alert that RFC 7301 has for it.
+ * - HTTP/2 is taken before HTTP/1.1, where the config has it. A client that offers protocols, and
+ *   neither is one of them, gets the alert that RFC 7301 has for it.
  * - An authority that asks by tls-alpn-01 is answered by a server of its own: a certificate that is
  *   changed in `ALPNCallback` is one too late, since OpenSSL has chosen the key by then.
  * - So are hosts whose clients need a certificate: whether a server asks for one is decided before
@@ -29,7 +29,8 @@ import { type HandshakeCounts, Handshakes } from './handshakes.ts';
 
 /** Protocol of RFC 8737. */
 const acmeProtocol = 'acme-tls/1';
-const offered = 'http/1.1';
+const http1Protocol = 'http/1.1';
+const http2Protocol = 'h2';
 
 /** Which authority has signed the certificate of the client at the other end. */
 const knownTo = new WeakMap<Duplex, string>();
@@ -49,12 +50,17 @@ export interface TlsSurroundings {
   onEdge(listener: (edge: { readonly tls: EdgeTls | null }) => void): void;
 }
 
-/** @returns serves a connection that begins with a handshake. */
+/**
+ * @param serve takes those that speak HTTP/1.
+ * @param serveHttp2 takes those that have agreed on HTTP/2.
+ * @returns serves a connection that begins with a handshake.
+ */
 export function createTlsEntrance(
   around: TlsSurroundings,
   serve: (socket: Socket) => void,
+  serveHttp2: (socket: Socket) => void,
 ): (socket: Socket) => void {
-  const entrance = new TlsEntrance(around, serve);
+  const entrance = new TlsEntrance(around, serve, serveHttp2);
   return (socket) => entrance.take(socket);
 }
 
@@ -62,6 +68,7 @@ class TlsEntrance {
   readonly #around: TlsSurroundings;
   readonly #certificates: Certificates;
   readonly #serve: (socket: Socket) => void;
+  readonly #serveHttp2: (socket: Socket) => void;
   readonly #handshakes: Handshakes;
   /** Has the default certificate. */
   readonly #main: tls.Server;
@@ -73,17 +80,22 @@ class TlsEntrance {
   /** The part of the edge that was last put to use. */
   #spoken = '';
 
-  constructor(around: TlsSurroundings, serve: (socket: Socket) => void) {
+  constructor(
+    around: TlsSurroundings,
+    serve: (socket: Socket) => void,
+    serveHttp2: (socket: Socket) => void,
+  ) {
     this.#around = around;
     this.#certificates = around.certificates;
     this.#serve = serve;
+    this.#serveHttp2 = serveHttp2;
     this.#handshakes = new Handshakes(around.clock, around.handshakes);
     this.#main = this.#server({
-      ALPNCallback: ({ protocols }) => (protocols.includes(offered) ? offered : undefined),
+      ALPNCallback: ({ protocols }) => this.#agreeOn(protocols),
       SNICallback: (name, done) => done(null, this.#contextOf(name) ?? undefined),
     });
     this.#named = this.#server({
-      ALPNCallback: ({ protocols }) => (protocols.includes(offered) ? offered : undefined),
+      ALPNCallback: ({ protocols }) => this.#agreeOn(protocols),
       SNICallback: (name, done) => done(null, this.#shownTo(name) ?? undefined),
     });
     this.#challenges = this.#server({
@@ -144,7 +156,7 @@ class TlsEntrance {
       requestCert: true,
       // Whoever has none gets an answer that says so, as people can read it.
       rejectUnauthorized: false,
-      ALPNCallback: ({ protocols }) => (protocols.includes(offered) ? offered : undefined),
+      ALPNCallback: ({ protocols }) => this.#agreeOn(protocols),
       SNICallback: (name, done) => done(null, this.#shownTo(name, authority) ?? undefined),
     };
     const server = this.#server(options, authority);
@@ -175,7 +187,14 @@ class TlsEntrance {
     // Without an authority of ours Node asks those of the system: whom they know is a stranger.
     const asked = authority !== undefined && authority.ca !== '';
     if (asked && shown) knownTo.set(socket, authority.ca);
-    this.#serve(socket);
+    if (socket.alpnProtocol === http2Protocol) this.#serveHttp2(socket);
+    else this.#serve(socket);
+  }
+
+  #agreeOn(protocols: readonly string[]): string | undefined {
+    const http2 = this.#around.edge.tls?.http2 === true;
+    if (http2 && protocols.includes(http2Protocol)) return http2Protocol;
+    return protocols.includes(http1Protocol) ? http1Protocol : undefined;
   }
 
   /** Never throws. null: the context of the server itself. */

@@ -144,7 +144,7 @@ function worker(slot: number, pid: number, services: readonly ServiceStats[]): W
     rssBytes: 0,
     logLinesDropped: 0,
     unrouted: {},
-    lanes: { express: 0, general: 0 },
+    lanes: { express: 0, general: 0, http2: 0 },
     handovers: {},
     handshakes: {},
     services,

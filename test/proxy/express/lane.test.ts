@@ -75,7 +75,7 @@ describe('which lane', () => {
     await ask(proxy.port, { method: 'POST', body: 'x'.repeat(100_000), agent });
 
     expect(proxy.plane.stats()).toMatchObject({
-      lanes: { express: 2, general: 0 },
+      lanes: { express: 2, general: 0, http2: 0 },
       handovers: {},
     });
     expect(proxy.lines.map(({ lane, bytesIn, bytesOut }) => [lane, bytesIn, bytesOut])).toEqual([
@@ -154,7 +154,7 @@ describe('which lane', () => {
     await ask(proxy.port);
 
     expect(proxy.plane.stats()).toMatchObject({
-      lanes: { express: 1, general: 2 },
+      lanes: { express: 1, general: 2, http2: 0 },
       handovers: { off: 2 },
     });
   });

@@ -72,7 +72,7 @@ test(`${count} requests, each with the heads of others before it, arrive as they
     before = text;
   }
 
-  expect(proxy.plane.lanes).toEqual({ express: count + all.length, general: 0 });
+  expect(proxy.plane.lanes).toEqual({ express: count + all.length, general: 0, http2: 0 });
   expect(proxy.plane.stats().handovers).toEqual({});
 });
 

@@ -1,0 +1,143 @@
+/**
+ * One client's connection of HTTP/2: how long it stands, and how much it may ask of us.
+ *
+ * The rule this file keeps: a connection is ended by what its client does, never by what a target
+ * does; and however it ends, its socket is gone soon after.
+ *
+ * Decisions:
+ * - Streams that a client resets, and those that it makes us reset (rapid reset, CVE-2023-44487;
+ *   MadeYouReset, CVE-2025-8671), are counted together, where the answer was not whole. A browser
+ *   that reloads a page of a hundred files several times over stays within the burst.
+ * - A drain tells it in two words (RFC 9113 section 6.8): first that there will be an end, then,
+ *   once the client has heard that, which stream was the last one. So none is lost on its way.
+ */
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+import { headMsMax, keepAliveMs, lingerMs } from '../connectionLimits.ts';
+import { Deadline, type Waiter } from '../deadlines.ts';
+import { clientAddress } from '../edge/trustedProxies.ts';
+import type { LaneContext } from '../general/laneContext.ts';
+import { type Allowance, Budget } from './budget.ts';
+import { ClientStream } from './clientStream.ts';
+
+/** As many as nghttp2 allows for those of the client. */
+export const resets: Allowance = { burst: 1_000, perSecond: 33 };
+/** gRPC measures its line by them, some each second. */
+export const pings: Allowance = { burst: 500, perSecond: 50 };
+/** Sent once, and hardly ever again. */
+export const settings: Allowance = { burst: 50, perSecond: 1 };
+/** A client that does not say it has heard the first word of an end gets the second so late. */
+const secondGoawayMs = 1_000;
+/** No stream is excluded yet. */
+const lastOfAll = 2 ** 31 - 1;
+
+export class ClientSession implements Waiter {
+  readonly socket: Socket;
+  readonly client: string;
+  readonly #around: LaneContext;
+  readonly #session: ServerHttp2Session;
+  readonly #deadline = new Deadline(this);
+  readonly #resets: Budget;
+  #streams = 0;
+  #draining = false;
+  #overdrawn = false;
+
+  constructor(around: LaneContext, session: ServerHttp2Session, socket: Socket) {
+    this.#around = around;
+    this.#session = session;
+    this.socket = socket;
+    this.client = clientAddress(socket);
+    const { clock } = around.plane;
+    this.#resets = new Budget(clock, resets);
+    const pinged = new Budget(clock, pings);
+    const set = new Budget(clock, settings);
+    session.on('error', ignore);
+    session.on('ping', () => this.#charge(pinged));
+    session.on('remoteSettings', () => this.#charge(set));
+    session.on('goaway', () => this.#rest());
+    const begin = (
+      stream: ServerHttp2Stream,
+      headers: IncomingHttpHeaders,
+      _flags: number,
+      fields: string[],
+    ): void => this.#begin(stream, headers, fields);
+    session.on('stream', begin as () => void);
+    socket.once('close', () => around.deadlines.disarm(this.#deadline));
+    around.deadlines.arm(this.#deadline, headMsMax);
+  }
+
+  /** No new stream after the next moment; those that are open go on. */
+  drain(): void {
+    if (this.#draining || this.#session.destroyed) return;
+    this.#draining = true;
+    const session = this.#session;
+    session.goaway(constants.NGHTTP2_NO_ERROR, lastOfAll);
+    const second = (): void => {
+      cancel();
+      if (session.destroyed) return;
+      session.close();
+      this.#rest();
+    };
+    const cancel = this.#around.plane.clock.after(secondGoawayMs, second);
+    if (!session.closed) session.ping(second);
+  }
+
+  /** Nothing came for as long as it may, or what was to close is still there. */
+  expired(): void {
+    if (this.#streams > 0) return;
+    if (this.#session.closed || this.#session.destroyed) {
+      this.socket.destroy();
+      return;
+    }
+    this.#session.close();
+    this.#rest();
+  }
+
+  #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, fields: string[]): void {
+    this.#streams++;
+    this.#around.deadlines.disarm(this.#deadline);
+    stream.on('error', ignore);
+    stream.once('close', () => {
+      this.#streams--;
+      this.#rest();
+    });
+    if (this.#overdrawn) {
+      stream.destroy();
+      return;
+    }
+    let served: ClientStream | null = null;
+    stream.once('aborted', () => {
+      if (served?.aborted !== true) this.#charge(this.#resets);
+      // Where it was reset without an error Node waits for somebody to read what had come.
+      stream.destroy();
+    });
+    served = new ClientStream(this.#around, this, stream, headers, fields);
+  }
+
+  /** Nothing is open: it may stay for a while, unless it is about to end. */
+  #rest(): void {
+    if (this.#streams > 0 || this.socket.destroyed) return;
+    const ends = this.#session.closed || this.#session.destroyed;
+    this.#around.deadlines.arm(this.#deadline, ends ? lingerMs : keepAliveMs);
+  }
+
+  #charge(budget: Budget): void {
+    const session = this.#session;
+    if (this.#overdrawn || session.destroyed || budget.spend()) return;
+    this.#overdrawn = true;
+    // Not in the middle of what nghttp2 reads: the client would not be told why.
+    setImmediate(() => {
+      if (!session.destroyed) {
+        session.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM as unknown as Error);
+      }
+      this.#around.deadlines.arm(this.#deadline, lingerMs);
+    });
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,163 @@
+/**
+ * The answer on a stream of HTTP/2, in the shape of one of HTTP/1.
+ *
+ * The rule this file keeps: the head goes out with what comes behind it, or as the end of the
+ * stream where nothing does; and behind a reset nothing is written.
+ */
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
+import type { ResponseSide } from '../general/clientSide.ts';
+
+/** Fields of HTTP/1 connections, which a stream may not have (RFC 9113 section 8.2.2). */
+const connectionFields = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+]);
+/** Of several lines of these no list can be made (RFC 9110 section 5.3). */
+const separateFields = new Set(['set-cookie', 'www-authenticate', 'proxy-authenticate']);
+
+type Fields = Record<string, string | string[]>;
+
+export class StreamResponse implements ResponseSide {
+  sendDate = false;
+  shouldKeepAlive = true;
+  readonly #stream: ServerHttp2Stream;
+  /** To be sent with what comes next. */
+  #head: Fields | null = null;
+  #headed = false;
+  #trailers: Fields = {};
+  #ended = false;
+
+  constructor(stream: ServerHttp2Stream) {
+    this.#stream = stream;
+  }
+
+  get headersSent(): boolean {
+    return this.#headed;
+  }
+
+  get writableEnded(): boolean {
+    return this.#ended;
+  }
+
+  get writableFinished(): boolean {
+    return this.#ended && this.#stream.writableFinished;
+  }
+
+  get writableNeedDrain(): boolean {
+    return this.#stream.writableNeedDrain;
+  }
+
+  get writableLength(): number {
+    return this.#stream.writableLength;
+  }
+
+  removeHeader(): void {}
+
+  detachSocket(): void {}
+
+  /** The reason has no place in HTTP/2. */
+  writeHead(status: number, _reason: string, headers: readonly string[]): void {
+    const fields = fieldsOf(headers);
+    // It has no body (RFC 9110 section 15.3.6), and Node does not send one.
+    if (status === 205) delete fields['content-length'];
+    this.#head = { ':status': String(status), ...fields };
+    this.#headed = true;
+  }
+
+  writeContinue(): void {
+    this.interim(100, []);
+  }
+
+  interim(status: number, headers: readonly string[]): void {
+    if (this.#open && !this.#headed) {
+      this.#stream.additionalHeaders({ ':status': status, ...fieldsOf(headers) });
+    }
+  }
+
+  addTrailers(pairs: readonly [string, string][]): void {
+    this.#trailers = fieldsOf(pairs.flat());
+  }
+
+  write(chunk: Uint8Array): boolean {
+    this.#flush(false);
+    if (chunk.length === 0 || !this.#open) return true;
+    return this.#stream.write(chunk);
+  }
+
+  end(last?: Uint8Array | string, encoding?: 'latin1'): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const empty = last === undefined || last.length === 0;
+    this.#flush(empty && Object.keys(this.#trailers).length === 0);
+    if (!this.#open || this.#stream.writableEnded) return;
+    if (empty) this.#stream.end();
+    else if (typeof last === 'string') this.#stream.end(last, encoding ?? 'latin1');
+    else this.#stream.end(last);
+  }
+
+  on(event: 'error', listener: () => void): void {
+    this.#stream.on(event, listener);
+  }
+
+  /** It is closed once all of it has gone out: the client may send on for a while. */
+  once(event: 'close' | 'drain' | 'finish', listener: () => void): void {
+    if (event !== 'close') {
+      this.#stream.once(event, listener);
+      return;
+    }
+    const heard = (): void => {
+      this.#stream.off('finish', finished);
+      this.#stream.off('close', heard);
+      listener();
+    };
+    // Node finishes a stream that was reset as well.
+    const finished = (): void => {
+      if (this.#ended) heard();
+    };
+    this.#stream.on('finish', finished);
+    this.#stream.on('close', heard);
+  }
+
+  get #open(): boolean {
+    return !this.#stream.destroyed && !this.#stream.closed;
+  }
+
+  /** @param ends nothing comes behind it. */
+  #flush(ends: boolean): void {
+    const head = this.#head;
+    this.#head = null;
+    if (head === null || !this.#open) return;
+    // Trailers have no other time to be known than the end of a body whose length is not.
+    const waitForTrailers = !ends && head['content-length'] === undefined;
+    if (waitForTrailers) this.#stream.once('wantTrailers', () => this.#sendTrailers());
+    this.#stream.respond(head, { endStream: ends, waitForTrailers });
+  }
+
+  /** Without any, the end of the stream. */
+  #sendTrailers(): void {
+    if (this.#open) this.#stream.sendTrailers(this.#trailers);
+  }
+}
+
+/** @throws what Node throws of fields that may not be written. */
+function fieldsOf(headers: readonly string[]): Fields {
+  const fields: Fields = {};
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = (headers[at] ?? '').toLowerCase();
+    const value = headers[at + 1] ?? '';
+    if (connectionFields.has(name)) continue;
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    const before = fields[name];
+    if (before === undefined) fields[name] = value;
+    else if (!separateFields.has(name)) fields[name] = `${before}, ${value}`;
+    else if (typeof before === 'string') fields[name] = [before, value];
+    else before.push(value);
+  }
+  return fields;
+}
