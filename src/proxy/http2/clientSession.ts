@@ -8,8 +8,9 @@
  * - Streams that a client resets, and those that it makes us reset (rapid reset, CVE-2023-44487;
  *   MadeYouReset, CVE-2025-8671), are counted together, where the answer was not whole. A browser
  *   that reloads a page of a hundred files several times over stays within the burst.
- * - A drain tells it in two words (RFC 9113 section 6.8): first that there will be an end, then,
- *   once the client has heard that, which stream was the last one. So none is lost on its way.
+ * - A stop is told in one GOAWAY, which names the last stream that is served: what was on its way
+ *   was not begun, and its client may ask again. The two of RFC 9113 section 6.8 are not to be had:
+ *   Node has no shutdown notice, and behind any other GOAWAY nghttp2 takes no stream.
  */
 import {
   constants,
@@ -31,11 +32,6 @@ export const resets: Allowance = { burst: 1_000, perSecond: 33 };
 export const pings: Allowance = { burst: 500, perSecond: 50 };
 /** Sent once, and hardly ever again. */
 export const settings: Allowance = { burst: 50, perSecond: 1 };
-/** A client that does not say it has heard the first word of an end gets the second so late. */
-const secondGoawayMs = 1_000;
-/** No stream is excluded yet. */
-const lastOfAll = 2 ** 31 - 1;
-
 export class ClientSession implements Waiter {
   readonly socket: Socket;
   readonly client: string;
@@ -44,7 +40,6 @@ export class ClientSession implements Waiter {
   readonly #deadline = new Deadline(this);
   readonly #resets: Budget;
   #streams = 0;
-  #draining = false;
   #overdrawn = false;
 
   constructor(around: LaneContext, session: ServerHttp2Session, socket: Socket) {
@@ -71,20 +66,11 @@ export class ClientSession implements Waiter {
     around.deadlines.arm(this.#deadline, headMsMax);
   }
 
-  /** No new stream after the next moment; those that are open go on. */
+  /** No new stream any more; those that are open go on. */
   drain(): void {
-    if (this.#draining || this.#session.destroyed) return;
-    this.#draining = true;
-    const session = this.#session;
-    session.goaway(constants.NGHTTP2_NO_ERROR, lastOfAll);
-    const second = (): void => {
-      cancel();
-      if (session.destroyed) return;
-      session.close();
-      this.#rest();
-    };
-    const cancel = this.#around.plane.clock.after(secondGoawayMs, second);
-    if (!session.closed) session.ping(second);
+    if (this.#session.closed || this.#session.destroyed) return;
+    this.#session.close();
+    this.#rest();
   }
 
   /** Nothing came for as long as it may, or what was to close is still there. */
@@ -94,8 +80,7 @@ export class ClientSession implements Waiter {
       this.socket.destroy();
       return;
     }
-    this.#session.close();
-    this.#rest();
+    this.drain();
   }
 
   #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, fields: string[]): void {
@@ -117,6 +102,8 @@ export class ClientSession implements Waiter {
       stream.destroy();
     });
     served = new ClientStream(this.#around, this, stream, headers, fields);
+    // What came with it is served as well; then it is told, as HTTP/1.1 is with its answer.
+    if (this.#around.plane.closing) setImmediate(() => this.drain());
   }
 
   /** Nothing is open: it may stay for a while, unless it is about to end. */

@@ -49,7 +49,6 @@ export function createHttp2Front(around: LaneContext): (socket: Socket) => void 
     sessions.add(served);
     socket.once('close', () => sessions.delete(served));
     session.setLocalWindowSize(connectionWindowBytes);
-    if (plane.closing) served.drain();
   });
   server.on('sessionError', () => {});
   plane.onClose(() => {

@@ -6,6 +6,7 @@
  * is; and a service that wants to know its clients is reached by nobody it does not know.
  */
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import type { FaultCode } from '../../errors.ts';
 import type { ServiceEntry } from '../../wire.ts';
 import type { EdgeTls } from '../../wireTls.ts';
@@ -68,7 +69,21 @@ export function detourOf(
   }
   const authority = around.certificates.authorityOf(service.name);
   if (authority === undefined || isKnownTo(coming.socket, authority)) return null;
-  return { kind: 'refused', code: 'CLIENT_CERTIFICATE_REQUIRED' };
+  const code = isShared(coming) ? 'REQUEST_MISDIRECTED' : 'CLIENT_CERTIFICATE_REQUIRED';
+  return { kind: 'refused', code };
+}
+
+/**
+ * Whether it was opened for another host: browsers take one connection of HTTP/2 for several names
+ * of a certificate. One for this host would have asked for the client's (RFC 9110 section 15.5.20).
+ */
+function isShared({ socket, host }: Coming): boolean {
+  const { alpnProtocol, servername } = socket as Partial<TLSSocket>;
+  return alpnProtocol === 'h2' && `${servername}`.toLowerCase() !== nameOf(host).toLowerCase();
+}
+
+function nameOf(host: string): string {
+  return host.replace(/:\d*$/, '').replace(/\.$/, '');
 }
 
 /** Where a plain request is to be made again; null: here is right. */
@@ -77,7 +92,7 @@ function httpsOf(around: Around, service: Wanted, coming: Coming): string | null
   const { mode, healthPath } = service.tls;
   if (tls === null || !tls.redirect || mode === 'off' || coming.clientProto === 'https')
     return null;
-  const name = coming.host.replace(/:\d*$/, '').replace(/\.$/, '');
+  const name = nameOf(coming.host);
   const certificate = around.certificates.certificate(name);
   if (certificate === undefined || certificate.kind === 'temporary') return null;
   if (coming.target === healthPath) return null;

@@ -103,7 +103,7 @@ test('the minimum and what unknown names get follow the config without a restart
   const old = { servername: 'other.example', maxVersion: 'TLSv1.2' } as const;
 
   const before = await shake(proxy.port, old);
-  const change = { redirect: true, redirectPort: null } as const;
+  const change = { redirect: true, redirectPort: null, http2: true } as const;
   proxy.stage(setup.services, { tls: { minimum: '1.3', unknown: 'refuse', ...change } });
   const after = await shake(proxy.port, old);
   const unknown = await shake(proxy.port, { servername: 'other.example' });
