@@ -475,8 +475,8 @@ const tls = recordAt('tls', {
   ),
   http2: preset(
     flag,
-    true,
-    'Whether HTTP/2 is offered to clients; targets are spoken to by HTTP/1.1 in any case.',
+    false,
+    'Experimental: whether HTTP/2 is offered to clients; targets are spoken to by HTTP/1.1 in any case.',
   ),
   minimum: preset(choice('1.2', '1.3'), '1.2', 'The oldest version of TLS that is spoken.'),
   unknown: preset(

@@ -37,14 +37,13 @@ export const wordsOfTheFile: readonly WellKnown[] = [
     at: ['', 'services.*', 'tls'],
     words: 'http3 h2 h2c quic alpn grpc protocols',
     answer:
-      'HTTP/2 (`tls.http2`, on by itself) and HTTP/1.1 are spoken to clients, HTTP/1.1 to targets; ' +
+      'HTTP/1.1 is spoken to targets, to clients also HTTP/2 (`tls.http2`, experimental); ' +
       'for others put a proxy in front (`trustedProxies`)',
   },
   {
     at: ['', 'services.*'],
     words: 'http2',
-    answer:
-      'HTTP/2 is spoken to clients by itself where there is `tls`; it is turned off by `tls.http2`',
+    answer: 'HTTP/2 is spoken to clients where `tls.http2` says so',
   },
   {
     at: [''],

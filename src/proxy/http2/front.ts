@@ -10,11 +10,14 @@ import type { Socket } from 'node:net';
 import type { LaneContext } from '../general/laneContext.ts';
 import { ClientSession } from './clientSession.ts';
 
-/** As RFC 9113 section 6.5.2 would have it at least, and browsers need. */
-const streamsMax = 100;
+/**
+ * RFC 9113 section 6.5.2 wants 100 at least. Streams that were reset count on for a moment in Node,
+ * so it is twice that: a reload must not be refused for the page before it.
+ */
+export const streamsMax = 200;
 /** Crumbs of cookies are fields of their own. */
 const fieldsMax = 500;
-/** What a stream may send ahead of a target that does not read; of all streams, some 12 MiB. */
+/** What a stream may send ahead of a target that does not read; of all streams, some 25 MiB. */
 const streamWindowBytes = 128 * 1024;
 /** Sends on while its streams are read: Node opens it again with each byte that comes. */
 const connectionWindowBytes = 1024 * 1024;

@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { pings, resets, settings } from '../../../src/proxy/http2/clientSession.ts';
+import { streamsMax } from '../../../src/proxy/http2/front.ts';
 import { fakeClock } from '../../support/clock.ts';
 import {
   block,
@@ -112,7 +113,7 @@ test.each(Object.entries(provocations))(
     expect(sent).toBeLessThan(resets.burst + 500);
     expect(code).toBeDefined();
     expect(code).not.toBe(0);
-    expect(scene.most()).toBeLessThan(300);
+    expect(scene.most()).toBeLessThan(2 * streamsMax);
   },
 );
 
@@ -186,7 +187,7 @@ test('a header list that is far beyond any bound is not taken, small as it came'
 test('one connection has so many streams at once, and no more', async () => {
   const scene = await stage();
 
-  for (let at = 0; at < 150; at++) scene.client.send(opened(at * 2 + 1));
+  for (let at = 0; at < streamsMax + 50; at++) scene.client.send(opened(at * 2 + 1));
 
   await scene.client.until(
     () =>
@@ -194,7 +195,7 @@ test('one connection has so many streams at once, and no more', async () => {
       scene.client.frames.some(({ type }) => type === frameType.reset) ||
       undefined,
   );
-  expect(scene.most()).toBeLessThanOrEqual(100);
+  expect(scene.most()).toBeLessThanOrEqual(streamsMax);
 });
 
 test('a browser that reloads a page of a hundred files eight times over keeps its connection', async () => {

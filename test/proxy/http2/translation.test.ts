@@ -82,7 +82,6 @@ const refused: Record<string, [Fields, string | undefined, object]> = {
     undefined,
     { status: 400 },
   ],
-  'an authority with a user': [fieldsWith({ ':authority': 'me@shop' }), undefined, { status: 400 }],
   'neither authority nor host': [fieldsWith({ ':authority': null }), undefined, protocolError],
   'a content-length that is none': [
     fieldsWith({}, [['content-length', '+2']]),
@@ -131,6 +130,15 @@ test.each(Object.entries(refused))('%s is refused, and no target hears of it', a
   const { outcome, got } = await told(fields, body);
 
   expect(outcome).toMatchObject(wanted);
+  expect(got).toBe('');
+});
+
+test('an authority with a user is refused, by us or by the nghttp2 of newer Nodes', async () => {
+  const { outcome, got } = await told(fieldsWith({ ':authority': 'me@shop' }));
+
+  expect([{ reset: 1 }, { status: 400 }]).toContainEqual(
+    'status' in outcome ? { status: outcome.status } : outcome,
+  );
   expect(got).toBe('');
 });
 
@@ -183,7 +191,8 @@ test.each([
   client.request(1, fieldsWith({ ':method': 'POST' }, [['content-length', '2']]), endHeaders);
   client.send(frame(frameType.data, 1, 1, body));
 
-  expect(await client.outcome(1)).toEqual(protocolError);
+  // The nghttp2 of newer Nodes ends the whole connection for too much.
+  expect(await client.outcome(1)).not.toHaveProperty('status');
   expect(origin.received.join('')).not.toContain('\r\n\r\nab');
 });
 
