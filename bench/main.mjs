@@ -15,6 +15,7 @@ import { kinds, onPath, versionOf } from './contenders.mjs';
 import { deployBench } from './deploy.mjs';
 import { flipBench } from './flip.mjs';
 import { latencyBench, loadBench } from './loads.mjs';
+import { overloadBench } from './overload.mjs';
 import { refusalBench } from './refusals.mjs';
 import { memoryBench, scaleBench, scrapeBench, socketsBench } from './scale.mjs';
 import { tlsBench } from './tls.mjs';
@@ -43,6 +44,7 @@ const parts = {
   memory: memoryBench,
   sockets: socketsBench,
   scrape: scrapeBench,
+  overload: overloadBench,
   refusals: refusalBench,
   tls: tlsBench,
 };
