@@ -65,11 +65,18 @@ process.exit(errors > 0 ? 1 : 0);
 
 function contenders(only) {
   const all = ['direct', ...Object.keys(kinds)];
-  if (only) return only.split(',').filter((name) => all.includes(name));
-  const known = all.filter(
-    (name) => name === 'direct' || !kinds[name].on || onPath(kinds[name].on),
-  );
-  return known.filter((name) => name !== 'pointsman before' || process.env.POINTSMAN_BEFORE);
+  if (only) return only.split(',').filter((name) => all.includes(name) && given(name));
+  return all.filter((name) => given(name) && (!kinds[name]?.on || onPath(kinds[name].on)));
+}
+
+/** Another checkout is measured where one is given. */
+function given(name) {
+  if (name !== 'pointsman before' || process.env.POINTSMAN_BEFORE) return true;
+  if (values.only) {
+    process.stderr.write('pointsman before: POINTSMAN_BEFORE names no checkout to measure\n');
+    process.exit(2);
+  }
+  return false;
 }
 
 function machine() {

@@ -6,7 +6,7 @@
  * error and not left out.
  */
 import { connect } from 'node:net';
-import { kinds, start } from './contenders.mjs';
+import { start } from './contenders.mjs';
 import { startLoad, startOrigin } from './helpers.mjs';
 import { ours } from './loads.mjs';
 import { digits, median, print } from './table.mjs';
@@ -33,7 +33,7 @@ const scenes = {
 
 /** @returns {Promise<number>} requests that Pointsman lost */
 export async function overloadBench({ rounds, seconds, names }) {
-  const wanted = names.filter((name) => able.includes(name) && name in kinds);
+  const wanted = names.filter((name) => able.includes(name));
   let failed = 0;
   for (const [title, scene] of Object.entries(scenes)) {
     const results = new Map(wanted.map((name) => [name, []]));

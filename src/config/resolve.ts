@@ -161,9 +161,7 @@ function protect(of: ServiceFields['protect']): Protect | null {
 
 function run({ run: of, health: { port } }: ServiceFields, folder: string): Run {
   const { docker, process, static: fixed } = of;
-  if (docker !== null) {
-    return { ...dockerRun(docker, folder), ...(port !== null && { healthPort: port }) };
-  }
+  if (docker !== null) return dockerRun(docker, folder, port);
   if (process === null) return { kind: 'static', linkLocal: fixed?.linkLocal ?? false };
   return {
     kind: 'process',
@@ -175,7 +173,11 @@ function run({ run: of, health: { port } }: ServiceFields, folder: string): Run 
   };
 }
 
-function dockerRun(of: NonNullable<ServiceFields['run']['docker']>, folder: string): DockerRun {
+function dockerRun(
+  of: NonNullable<ServiceFields['run']['docker']>,
+  folder: string,
+  healthPort: number | null,
+): DockerRun {
   return {
     kind: 'docker',
     port: of.port ?? 0,
@@ -197,5 +199,6 @@ function dockerRun(of: NonNullable<ServiceFields['run']['docker']>, folder: stri
     pull: of.pull,
     discover: of.discover,
     keepImages: of.keepImages,
+    ...(healthPort !== null && { healthPort }),
   };
 }

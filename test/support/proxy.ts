@@ -149,6 +149,12 @@ export async function startProxy(makeLane: MakeLane, setup: ProxySetup): Promise
   };
 }
 
+/** Requests inside the first pool of the first service. */
+export function inside({ plane }: TestProxy): number {
+  const found = plane.stats().services[0]?.pools[0]?.inside;
+  return found === undefined ? 0 : found.http + found.sse + found.upgrade;
+}
+
 /** The usual: one service, one target on blue, and nothing on green. */
 export function oneService(
   port: number | readonly number[],

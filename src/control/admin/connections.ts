@@ -94,12 +94,12 @@ export function mayDestroy(socket: Socket, may: boolean): void {
  * the answer. Node goes on reading what is left and throws it away; whoever takes longer is cut.
  */
 export function afterAnswer(req: IncomingMessage, socket: Socket, clock: Clock): void {
-  if (req.complete) mayDestroy(socket, true);
-  else
-    socket.once(
-      'close',
-      clock.after(lingerMs, () => socket.destroy()),
-    );
+  if (req.complete) {
+    mayDestroy(socket, true);
+    return;
+  }
+  const cancel = clock.after(lingerMs, () => socket.destroy());
+  socket.once('close', cancel);
 }
 
 /** What is no HTTP never becomes a request: a bare answer, and the connection ends. */

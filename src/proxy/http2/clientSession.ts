@@ -32,6 +32,7 @@ export const resets: Allowance = { burst: 1_000, perSecond: 33 };
 export const pings: Allowance = { burst: 500, perSecond: 50 };
 /** Sent once, and hardly ever again. */
 export const settings: Allowance = { burst: 50, perSecond: 1 };
+
 export class ClientSession implements Waiter {
   readonly socket: Socket;
   readonly client: string;

@@ -8,6 +8,7 @@
 import { METHODS } from 'node:http';
 import type { FaultCode } from '../../errors.ts';
 import { type ValidRequest, validateRequest } from '../validateRequest.ts';
+import { connectionFields } from './connectionFields.ts';
 
 export interface StreamHead {
   readonly method: string;
@@ -18,14 +19,7 @@ export interface StreamHead {
 }
 
 const methods = new Set(METHODS);
-const connectionFields = new Set([
-  'connection',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-]);
+const hasCapital = /[A-Z]/;
 
 /**
  * @param fields names and values in turn, pseudo-header fields included.
@@ -82,5 +76,3 @@ function vet(
   if (method !== 'CONNECT' && scheme !== 'https') return 'REQUEST_MISDIRECTED';
   return validateRequest(method, path, '1.1', raw, 'https');
 }
-
-const hasCapital = /[A-Z]/;

@@ -7,16 +7,8 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { ResponseSide } from '../general/clientSide.ts';
+import { connectionFields } from './connectionFields.ts';
 
-/** Fields of HTTP/1 connections, which a stream may not have (RFC 9113 section 8.2.2). */
-const connectionFields = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-]);
 /** Of several lines of these no list can be made (RFC 9110 section 5.3). */
 const separateFields = new Set(['set-cookie', 'www-authenticate', 'proxy-authenticate']);
 
@@ -150,7 +142,7 @@ function fieldsOf(headers: readonly string[]): Fields {
   for (let at = 0; at < headers.length; at += 2) {
     const name = (headers[at] ?? '').toLowerCase();
     const value = headers[at + 1] ?? '';
-    if (connectionFields.has(name)) continue;
+    if (name === 'te' || connectionFields.has(name)) continue;
     validateHeaderName(name);
     validateHeaderValue(name, value);
     const before = fields[name];

@@ -3,23 +3,12 @@
  */
 import { expect, test } from 'vitest';
 import { ask, eventually, exchangeRaw, keepAlive, rawClient } from '../../support/client.ts';
-import {
-  type MakeLane,
-  oneService,
-  startOrigin,
-  startProxy,
-  type TestProxy,
-} from '../../support/proxy.ts';
+import { inside, type MakeLane, oneService, startOrigin, startProxy } from '../../support/proxy.ts';
 
 const abortCount = Number(process.env.POINTSMAN_TEST_ABORTS ?? 50);
 /** 800 in earnest. */
 const slowCount = Number(process.env.POINTSMAN_TEST_SLOW ?? 40);
 const megabytes = Number(process.env.POINTSMAN_TEST_MEGABYTES ?? 100);
-
-function inside(proxy: TestProxy): number {
-  const found = proxy.plane.stats().services[0]?.pools[0]?.inside;
-  return found === undefined ? 0 : found.http + found.sse + found.upgrade;
-}
 
 export function clientSuite(name: string, makeLane: MakeLane): void {
   for (const how of ['destroy', 'resetAndDestroy'] as const) {

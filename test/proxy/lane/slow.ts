@@ -1,18 +1,7 @@
 /** Clients that hold places by being slow, faster than silence. Part of `laneSuite`. */
 import { expect, onTestFinished, test } from 'vitest';
 import { ask, eventually, type RawClient, rawClient } from '../../support/client.ts';
-import {
-  type MakeLane,
-  oneService,
-  startOrigin,
-  startProxy,
-  type TestProxy,
-} from '../../support/proxy.ts';
-
-function inside(proxy: TestProxy): number {
-  const found = proxy.plane.stats().services[0]?.pools[0]?.inside;
-  return found === undefined ? 0 : found.http + found.sse + found.upgrade;
-}
+import { inside, type MakeLane, oneService, startOrigin, startProxy } from '../../support/proxy.ts';
 
 /** Does it every 50 ms, until the test is over. */
 function often(what: () => void): void {
