@@ -435,6 +435,15 @@ test.each([0, 1])(
   },
 );
 
+test.each([0, 1])('160 descriptors are enough to start, workers: %i', async (workers) => {
+  const pointsman = await startPointsman(await shop(workers), {
+    before: ['sh', '-c', 'ulimit -n 160; exec "$@"', 'sh'],
+  });
+
+  expect((await get(pointsman.port)).status).toBe(200);
+  expect((await pointsman.stop()).code).toBe(0);
+});
+
 test('a log pipe that nobody reads: traffic goes on, and dropped lines are counted', async () => {
   const pointsman = await startPointsman(await shop(1, { top: { accessLog: 'all' } }), {
     read: false,
