@@ -17,8 +17,8 @@ export default defineConfig({
   test: {
     globalSetup: ['test/support/build.ts'],
     reporters: ['default', './test/support/tally.ts'],
-    // Two cores, and the end-to-end files start processes of their own: more forks only add noise.
-    maxWorkers: 2,
+    // On two cores: of three files one mostly waits, for a process that starts or a limit that passes.
+    maxWorkers: 3,
     projects: [
       {
         test: {

@@ -16,7 +16,7 @@ import { marked } from '../support/processes.ts';
 import { seed, seeded } from '../support/random.ts';
 import { kill, type Pointsman, releaseFile, startPointsman, until } from '../support/whole.ts';
 
-const rounds = Number(process.env.CRASH_ROUNDS ?? (long ? 50 : 10));
+const rounds = Number(process.env.CRASH_ROUNDS ?? (long ? 50 : 6));
 const replicas = 2;
 const workers = 2;
 /** A deployment takes about so long here; a kill falls somewhere inside, or just behind. */

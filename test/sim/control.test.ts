@@ -1,13 +1,13 @@
 /**
  * Lives of Pointsman that nobody thought of, by the thousand.
  *
- * SIM_SCHEDULES: how many (2,000), from SEED on. A failure prints what plays that one alone.
+ * SIM_SCHEDULES: how many (1,000), from SEED on. A failure prints what plays that one alone.
  */
 import { expect, test } from 'vitest';
 import { seed as first } from '../support/random.ts';
 import { Schedule, type Tally } from './schedule.ts';
 
-const count = Number(process.env.SIM_SCHEDULES ?? 2_000);
+const count = Number(process.env.SIM_SCHEDULES ?? 1_000);
 
 test(`${count} schedules from seed ${first} keep every promise`, { timeout: 600_000 }, async () => {
   const tally: Tally = new Map();

@@ -13,10 +13,11 @@ import { ProcessDriver } from '../../../src/control/drivers/process/processDrive
 import { orderOf } from '../../contracts/driver.ts';
 import { bundle } from '../../support/bundle.ts';
 import { settled } from '../../support/clock.ts';
+import { long } from '../../support/form.ts';
 import { appRelease, ask, endMarked, marked, pidOf } from '../../support/processes.ts';
 import { seed, seeded } from '../../support/random.ts';
 
-const rounds = Number(process.env.POINTSMAN_KILL_ROUNDS ?? 10);
+const rounds = Number(process.env.POINTSMAN_KILL_ROUNDS ?? (long ? 10 : 4));
 
 let host: string;
 let stateDir: string;
