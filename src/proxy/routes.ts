@@ -15,12 +15,13 @@ import type { ServiceEntry } from '../wire.ts';
  */
 const prefixCharsMax = 256;
 
-type Paths<T> = Map<string, T>;
-
 export class Routes<T> {
   readonly #exact = new Map<string, Paths<T>>();
   readonly #suffix = new Map<string, Paths<T>>();
-  readonly #any: Paths<T> = new Map();
+  readonly #any = new Paths<T>();
+  /** Asked last, and the name that it came to: clients ask for few hosts in turn. */
+  #host = '';
+  #name = '';
 
   /**
    * @param services what each service answers for; of two that claim the same, the first keeps it.
@@ -30,10 +31,7 @@ export class Routes<T> {
       for (const table of hosts.length === 0
         ? [this.#any]
         : hosts.map((host) => this.#table(host))) {
-        for (const path of paths) {
-          const prefix = path.length > 1 && path.endsWith('/') ? path : path;
-          if (!table.has(prefix)) table.set(prefix, service);
-        }
+        for (const path of paths) table.add(path, service);
       }
     }
   }
@@ -43,26 +41,53 @@ export class Routes<T> {
    * @param path the request target in origin form, query and all.
    */
   match(host: string, path: string): T | undefined {
-    const name = nameOf(host);
-    const prefixes = candidates(path);
-    const exact = this.#exact.get(name);
-    const found = exact && longest(exact, prefixes);
+    const name = this.#nameOf(host);
+    const found = this.#exact.get(name)?.match(path);
     if (found !== undefined) return found;
     for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
-      const table = this.#suffix.get(name.slice(dot + 1));
-      const wild = table && longest(table, prefixes);
+      if (this.#suffix.size === 0) break;
+      const wild = this.#suffix.get(name.slice(dot + 1))?.match(path);
       if (wild !== undefined) return wild;
     }
-    return longest(this.#any, prefixes);
+    return this.#any.match(path);
+  }
+
+  #nameOf(host: string): string {
+    if (host !== this.#host) {
+      this.#name = nameOf(host);
+      this.#host = host;
+    }
+    return this.#name;
   }
 
   #table(host: string): Paths<T> {
     const wild = host.startsWith('*.');
     const tables = wild ? this.#suffix : this.#exact;
     const name = (wild ? host.slice(2) : host).toLowerCase();
-    const table = tables.get(name) ?? new Map<string, T>();
+    const table = tables.get(name) ?? new Paths<T>();
     tables.set(name, table);
     return table;
+  }
+}
+
+/** What one host serves, by prefixes of paths. Most have one service for all of them. */
+class Paths<T> {
+  readonly #services = new Map<string, T>();
+  #deep = false;
+
+  add(prefix: string, service: T): void {
+    if (this.#services.has(prefix)) return;
+    this.#services.set(prefix, service);
+    if (prefix !== '/') this.#deep = true;
+  }
+
+  match(path: string): T | undefined {
+    if (!this.#deep) return this.#services.get('/');
+    for (const prefix of candidates(path)) {
+      const service = this.#services.get(prefix);
+      if (service !== undefined) return service;
+    }
+    return undefined;
   }
 }
 
@@ -90,12 +115,4 @@ function candidates(path: string): string[] {
   }
   if (prefixes.at(-1) !== '/') prefixes.push('/');
   return prefixes;
-}
-
-function longest<T>(table: Paths<T>, prefixes: readonly string[]): T | undefined {
-  for (const prefix of prefixes) {
-    const service = table.get(prefix);
-    if (service !== undefined) return service;
-  }
-  return undefined;
 }

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
 import { Fault } from '../../src/errors.ts';
-import type { Lease } from '../../src/proxy/balancing/lease.ts';
+import type { Cut, Lease } from '../../src/proxy/balancing/lease.ts';
 import { Service } from '../../src/proxy/service.ts';
 import type { Color, Policy, PoolEntry, ServiceEntry } from '../../src/wire.ts';
 import { type FakeClock, fakeClock } from '../support/clock.ts';
@@ -229,11 +229,12 @@ test('tunnels outlive drains, and a retired pool closes them one after the other
   const closed: number[] = [];
   for (const tunnel of tunnels) {
     tunnel.become('upgrade');
-    tunnel.onCut((why) => {
+    const cut = (why: Cut): void => {
       expect(why).toBe('retired');
       closed.push(clock.now());
       tunnel.release('finished');
-    });
+    };
+    tunnel.heldBy({ cut, clientsTurn: () => null });
   }
 
   flip(service, at(2, 'green'));
@@ -388,7 +389,7 @@ test('a service that goes away answers who waits, drains, and closes its tunnels
   const inside = claimed(service);
   const tunnel = claimed(service);
   tunnel.become('upgrade');
-  tunnel.onCut(() => tunnel.release('finished'));
+  tunnel.heldBy({ cut: () => tunnel.release('finished'), clientsTurn: () => null });
   service.stage(at(1, 'blue', { paused: true }));
   waiting(service, 'a', into);
 

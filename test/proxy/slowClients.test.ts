@@ -16,7 +16,7 @@ function setUp() {
   const hold = (turn: () => ClientsTurn | null): { lease: Lease; cut: () => Cut | null } => {
     const lease = service.claim();
     if (lease === null) throw new Error('nothing could be claimed');
-    lease.onCut(() => {}, { clientsTurn: turn });
+    lease.heldBy({ cut: () => {}, clientsTurn: turn });
     return { lease, cut: () => lease.wasCut };
   };
   return { clock, service, hold };

@@ -116,7 +116,7 @@ const worldly: Readonly<Record<string, readonly string[]>> = {
   'src/control/drivers/docker/engine/instance.ts': ['randomBytes'],
   'src/control/drivers/process/marks.ts': ["'node:timers/promises'", 'setTimeout'],
   'src/control/drivers/process/ports.ts': ['Math.random'],
-  'src/proxy/accounting/exchange.ts': ['randomUUID'],
+  'src/proxy/accounting/requestIds.ts': ['randomUUID'],
   'src/proxy/edge/basicAuth.ts': ['randomBytes'],
   'src/proxy/general/tunnel.ts': ['randomBytes'],
 };

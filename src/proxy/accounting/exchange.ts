@@ -4,7 +4,6 @@
  * The rule this file keeps: an exchange is finished exactly once, when the client's side is over,
  * and `finish` is the only place that counts it, logs it and gives its lease back.
  */
-import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { FaultCode } from '../../errors.ts';
 import type { Color } from '../../wire.ts';
@@ -12,6 +11,7 @@ import type { Cut, Ending, Lease } from '../balancing/lease.ts';
 import { type Believed, clientKey, isFailure } from '../balancing/outcomes.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Counters, RetryReason } from './counters.ts';
+import { requestId } from './requestIds.ts';
 
 /** What carried it: one of the two lanes of HTTP/1, or the general one for a stream of HTTP/2. */
 export type Lane = 'express' | 'general' | 'http2';
@@ -76,7 +76,7 @@ export class Exchange {
     this.path = request.path;
     this.host = request.host;
     this.client = request.client;
-    this.id = request.id !== undefined && validId.test(request.id) ? request.id : randomUUID();
+    this.id = request.id !== undefined && validId.test(request.id) ? request.id : requestId();
     this.startedMs = recorder.clock.now();
   }
 

@@ -30,6 +30,11 @@ export interface ClientsTurn {
 
 /** Whoever holds a lease, and knows its client. */
 export interface Holder {
+  /**
+   * The lease is cut: both sides of the exchange are to end. A tunnel may take its time (a close
+   * frame first) and calls `release` when it is closed; an exchange counts as over at once.
+   */
+  cut(why: Cut): void;
   /** null: the request does not wait for its client. */
   clientsTurn(): ClientsTurn | null;
 }
@@ -68,7 +73,6 @@ export class Lease {
   #uploading: boolean;
   #over = false;
   #cut: Cut | null = null;
-  #onCut: ((why: Cut) => void) | null = null;
   #holder: Holder | null = null;
 
   constructor(
@@ -123,23 +127,17 @@ export class Lease {
     this.pool.uploaded(this);
   }
 
-  /**
-   * What to do when the lease is cut: end both sides of the exchange. A tunnel may take its time (a
-   * close frame first) and calls `release` when it is closed; an exchange counts as over at once.
-   *
-   * @param holder says what it waits for; null: never for its client.
-   */
-  onCut(end: (why: Cut) => void, holder: Holder | null = null): void {
-    this.#onCut = end;
+  /** Whose it is from now on. One that was cut meanwhile is cut for the holder at once. */
+  heldBy(holder: Holder): void {
     this.#holder = holder;
-    if (this.#cut !== null) end(this.#cut);
+    if (this.#cut !== null) holder.cut(this.#cut);
   }
 
   /** For `Pool` and `SlowClients` alone. */
   cut(why: Cut): void {
     if (this.#over || this.#cut !== null) return;
     this.#cut = why;
-    this.#onCut?.(why);
+    this.#holder?.cut(why);
     if (this.#kind !== 'upgrade') this.release('cut');
   }
 
@@ -147,7 +145,6 @@ export class Lease {
   release(ending: Ending): void {
     if (this.#over) return;
     this.#over = true;
-    this.#onCut = null;
     this.#holder = null;
     if (ending === 'retried') this.target.retries++;
     this.pool.giveBack(this, this.#cut === null ? ending : 'cut');

@@ -18,13 +18,8 @@ import type { Service } from '../service.ts';
 import { detourOf } from '../tls/detour.ts';
 import type { LaneContext } from './laneContext.ts';
 import { type ProxiedClient, ProxiedRequest } from './proxiedRequest.ts';
-import {
-  emptyRequestHead,
-  type HeadReason,
-  knownLines,
-  parseRequest,
-  type RequestHeadCache,
-} from './request.ts';
+import { emptyRequestHead, type HeadReason } from './request.ts';
+import { RequestHeadReader } from './requestHeadReader.ts';
 import { type ClientSocket, disown, forget, own, type SocketOwner } from './socketOwner.ts';
 import { Upload } from './upload.ts';
 import { UpstreamRequest } from './upstreamRequest.ts';
@@ -45,13 +40,13 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   readonly upload: Upload;
   readonly upstreamRequest: UpstreamRequest;
   readonly #deadline = new Deadline(this);
+  readonly #heads = new RequestHeadReader();
   #request: ProxiedRequest | null = null;
   /** A head that is not whole. */
   #pending: Buffer | null = null;
   /** Bytes behind the present request wait in the socket, which is paused. */
   #early = false;
   #reads = 0;
-  #known: RequestHeadCache | null = null;
   #fresh = true;
   /** Its time is up: where the process stood still, what came meanwhile is yet to be read. */
   #lastCall = false;
@@ -175,10 +170,8 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
 
   #receivedHead(bytes: Buffer): void {
     const all = this.#pending === null ? bytes : Buffer.concat([this.#pending, bytes]);
-    const text = all.toString('latin1');
-    const verdict = parseRequest(text, head, this.#known);
+    const verdict = this.#heads.read(all, head);
     if (verdict === 'whole') {
-      if (head.known === null) this.#known = knownLines(text, head) ?? this.#known;
       this.#begin(all);
     } else if (verdict !== 'partial') {
       this.#handOver(verdict, all);

@@ -16,3 +16,11 @@ export function withLines(start: string, headers: readonly string[]): string {
 export function flat(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
+
+/** A first look for the end of a head takes so much; most are shorter, and what is behind is body. */
+export const headGuessBytes = 2048;
+
+/** What a head that begins at `from` is looked for in first. */
+export function headText(bytes: Buffer, from: number, to: number): string {
+  return bytes.toString('latin1', from, Math.min(to, from + headGuessBytes));
+}

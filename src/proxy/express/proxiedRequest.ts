@@ -133,6 +133,19 @@ export class ProxiedRequest implements SentRequest, Recipient, Holder {
     }
   }
 
+  cut(why: Cut): void {
+    if (this.#finished) return;
+    const next = afterCut(why, this.#progress);
+    if (next === 'end') {
+      this.relay.endHere();
+    } else if (next === 'break') {
+      this.#connection.destroy();
+      this.#over('cut', false);
+    } else {
+      this.#fail(next);
+    }
+  }
+
   clientsTurn(): ClientsTurn | null {
     const { exchange, relay } = this;
     const { socket, upload } = this.#connection;
@@ -247,7 +260,7 @@ export class ProxiedRequest implements SentRequest, Recipient, Holder {
       const brought = sticky.broughtBy(this.#raw);
       this.exchange.cookie = sticky.afterClaim(lease, brought, this.#connection.proto);
     }
-    lease.onCut((why) => this.#cut(why), this);
+    lease.heldBy(this);
     if (!this.#unanswered) return;
     const { target } = lease;
     const upstreams = lane.upstreamsOf(lease.pool);
@@ -284,19 +297,6 @@ export class ProxiedRequest implements SentRequest, Recipient, Holder {
     if (!this.#unanswered) return false;
     this.#connection.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
     return true;
-  }
-
-  #cut(why: Cut): void {
-    if (this.#finished) return;
-    const next = afterCut(why, this.#progress);
-    if (next === 'end') {
-      this.relay.endHere();
-    } else if (next === 'break') {
-      this.#connection.destroy();
-      this.#over('cut', false);
-    } else {
-      this.#fail(next);
-    }
   }
 
   get #progress(): Progress {

@@ -4,15 +4,8 @@
  * The rule this file keeps: no more of the bytes is made text than a head takes, and mostly that is
  * little: what stands behind a head is body, and is passed on as it is.
  */
+import { headGuessBytes, headText } from './headText.ts';
 import { parseResponse, type ResponseHead } from './response.ts';
-
-/** A first look for the end of a head takes so much; most are shorter. */
-const headGuessBytes = 2048;
-
-/** What a head that begins at `from` is looked for in first. */
-export function headText(bytes: Buffer, from: number, to: number): string {
-  return bytes.toString('latin1', from, Math.min(to, from + headGuessBytes));
-}
 
 /** @param head is filled where it is whole. */
 export function readHead(

@@ -17,9 +17,10 @@ import type {
 } from './answerParties.ts';
 import { BodyScanner } from './bodyScanner.ts';
 import { tellWhenTaken, writeChunk, writePart } from './bodyWriter.ts';
+import { headText } from './headText.ts';
 import { emptyResponseHead, type ResponseHead } from './response.ts';
 import type { ResponseHeadCache } from './responseHeadCache.ts';
-import { headText, readHead } from './responseHeadReader.ts';
+import { readHead } from './responseHeadReader.ts';
 import { interimLines, linesForClient, trailerLines } from './responseLines.ts';
 
 /** awaiting: no head has come; answering: it was passed on; flushing: all of it was; over. */

@@ -82,7 +82,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     const { around, exchange, service, tunnelHead } = this.#call;
     const lease = this.#lease;
     this.#arm(service.policy.connectMs);
-    lease.onCut((why) => this.#cut(why), this);
+    lease.heldBy(this);
     if (this.#over) return;
     try {
       if (tunnelHead !== null) {
@@ -161,6 +161,19 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
       if (next === 'silent') this.#lost(next);
       else this.#fail(next);
     }
+  }
+
+  cut(why: Cut): void {
+    const next = afterCut(why, this.#progress);
+    if (this.#tunnel !== null) {
+      this.#tunnel.close();
+      return;
+    }
+    if (this.#over) return;
+    if (next === 'end') this.#relay?.end();
+    else if (next === 'break') this.#call.abort();
+    this.drop();
+    if (next !== 'end' && next !== 'break') this.#call.answer(next);
   }
 
   clientsTurn(): ClientsTurn | null {
@@ -266,19 +279,6 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     this.#lease.become('upgrade');
     this.#tunnel = new Tunnel(call, answer, upstream);
     this.#tunnel.open(head);
-  }
-
-  #cut(why: Cut): void {
-    const next = afterCut(why, this.#progress);
-    if (this.#tunnel !== null) {
-      this.#tunnel.close();
-      return;
-    }
-    if (this.#over) return;
-    if (next === 'end') this.#relay?.end();
-    else if (next === 'break') this.#call.abort();
-    this.drop();
-    if (next !== 'end' && next !== 'break') this.#call.answer(next);
   }
 
   get #progress(): Progress {
