@@ -10,9 +10,8 @@ const secondMs = 1_000;
 
 export class HttpDate {
   readonly #clock: Clock;
+  /** '': to be made anew. */
   #text = '';
-  /** By the monotonic clock. */
-  #staleAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -20,11 +19,12 @@ export class HttpDate {
 
   /** In the form of RFC 9110 section 5.6.7. */
   get text(): string {
-    const nowMs = this.#clock.now();
-    if (nowMs >= this.#staleAtMs) {
+    if (this.#text === '') {
       const date = this.#clock.date();
       this.#text = date.toUTCString();
-      this.#staleAtMs = nowMs + secondMs - (date.getTime() % secondMs);
+      this.#clock.after(secondMs - (date.getTime() % secondMs), () => {
+        this.#text = '';
+      });
     }
     return this.#text;
   }

@@ -6,7 +6,7 @@
  */
 import type { Color } from '../../wire.ts';
 import type { Outcomes } from './outcomes.ts';
-import { ejectAfterErrors, ejectForMs, type Target } from './target.ts';
+import { ejectAfterErrors, type Target } from './target.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export type Kind = 'http' | 'sse' | 'upgrade';
@@ -47,8 +47,6 @@ export interface Lessor {
   readonly release: string;
   /** How requests ended that were first sent here. */
   readonly outcomes: Outcomes;
-  /** Monotonic. */
-  readonly now: number;
   /** The connections that the lane named by `key` keeps; made where there are none. */
   upstreams<T extends Upstreams>(key: symbol, make: () => T): T;
   /** A request turned out to be a stream or a tunnel, and gives its place up. */
@@ -57,8 +55,11 @@ export interface Lessor {
   uploaded(lease: Lease): void;
   /** The request is inside no more. */
   giveBack(lease: Lease, ending: Ending): void;
-  /** Whether this target may be taken out, so that half of the pool stays, and one at least. */
-  mayEject(target: Target): boolean;
+  /**
+   * Takes the target out for a while, where half of the pool stays, and one at least.
+   * @returns whether it is out.
+   */
+  eject(target: Target): boolean;
 }
 
 export class Lease {
@@ -163,8 +164,6 @@ export class Lease {
     const { target } = this;
     target.errors++;
     target.errorsInRow++;
-    if (target.errorsInRow < ejectAfterErrors || !this.pool.mayEject(target)) return;
-    target.errorsInRow = 0;
-    target.ejectedUntil = this.pool.now + ejectForMs;
+    if (target.errorsInRow >= ejectAfterErrors && this.pool.eject(target)) target.errorsInRow = 0;
   }
 }

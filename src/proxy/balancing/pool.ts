@@ -13,7 +13,7 @@ import type { Clock } from '../../clock.ts';
 import type { Color, Drained, Inside, PoolEntry, PoolStats } from '../../wire.ts';
 import { type Cut, type Ending, type Kind, Lease, type Lessor } from './lease.ts';
 import { Outcomes } from './outcomes.ts';
-import { Target } from './target.ts';
+import { ejectForMs, Target } from './target.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /**
@@ -40,6 +40,8 @@ export class Pool implements Lessor {
   #upstreams = new Map<symbol, Upstreams>();
   /** The most turns any target had. */
   #round = 0;
+  /** No target was ever taken out: which are usable is a matter of probes, and not of time. */
+  #unharmed = true;
   #tally: Tally | null = null;
   #cancelLimit: (() => void) | null = null;
   #retiring = false;
@@ -107,7 +109,7 @@ export class Pool implements Lessor {
     stay = '',
     uploading = false,
   ): Lease | null {
-    const now = this.#clock.now();
+    const now = this.#unharmed ? 0 : this.#clock.now();
     // Bodies come as fast as their clients like: of the places on a target they get half.
     const uploadsMax = uploading ? Math.ceil(placesMax / 2) : Number.POSITIVE_INFINITY;
     const same = stay === '' ? null : this.#marked(stay, avoid, placesMax, uploadsMax, now);
@@ -215,19 +217,17 @@ export class Pool implements Lessor {
   }
 
   /**
-   * For `Lease` alone: whether this target may be taken out, so that half of the pool stays, and
-   * one at least.
+   * For `Lease` alone: takes the target out for a while, where half of the pool stays, and one at
+   * least. @returns whether it is out.
    */
-  mayEject(target: Target): boolean {
+  eject(target: Target): boolean {
     const now = this.#clock.now();
     const out = this.#targets.filter((other) => other !== target && other.ejected(now)).length;
     const usable = this.#targets.filter((other) => other !== target && other.usable(now)).length;
-    return usable > 0 && out + 1 <= this.#targets.length / 2;
-  }
-
-  /** For `Lease` alone. */
-  get now(): number {
-    return this.#clock.now();
+    if (usable === 0 || out + 1 > this.#targets.length / 2) return false;
+    target.ejectedUntil = now + ejectForMs;
+    this.#unharmed = false;
+    return true;
   }
 
   /** What is inside. */
