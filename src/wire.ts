@@ -103,6 +103,8 @@ export interface ServiceEntry {
   readonly via: ViaMarks;
   /** New requests wait, whatever the pools could do. */
   readonly paused: boolean;
+  /** While it is paused, new requests are answered at once, and wait for nothing. */
+  readonly pausePage: boolean;
 }
 
 /** What holds for all services. */

@@ -163,16 +163,17 @@ export async function pauseOrResume(
   context: Context,
   service: string,
   what: 'pause' | 'resume',
+  page = false,
 ): Promise<number> {
   const generation = await generationOf(context, service);
   const path = `${pathOf(service)}/${what}`;
-  const sent = { body: context.said, generation };
+  const sent = { body: { ...context.said, ...(page && { page }) }, generation };
   const { body } = await context.client.call<ServiceStatus>('POST', path, sent);
-  give(context, body, () =>
-    body.paused
-      ? `${service} is paused: new requests wait. Let them go: pointsman resume ${service}`
-      : `${service} takes requests.`,
-  );
+  give(context, body, () => {
+    if (!body.paused) return `${service} takes requests.`;
+    const meanwhile = body.pausePage ? 'new requests get a 503' : 'new requests wait';
+    return `${service} is paused: ${meanwhile}. Let them go: pointsman resume ${service}`;
+  });
   return exits.ok;
 }
 

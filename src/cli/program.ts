@@ -223,7 +223,6 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     ['wake', 'make a warm pool that is kept small or frozen ready', wake, wakeMs],
     ['abort', 'abort a deployment that has not flipped', abort],
     ['retire', 'stop and empty the standby', retire],
-    ['pause', 'let new requests wait', (context, name) => pauseOrResume(context, name, 'pause')],
     ['acknowledge', 'take deployments again, after a release was taken back', acknowledge],
     ['resume', 'let them go on', (context, name) => pauseOrResume(context, name, 'resume')],
   ];
@@ -236,6 +235,15 @@ function addActs(program: Command, io: Io, ran: Ran): void {
         ran(await within(io, command, limitMs, (context) => act(context, service)));
       });
   }
+  program
+    .command('pause')
+    .description('let new requests wait')
+    .argument('<service>')
+    .option('--page', 'answer them at once with a 503, and the page of the service for it')
+    .action(async (service: string, { page }: { page?: boolean }, command: Command) => {
+      const run = (context: Context) => pauseOrResume(context, service, 'pause', page);
+      ran(await within(io, command, callMs, run));
+    });
   program
     .command('reload')
     .description('read the configuration again')

@@ -190,7 +190,8 @@ function notesOf(service: ServiceStatus, look: Look, first: string): readonly st
     const of = plural(pool.targets.length, 'live target');
     say(`${down} of ${of} ${down === 1 ? 'is' : 'are'} down`, doubtful);
   }
-  if (service.paused) say(`paused; ${plural(service.waiting, 'request')} waiting`, doubtful);
+  if (service.pausePage) say('paused; requests get a 503', doubtful);
+  else if (service.paused) say(`paused; ${plural(service.waiting, 'request')} waiting`, doubtful);
   else if (service.waiting > 0) say(`${plural(service.waiting, 'request')} waiting`, doubtful);
   if (!service.rollback.ready && service.rollback.reason) {
     say(`rollback is not ready: ${service.rollback.reason}`, doubtful);

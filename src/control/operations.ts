@@ -39,8 +39,11 @@ export function operationsOn(services: () => Services): Operations {
     },
     retire: async (name, call) => services().deployer(name).retire(call),
     wake: async (name, call) => services().deployer(name).wake(call),
-    pause: async (name, call) => services().deployer(name).pauseTraffic(true, call),
-    resume: async (name, call) => services().deployer(name).pauseTraffic(false, call),
+    pause: async (name, page, call) =>
+      services()
+        .deployer(name)
+        .setTraffic(page ? 'turnedAway' : 'waits', call),
+    resume: async (name, call) => services().deployer(name).setTraffic('flows', call),
     deployments: async (query) => {
       const current = services()
         .all()

@@ -182,6 +182,7 @@ function standingOf(status: ServiceStatus | null): Standing {
     const down = pool.targets.length - pool.healthy;
     return { rank: 1, words: `${down} of ${pool.targets.length} live targets down` };
   }
+  if (status.pausePage) return { rank: 1, words: 'paused: requests get a 503' };
   if (status.paused) return { rank: 1, words: `paused: ${waitWord(status.waiting)}` };
   if (deployment?.phase === 'failed')
     return { rank: 1, words: `deployment of ${deployment.to.release} failed` };

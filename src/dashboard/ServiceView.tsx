@@ -74,10 +74,11 @@ export function ServiceView({ name }: { name: string }) {
 }
 
 function leadOf(status: ServiceStatus): string {
-  const { paused, waiting } = status;
+  const { paused, pausePage, waiting } = status;
   const { live: pool } = sidesOf(status);
   if (!pool) return 'Nothing takes the traffic: there is no release yet';
   const side = sideWord(pool);
+  if (pausePage) return `PAUSED: requests for ${side} get a 503`;
   return paused ? `PAUSED: ${waitWord(waiting)} for ${side}` : `${side} takes the traffic`;
 }
 

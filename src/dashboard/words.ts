@@ -29,7 +29,7 @@ const meanings: Readonly<Record<PoolRole, string>> = {
   retiring: 'is being stopped',
 };
 
-/** What a pool is now, in one word. @param paused its service lets new requests wait. */
+/** What a pool is now, in one word. @param paused its service lets no new request in. */
 export function roleWord(pool: PoolStatus | null, paused = false): string {
   if (!pool) return 'EMPTY';
   return paused && pool.role === 'live' ? 'PAUSED' : roles[pool.role];
@@ -37,7 +37,7 @@ export function roleWord(pool: PoolStatus | null, paused = false): string {
 
 export function roleMeaning(pool: PoolStatus | null, paused = false): string {
   if (!pool) return 'nothing runs here';
-  if (paused && pool.role === 'live') return 'is live, and gets no new request: they wait';
+  if (paused && pool.role === 'live') return 'is live, and gets no new request';
   return meanings[pool.role];
 }
 

@@ -98,7 +98,7 @@ export class Queue {
     return { waited: waits.length, waitedMsMax: waits.reduce((most, ms) => Math.max(most, ms), 0) };
   }
 
-  /** Nobody is let in any more. */
+  /** Whoever waits is let in no more. */
   close(why: () => Fault): void {
     const all = [...this.#whole, ...this.#uploads];
     this.#whole.clear();

@@ -113,8 +113,8 @@ export class Service {
 
   /**
    * Waits for a place. `taken` is called once, in the same turn of the event loop in which the
-   * request is counted, or with a Fault: POOL_EMPTY, QUEUE_FULL at once, QUEUE_TIMEOUT after
-   * `queueMs`.
+   * request is counted, or with a Fault: SERVICE_PAUSED, POOL_EMPTY, QUEUE_FULL at once,
+   * QUEUE_TIMEOUT after `queueMs`.
    *
    * @param uploading its body has not come whole: it is overtaken by those that are, and half of
    *   the queue is theirs alone.
@@ -122,6 +122,10 @@ export class Service {
    */
   wait(taken: (got: Lease | Fault) => void, stay = '', uploading = false): () => void {
     const { queueMax, queueMs } = this.policy;
+    if (this.#turnsAway) {
+      taken(this.#away());
+      return () => {};
+    }
     if (this.live === null && this.#hold === null) {
       taken(new Fault('POOL_EMPTY', `Service ${this.name} has no live release yet.`));
       return () => {};
@@ -277,7 +281,16 @@ export class Service {
     if (this.#queue.size > 0) this.#admit();
   }
 
+  get #turnsAway(): boolean {
+    return this.#entry.paused && this.#entry.pausePage;
+  }
+
+  #away(): Fault {
+    return new Fault('SERVICE_PAUSED', `Service ${this.name} is paused.`);
+  }
+
   #admit(): void {
+    if (this.#turnsAway) this.#queue.close(() => this.#away());
     if (this.#hold !== null || this.#entry.paused) return;
     this.#queue.admit((stay, uploading) => this.#claim(undefined, stay, uploading));
   }

@@ -230,6 +230,7 @@ test('events', async () => {
 test('pause, resume, retire, reload', async () => {
   const said = [
     await shown('pause', 'shop'),
+    await shown('pause', 'shop', '--page'),
     await shown('resume', 'shop'),
     await shown('retire', 'shop'),
     await shown('reload'),
@@ -237,6 +238,7 @@ test('pause, resume, retire, reload', async () => {
 
   expect(said.join('')).toMatchInlineSnapshot(`
     "shop is paused: new requests wait. Let them go: pointsman resume shop
+    shop is paused: new requests get a 503. Let them go: pointsman resume shop
     shop takes requests.
     v2 on green is retired; there is no rollback of shop now.
     The configuration was read again: added api; changed shop.

@@ -103,6 +103,7 @@ class Tables {
       edge: null,
       via: { request: 'pointsman-1-shop', probe: 'pointsman-1-probe' },
       paused: false,
+      pausePage: false,
       ...more,
     };
     const edge = {

@@ -48,6 +48,7 @@ function at(generation: number, live: Color, change: Partial<ServiceEntry> = {})
     edge: null,
     via: { request: 'pointsman-1-shop', probe: 'pointsman-1-probe' },
     paused: false,
+    pausePage: false,
     ...change,
   };
 }
@@ -263,6 +264,19 @@ test('options and targets change together, with the flip (kamal-proxy)', () => {
   service.commit(2, true);
 
   expect([before, service.policy.bodyBytesMax]).toEqual([1, 99]);
+});
+
+test('paused with a page, a service turns away who comes and who waits, and resumed it serves', () => {
+  const { service } = setUp(at(1, 'blue', { paused: true }));
+  const into: string[] = [];
+
+  waiting(service, 'a', into);
+  service.stage(at(1, 'blue', { paused: true, pausePage: true }));
+  waiting(service, 'b', into);
+  service.stage(at(1, 'blue'));
+
+  expect(into).toEqual(['a SERVICE_PAUSED', 'b SERVICE_PAUSED']);
+  expect(claimed(service).pool.color).toBe('blue');
 });
 
 test("the queue has a number and a time, and a place that is given back is nobody else's loss", () => {

@@ -279,7 +279,7 @@ export class Schedule {
       const paused = status.paused;
       const asked = paused
         ? this.#world.control.resume(service, call)
-        : this.#world.control.pause(service, call);
+        : this.#world.control.pause(service, false, call);
       this.#ask(paused ? 'resume' : 'pause', asked);
     }
   }

@@ -71,6 +71,7 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
     generation: 3,
     live: 'blue',
     paused: false,
+    pausePage: false,
     pools: {
       blue: fakePool(name, 'blue', 'v1', 'live'),
       green: fakePool(name, 'green', 'v0', 'warm'),
@@ -396,17 +397,17 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       events.emit({ type: 'service', service: name, what: 'woken' });
       return change(name, { rollback: { ready: true, to, reason: null, asleep: false } });
     },
-    async pause(name, call) {
+    async pause(name, page, call) {
       await begin('pause', call);
       match(serviceOf(name), call);
       events.emit({ type: 'service', service: name, what: 'paused' });
-      return change(name, { paused: true });
+      return change(name, { paused: true, pausePage: page });
     },
     async resume(name, call) {
       await begin('resume', call);
       match(serviceOf(name), call);
       events.emit({ type: 'service', service: name, what: 'resumed' });
-      return change(name, { paused: false });
+      return change(name, { paused: false, pausePage: false });
     },
     async deployments({ service, limit }) {
       const all = [...deployments.values()].reverse();

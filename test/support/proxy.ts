@@ -59,6 +59,7 @@ export function entry(is: Partial<ServiceEntry> & { pools: ServiceEntry['pools']
     edge: null,
     via: { request: 'pointsman-1-shop', probe: 'pointsman-1-probe' },
     paused: false,
+    pausePage: false,
     ...is,
   };
 }

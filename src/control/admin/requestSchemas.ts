@@ -36,6 +36,16 @@ export function speakable(text: string, max: number): boolean {
 /** A call that takes nothing but who and why. */
 export const Attribution = closed(attribution);
 
+export const PauseBody = closed({
+  page: Type.Optional(
+    Type.Boolean({
+      description:
+        'Requests do not wait: they get a 503 at once, with the page of the service for it.',
+    }),
+  ),
+  ...attribution,
+});
+
 export const DeployBody = closed({
   release: Type.String({
     minLength: 1,

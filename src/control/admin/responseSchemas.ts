@@ -168,6 +168,7 @@ export const ServiceStatus = named(
     generation: count,
     live: nullable(color),
     paused: Type.Boolean(),
+    pausePage: Type.Boolean(),
     pools: closed({ blue: nullable(ref(PoolStatus)), green: nullable(ref(PoolStatus)) }),
     rollback: closed({
       ready: Type.Boolean(),

@@ -19,6 +19,7 @@ import {
   DeployBody,
   DeploymentParams,
   DeploymentsQuery,
+  PauseBody,
   RollbackBody,
   ServiceParams,
 } from './requestSchemas.ts';
@@ -169,12 +170,12 @@ export const routes: readonly Route[] = [
     method: 'POST',
     path: '/v1/services/:service/pause',
     id: 'pause',
-    summary: 'New requests of the service wait.',
+    summary: 'New requests of the service wait, or are answered at once with a 503.',
     ...service,
-    body: Attribution,
+    body: PauseBody,
     responses: { 200: refs.service },
     faults: ['SERVICE_UNKNOWN', 'GENERATION_STALE', 'STATE_NOT_WRITABLE'],
-    handle: async (control, ask) => ofService(await control.pause(nameOf(ask), ask.call)),
+    handle: pause,
   },
   {
     method: 'POST',
@@ -297,6 +298,11 @@ async function deploy(control: Control, ask: Ask): Promise<Answer> {
   if (body.dryRun) return ok(deployment);
   const location = `/v1/deployments/${encodeURIComponent(deployment.id)}`;
   return { status: 202, headers: { location }, body: deployment };
+}
+
+async function pause(control: Control, ask: Ask): Promise<Answer> {
+  const { page = false } = ask.body as Of<typeof PauseBody>;
+  return ofService(await control.pause(nameOf(ask), page, ask.call));
 }
 
 async function rollback(control: Control, ask: Ask): Promise<Answer> {

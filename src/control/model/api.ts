@@ -54,7 +54,8 @@ export interface Control {
    * @returns at once; it is done when a rollback is ready. @throws Fault GENERATION_STALE
    */
   wake(service: string, call: Call): Promise<ServiceStatus>;
-  pause(service: string, call: Call): Promise<ServiceStatus>;
+  /** @param page requests are answered at once with a 503; else they wait. */
+  pause(service: string, page: boolean, call: Call): Promise<ServiceStatus>;
   resume(service: string, call: Call): Promise<ServiceStatus>;
   /** Every certificate that is served or wanted, with what is wrong with it. */
   certificates(): readonly CertificateStatus[];
@@ -114,6 +115,8 @@ export interface ServiceStatus {
   /** The color that gets new requests; null: no release was live yet, and none does. */
   readonly live: Color | null;
   readonly paused: boolean;
+  /** While it is paused, requests are answered at once with a 503; else they wait. */
+  readonly pausePage: boolean;
   readonly pools: Readonly<Record<Color, PoolStatus | null>>;
   readonly rollback: RollbackStatus;
   /** The deployment that runs, or the last one. */

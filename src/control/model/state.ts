@@ -31,6 +31,8 @@ export interface ServiceState {
   /** How many deployments there were; numbers them. */
   readonly deployments: number;
   readonly paused: boolean;
+  /** While it is paused, requests are answered at once; absent: they wait. */
+  readonly pausePage?: boolean;
   /** The deployment that runs, or the last one that ended. */
   readonly deployment: Deployment | null;
   /**

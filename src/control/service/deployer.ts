@@ -35,7 +35,7 @@ import {
 import { releaseOf } from './release.ts';
 import { Restore } from './restore.ts';
 import { Rollout } from './rollout.ts';
-import { acknowledge, pauseTraffic } from './settings.ts';
+import { acknowledge, setTraffic, type Traffic } from './settings.ts';
 import { Standby } from './standby.ts';
 import { type Standing, standingOf, statusOf } from './status.ts';
 import { refuseTargets } from './targets.ts';
@@ -213,8 +213,8 @@ export class Deployer {
   }
 
   /** See `Control.pause` and `resume`. */
-  async pauseTraffic(paused: boolean, call: Call): Promise<ServiceStatus> {
-    await pauseTraffic(this.#record, this.#context, paused, call);
+  async setTraffic(traffic: Traffic, call: Call): Promise<ServiceStatus> {
+    await setTraffic(this.#record, this.#context, traffic, call);
     return this.status();
   }
 

@@ -26,5 +26,6 @@ export function entryOf(record: ServiceRecord, pools: Pools): ServiceEntry {
     edge: config.edge,
     via: record.via,
     paused: state.paused,
+    pausePage: state.pausePage ?? false,
   };
 }

@@ -10,20 +10,32 @@ import type { ServiceRecord } from './record.ts';
 import { refuseStale } from './refusals.ts';
 import { acknowledged } from './watching.ts';
 
+/** What becomes of new requests: they are served, wait, or are answered at once. */
+export type Traffic = 'flows' | 'waits' | 'turnedAway';
+
 /** See `Control.pause` and `resume`. */
-export async function pauseTraffic(
+export async function setTraffic(
   record: ServiceRecord,
   { publisher }: ControlContext,
-  paused: boolean,
+  traffic: Traffic,
   call: Call,
 ): Promise<void> {
   refuseStale(record.state, record.name, call.generation);
-  if (record.state.paused === paused) return;
-  await record.save((state) => ({ ...state, paused }));
+  const paused = traffic !== 'flows';
+  const pausePage = traffic === 'turnedAway';
+  const before = record.state;
+  if (before.paused === paused && (before.pausePage ?? false) === pausePage) return;
+  await record.save((state) => ({ ...state, paused, pausePage }));
   // It is on record: workers that do not take this table get the next one.
   await publisher.publish().catch(() => undefined);
-  record.changed(`${paused ? 'paused' : 'resumed'} by ${call.by}`);
+  record.changed(`${said[traffic]} by ${call.by}`);
 }
+
+const said: Readonly<Record<Traffic, string>> = {
+  flows: 'resumed',
+  waits: 'paused',
+  turnedAway: 'paused with a page',
+};
 
 /** See `Control.acknowledge`. */
 export async function acknowledge(record: ServiceRecord, call: Call): Promise<void> {

@@ -145,6 +145,7 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
     generation: state.generation,
     live: livePool(state) === null ? null : state.live,
     paused: state.paused,
+    pausePage: state.pausePage ?? false,
     pools: {
       blue: poolStatus(standing, 'blue', stats),
       green: poolStatus(standing, 'green', stats),

@@ -436,7 +436,7 @@ test('a paused service lets its requests wait, through a restart and through a f
   const world = new World();
   const control = await world.live();
 
-  await control.pause('shop', me);
+  await control.pause('shop', false, me);
   world.request();
   await control.deploy('shop', order('v2'), me);
   await world.clock.passAsync(10_000);

@@ -331,7 +331,7 @@ test('a worker that did not answer at the start, and has a later table, is caugh
   world.cluster.wake(1);
   await world.clock.passAsync(5_000);
   const control = await booting;
-  await control.pause('shop', me);
+  await control.pause('shop', false, me);
   await world.clock.passAsync(100);
 
   expect(world.cluster.worker(1).request('shop')).toBe('waits');

@@ -461,6 +461,31 @@ export function edgeSuite(name: string, makeLane: MakeLane): void {
     expect([ours.status, ours.body]).toEqual([502, '<p>gone']);
   });
 
+  test(`${name}: edge: paused with a page, a service answers at once, and its connections stay`, async () => {
+    const origin = await startOrigin((_req, res) => res.end('theirs'));
+    const edge = serviceEdge({ pages: { 503: '<p>back at ten' } });
+    const [open] = oneService(origin.port).services;
+    if (open === undefined) throw new Error('there is no service');
+    const shut = { ...open, edge, paused: true, pausePage: true };
+    const proxy = await startProxy(makeLane, { services: [shut] });
+    const agent = keepAlive(1);
+
+    const page = await ask(proxy.port, { agent, headers: { Accept: 'text/html' } });
+    const headers = { Accept: 'application/json' };
+    const program = await ask(proxy.port, { agent, headers });
+    proxy.stage([{ ...open, edge }]);
+    const after = await ask(proxy.port, { agent });
+
+    expect([page.status, page.body, page.headers['retry-after']]).toEqual([
+      503,
+      '<p>back at ten',
+      '2',
+    ]);
+    expect(JSON.parse(program.body)).toMatchObject({ status: 503, code: 'SERVICE_PAUSED' });
+    expect([after.status, after.body]).toEqual([200, 'theirs']);
+    expect(proxy.sockets.size).toBe(1);
+  });
+
   test(`${name}: edge: a tunnel is asked for with the same fields and path, and so is HTTP/1.0`, async () => {
     const origin = await startOrigin((req, res) => res.end(`<${req.url} ${req.headers.host}>`));
     origin.server.on('upgrade', (req, socket) => {
