@@ -78,6 +78,7 @@ const table = {
     false,
     'A release was taken back by itself: acknowledge that first',
   ),
+  FROZEN: row(409, 'operator', false, 'The configuration lets nothing be deployed now'),
   ABORT_TOO_LATE: row(409, 'operator', false, 'There is nothing to abort: it has ended or flipped'),
   FLIP_NOT_READY: row(409, 'operator', true, 'No deployment of this service waits for a flip'),
   ROLLBACK_NOT_READY: row(409, 'operator', true, 'The warm pool cannot take the traffic'),

@@ -196,7 +196,8 @@ function notesOf(service: ServiceStatus, look: Look, first: string): readonly st
   if (!service.rollback.ready && service.rollback.reason) {
     say(`rollback is not ready: ${service.rollback.reason}`, doubtful);
   }
-  const { deployment, latch, watch } = service;
+  const { deployment, latch, watch, freeze } = service;
+  if (freeze !== null) say(`frozen, deployments are refused: ${freeze}`, doubtful);
   if (latch) {
     const next = `pointsman acknowledge ${service.name}`;
     say(

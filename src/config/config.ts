@@ -95,6 +95,8 @@ export interface ServiceConfig {
   readonly warm: Warm;
   /** How a release that has just become live is watched; null: it is not. */
   readonly protect: Protect | null;
+  /** Why it is not deployed to, in the words of whoever said so; null: it is. */
+  readonly freeze: string | null;
   readonly policy: Policy;
   readonly tls: ServiceTls;
   /** null: requests and answers pass as they are. */

@@ -57,7 +57,7 @@ export function resolve(fields: FileFields, file: string, files: EdgeFilesOf = n
     },
     shutdownMs: fields.shutdown,
     services: Object.entries(fields.services).map(([name, of]) =>
-      service(name, of, folder, files.get(name) ?? noEdgeFiles),
+      service(name, of, fields.freeze, folder, files.get(name) ?? noEdgeFiles),
     ),
   };
 }
@@ -98,7 +98,13 @@ function pair(
   return { cert: absolute(folder, cert), key: absolute(folder, key) };
 }
 
-function service(name: string, of: ServiceFields, folder: string, files: EdgeFiles): ServiceConfig {
+function service(
+  name: string,
+  of: ServiceFields,
+  frozen: string | null,
+  folder: string,
+  files: EdgeFiles,
+): ServiceConfig {
   const { timeouts, limits } = of;
   return {
     name,
@@ -108,6 +114,7 @@ function service(name: string, of: ServiceFields, folder: string, files: EdgeFil
     deploy: { timeoutMs: of.deploy.timeout, flip: of.deploy.flip },
     warm: warm(of.warm),
     protect: protect(of.protect),
+    freeze: of.freeze ?? frozen,
     policy: {
       connectMs: timeouts.connect,
       responseMs: timeouts.response,

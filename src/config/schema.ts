@@ -157,6 +157,21 @@ const protect = shortOrFull(
   }),
 );
 
+const freezePattern = /^(?!(?:yes|no|on|off|none)$)[^\p{C}\u2028\u2029]{1,500}$/u;
+const freeze = scalar<string>(
+  {
+    wanted: 'a sentence on why',
+    bounds: 'a sentence on why',
+    json: { type: 'string', pattern: freezePattern.source },
+  },
+  ({ value }, hint) => {
+    if (typeof value === 'string' && freezePattern.test(value)) return value;
+    // Whoever writes `freeze: false` to end one would have begun it.
+    hint('one line of text; leave it away to end a freeze');
+    return undefined;
+  },
+);
+
 const timeouts = recordAt('services.*.timeouts', {
   connect: preset(
     duration('10ms', '1m'),
@@ -368,6 +383,10 @@ const service = recordAt('services.*', {
     'on',
     'on: a release that fails more of its requests than the one before it is taken back by itself.',
   ),
+  freeze: optional(
+    freeze,
+    'Why it is not deployed to now: deployments and flips are refused with this sentence, rollbacks are not.',
+  ),
   timeouts: preset(timeouts, {}, 'How long a request may take, step by step.'),
   limits: preset(limits, {}, 'What one service may use up.'),
   tls: preset(
@@ -569,6 +588,10 @@ export const fileKind = recordAt('', {
     duration('0s', '10m'),
     '30s',
     'How long SIGTERM waits for requests in flight; a second one ends at once.',
+  ),
+  freeze: optional(
+    freeze,
+    'Why no service is deployed to now; a service that says why itself is told for its own reason.',
   ),
   services: required(
     mapOf(serviceName, service, 5000),

@@ -21,6 +21,7 @@ export function Actions({ status }: { status: ServiceStatus }) {
   const notBack =
     barred ?? (rollback.ready ? null : (rollback.reason ?? 'No release to go back to.'));
   const busy = running ? `Deployment ${running.id} runs (${running.phase}).` : null;
+  const frozen = frozenBecause(status);
   return (
     <section class="actions panel" aria-label="The way back, and other actions">
       <Act wish="rollback" status={status} why={notBack} strong>
@@ -34,11 +35,11 @@ export function Actions({ status }: { status: ServiceStatus }) {
           Wake {standby?.release}
         </Act>
       )}
-      <Act wish="deploy" status={status} why={barred ?? busy}>
+      <Act wish="deploy" status={status} why={barred ?? frozen ?? busy}>
         Deploy…
       </Act>
       {running?.phase === 'ready' && (
-        <Act wish="flip" status={status} why={barred}>
+        <Act wish="flip" status={status} why={barred ?? frozen}>
           Flip to {running.to.release}
         </Act>
       )}
@@ -58,6 +59,11 @@ export function Actions({ status }: { status: ServiceStatus }) {
       <Answer service={status.name} />
     </section>
   );
+}
+
+/** Why nothing may be deployed to the service now; null: it may. */
+export function frozenBecause({ freeze }: ServiceStatus): string | null {
+  return freeze === null ? null : `Frozen: ${freeze}`;
 }
 
 /** Rollback alone, for a row among many; why it is not ready stands in its title. */

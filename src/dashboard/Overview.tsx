@@ -193,5 +193,6 @@ function standingOf(status: ServiceStatus | null): Standing {
   if (status.rollback.to !== null && !status.rollback.ready) {
     return { rank: 2, words: status.rollback.asleep ? 'warm pool asleep' : 'rollback not ready' };
   }
+  if (status.freeze !== null) return { rank: 3, words: `well; frozen: ${status.freeze}` };
   return { rank: 3, words: 'well' };
 }

@@ -3,14 +3,15 @@
  * then, by one click and its confirmation.
  */
 import type { ServiceStatus } from '../control/model/api.ts';
-import { barredBecause } from './Actions.tsx';
+import { barredBecause, frozenBecause } from './Actions.tsx';
 import { askAgain } from './asking.ts';
 import { runs } from './words.ts';
 
 export function Releases({ status }: { status: ServiceStatus }) {
   const { releases, deployment } = status;
   if (releases.length === 0) return null;
-  const why = barredBecause() ?? (runs(deployment) ? `Deployment ${deployment.id} runs.` : null);
+  const busy = runs(deployment) ? `Deployment ${deployment.id} runs.` : null;
+  const why = barredBecause() ?? frozenBecause(status) ?? busy;
   return (
     <section class="panel" aria-labelledby="releases-title">
       <h2 id="releases-title">Releases of before</h2>

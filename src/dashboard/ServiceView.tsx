@@ -52,6 +52,11 @@ export function ServiceView({ name }: { name: string }) {
           {status.problem}
         </p>
       )}
+      {status.freeze !== null && (
+        <p class="frozen panel doubt" role="status">
+          FROZEN (deployments are refused, the way back is open): {status.freeze}
+        </p>
+      )}
       <Actions status={status} />
       <Watch status={status} />
       {status.deployment && (

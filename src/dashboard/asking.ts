@@ -216,6 +216,7 @@ export function kindWords(code: string, message: string): string {
     case 'RELEASE_LIVE':
     case 'RELEASE_WARM':
     case 'LATCHED':
+    case 'FROZEN':
       return `Not now, and nothing was changed. ${message}`;
     case 'UNAUTHORIZED':
       return `You are not signed in any more. Nothing was changed. ${message}`;

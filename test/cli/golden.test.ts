@@ -133,6 +133,19 @@ test('status of a service in trouble', async () => {
   `);
 });
 
+test('status of a service that is frozen says why', async () => {
+  const freeze = 'The quarter closes on Friday';
+  const control = fakeControl({ services: [fakeService('shop', { freeze })] });
+  const frozen = await serveAdmin({ control });
+  onTestFinished(() => frozen.close());
+
+  const all = await runCli(['status'], { url: frozen.url });
+  const one = await runCli(['status', 'shop'], { url: frozen.url });
+
+  expect(all.stdout).toContain(`shop: frozen, deployments are refused: ${freeze}`);
+  expect(one.stdout).toContain(`frozen, deployments are refused: ${freeze}`);
+});
+
 test('a deployment as plain lines, and its receipt', async () => {
   const deploy = startCli(['deploy', 'shop', 'v2', '--target', '127.0.0.1:4001'], {
     url: served.url,

@@ -117,6 +117,7 @@ describe('what is not said has its default', () => {
       deploy: { timeoutMs: 60_000, flip: 'auto' },
       warm: { forMs: null, replicas: null, freeze: false },
       protect: { windowMs: 60_000, requestsMin: 50, clientsMin: 2 },
+      freeze: null,
       policy: {
         connectMs: 2000,
         responseMs: 30_000,

@@ -511,6 +511,24 @@ browserTest('PAUSED is amber in the headline and in the card, and one request wa
   await tab.done();
 });
 
+browserTest('FROZEN says why, bars what leads forward, and leaves the way back open', async () => {
+  const freeze = 'The quarter closes on Friday';
+  const control = await serve(fakeControl({ services: [fakeService('shop', { freeze })] }));
+  const tab = await openPage(served.url);
+
+  await sees(tab, `FROZEN (deployments are refused, the way back is open): ${freeze}`);
+  const deploy = tab.page.locator('[data-wish=deploy]');
+  expect(await deploy.getAttribute('aria-disabled')).toBe('true');
+  expect(await deploy.getAttribute('title')).toBe(`Frozen: ${freeze}`);
+  expect(await rollbackButton(tab).getAttribute('aria-disabled')).toBe('false');
+
+  control.setService('shop', { freeze: null });
+  control.events.emit({ type: 'service', service: 'shop', what: 'is frozen no more' });
+
+  await expect.poll(() => deploy.getAttribute('aria-disabled')).toBe('false');
+  await tab.done();
+});
+
 browserTest('an empty pool takes little room, and no cell of the targets wraps', async () => {
   const pools = { blue: fakePool('shop', 'blue', 'v1', 'live'), green: null };
   await serve(fakeControl({ services: [fakeService('shop', { pools })] }));

@@ -81,6 +81,7 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
     releases: [],
     watch: null,
     latch: null,
+    freeze: null,
     limits: { deployMs: 60_000, drainMs: 30_000, until: null },
     waiting: 0,
     problem: null,

@@ -49,6 +49,7 @@ export function serviceConfig(
     deploy: { timeoutMs: 60_000, flip: 'auto' },
     warm: { forMs: null, replicas: null, freeze: false },
     protect: null,
+    freeze: null,
     tls: { mode: 'default', healthPath: '/up' },
     edge: null,
     clientCa: null,

@@ -183,6 +183,9 @@ export const ServiceStatus = named(
     limits: closed({ deployMs: count, drainMs: count, until: nullable(time) }),
     watch: nullable(watch),
     latch: nullable(latch),
+    freeze: nullable(
+      Type.String({ description: 'Why deployments are refused, as the configuration says it.' }),
+    ),
     waiting: count,
     problem: nullable(text),
   }),

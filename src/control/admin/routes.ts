@@ -134,6 +134,7 @@ export const routes: readonly Route[] = [
       'RELEASE_LIVE',
       'RELEASE_WARM',
       'LATCHED',
+      'FROZEN',
       'GENERATION_STALE',
       'RELEASE_INVALID',
       'TARGET_INVALID',
@@ -151,7 +152,7 @@ export const routes: readonly Route[] = [
     ...service,
     body: Attribution,
     responses: { 200: refs.deployment },
-    faults: [...ofFlip, 'FLIP_NOT_READY'],
+    faults: [...ofFlip, 'FLIP_NOT_READY', 'FROZEN'],
     handle: async (control, ask) => flipped(await control.flip(nameOf(ask), ask.call)),
   },
   {

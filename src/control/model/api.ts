@@ -21,12 +21,12 @@ export interface Control {
    *
    * @throws Fault SERVICE_UNKNOWN, DEPLOYMENT_IN_PROGRESS, RELEASE_TAKEN, RELEASE_LIVE,
    *   RELEASE_WARM, RELEASE_INVALID, TARGET_INVALID, GENERATION_STALE, STATE_NOT_WRITABLE,
-   *   DRIVER_UNAVAILABLE, LATCHED
+   *   DRIVER_UNAVAILABLE, LATCHED, FROZEN
    */
   deploy(service: string, order: DeployOrder, call: Call): Promise<Deployment>;
   /**
    * Flips a deployment that is ready and waits for a person.
-   * @throws Fault FLIP_NOT_READY, GENERATION_STALE, HOLD_TIMEOUT
+   * @throws Fault FLIP_NOT_READY, GENERATION_STALE, HOLD_TIMEOUT, FROZEN
    */
   flip(service: string, call: Call): Promise<Deployment>;
   /**
@@ -128,6 +128,8 @@ export interface ServiceStatus {
   readonly watch: Watch | null;
   /** A release was taken back by itself: the next deployment waits for `acknowledge`. */
   readonly latch: Latch | null;
+  /** Why it is not deployed to, as the config says it; null: it is. */
+  readonly freeze: string | null;
   /** Requests that wait for a claim now. */
   readonly waiting: number;
   /**

@@ -26,6 +26,7 @@ import { ServiceRecord } from './record.ts';
 import {
   refuseBeginning,
   refuseFlip,
+  refuseFrozen,
   refuseLatched,
   refuseLateAbort,
   refuseSecond,
@@ -90,10 +91,7 @@ export class Deployer {
     return generation === 0 && (this.#beginning || deployment?.endedAt === null);
   }
 
-  /**
-   * Changes hosts, policy and checks from now on; `run` from the next deployment on. Resets
-   * nothing.
-   */
+  /** Changes hosts, policy and checks from now on; `run` from the next deployment on. */
   configure(config: ServiceConfig): void {
     this.#record.configure(config);
     for (const { id } of this.#pools.all()) this.#context.prober.configure(id, config.health);
@@ -124,13 +122,12 @@ export class Deployer {
   async deploy(order: DeployOrder, call: Call): Promise<Deployment> {
     this.#refuseLeaving();
     refuseStale(this.state, this.name, call.generation);
-    this.#refuseSecond();
-    refuseLatched(this.state, this.name);
+    this.#refuseDeploying();
     const release = releaseOf(this.name, this.config.run, this.state, order);
     await refuseTargets(release, this.config.run, this.#context);
     await this.#refuseAway(order.dryRun);
     // The look at the platform took time: what was true before it may not be true now.
-    this.#refuseSecond();
+    this.#refuseDeploying();
     refuseStale(this.state, this.name, call.generation);
     this.#refuseLeaving();
     const origin = this.#record.origin(call);
@@ -158,6 +155,7 @@ export class Deployer {
   /** See `Control.flip`. */
   async flip(call: Call): Promise<Deployment> {
     refuseStale(this.state, this.name, call.generation);
+    refuseFrozen(this.state, this.name, this.config.freeze);
     refuseFlip(this.state, this.name);
     const { attempt } = this.#rollout;
     if (attempt === null || attempt.flipping) {
@@ -301,9 +299,11 @@ export class Deployer {
     return standingOf(this.#record, this.#pools, this.#context, now);
   }
 
-  #refuseSecond(): void {
+  #refuseDeploying(): void {
+    refuseFrozen(this.state, this.name, this.config.freeze);
     refuseSecond(this.state);
     refuseBeginning(this.name, this.#rollout.attempt?.id ?? null);
+    refuseLatched(this.state, this.name);
   }
 
   #refuseLeaving(): void {

@@ -55,7 +55,10 @@ export class ServiceRecord {
   }
 
   configure(config: ServiceConfig): void {
+    const before = this.#config.freeze;
     this.#config = config;
+    if (config.freeze === before) return;
+    this.changed(config.freeze === null ? 'is frozen no more' : `is frozen: ${config.freeze}`);
   }
 
   /** @throws Fault STATE_NOT_WRITABLE and whatever `change` throws; then nothing has changed. */

@@ -57,6 +57,20 @@ export function refuseLatched({ latch }: ServiceState, service: string): void {
   );
 }
 
+/**
+ * A freeze keeps what is live as it is; where nothing is live there is nothing to keep.
+ *
+ * @throws Fault FROZEN with the reason that the config gives.
+ */
+export function refuseFrozen(state: ServiceState, service: string, freeze: string | null): void {
+  if (freeze === null || state.pools[state.live] === null) return;
+  const why = /[.!?]$/.test(freeze) ? freeze : `${freeze}.`;
+  const until =
+    'Deployments are refused until the configuration takes that back; rollbacks are not.';
+  const text = `${service} is frozen: ${why} ${until}`;
+  throw new Fault('FROZEN', text, { service, freeze });
+}
+
 /** @throws Fault DEPLOYMENT_IN_PROGRESS naming one that is on its way to the record. */
 export function refuseBeginning(service: string, deployment: string | null): void {
   if (deployment === null) return;

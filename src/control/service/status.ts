@@ -162,6 +162,7 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
       ? { ...state.watch, figures: standing.figures ?? state.watch.figures }
       : (state.watch ?? null),
     latch: state.latch ?? null,
+    freeze: config.freeze,
     waiting: mine.reduce((sum, service) => sum + service.waiting, 0),
     problem: standing.problem,
   };

@@ -85,6 +85,9 @@ export function serviceSeries(
       '1 where a release was taken back by itself, and nobody has acknowledged it',
       (line, { name, latch }) => line(of(name), Number(latch !== null)),
     ),
+    each('frozen', '1 where the configuration lets nothing be deployed', (line, { name, freeze }) =>
+      line(of(name), Number(freeze !== null)),
+    ),
     each('waiting_requests', 'Requests that wait for a place now', (line, { name, waiting }) =>
       line(of(name), waiting),
     ),
