@@ -78,6 +78,8 @@ const table = {
     false,
     'A release was taken back by itself: acknowledge that first',
   ),
+  CONFIRM_PENDING: row(409, 'operator', true, 'The release that is live waits to be confirmed'),
+  CONFIRM_REFUSED: row(409, 'operator', false, 'There is nothing to confirm, or to go back to'),
   FROZEN: row(409, 'operator', false, 'The configuration lets nothing be deployed now'),
   ABORT_TOO_LATE: row(409, 'operator', false, 'There is nothing to abort: it has ended or flipped'),
   FLIP_NOT_READY: row(409, 'operator', true, 'No deployment of this service waits for a flip'),

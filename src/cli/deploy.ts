@@ -14,6 +14,7 @@ import { isAway, type StreamItem, streamEvents } from './eventStream.ts';
 import { exits, Failure } from './exits.ts';
 import { progressOf } from './progress.ts';
 import { failureText, receiptText } from './receipt.ts';
+import { duration } from './text.ts';
 
 /**
  * A deployment that flips by itself leaves `ready` at once. One that stays there so long waits for
@@ -28,6 +29,8 @@ export interface DeployOptions {
   readonly again?: boolean;
   /** false: `--no-flip`. */
   readonly flip?: boolean;
+  /** Back by itself, unless it is confirmed so long after the flip. */
+  readonly confirmWithin?: string;
   readonly dryRun?: boolean;
   readonly detach?: boolean;
   readonly waitDrained?: boolean;
@@ -51,6 +54,7 @@ export async function deploy(
     ...(targets.length > 0 && { targets }),
     ...(options.again && { again: true }),
     ...(options.flip === false && { flip: 'manual' }),
+    ...(options.confirmWithin !== undefined && { confirmWithin: options.confirmWithin }),
     ...context.said,
   };
   const path = `${pathOf(service)}/deployments`;
@@ -174,11 +178,19 @@ function end(context: Context, deployment: Deployment, options: DeployOptions): 
   }
   give(context, deployment, () => {
     if (!receipt) return `${deployment.id} is ready and waits. Flip it: pointsman flip ${service}`;
-    const rest =
-      receipt.drained || options.waitDrained ? '' : '\n  The old pool drains, then it stays warm.';
-    return `${receiptText(receipt, context.paint, context.columns)}${rest}`;
+    const drains = '\n  The old pool drains, then it stays warm.';
+    const rest = receipt.drained || options.waitDrained ? '' : drains;
+    return `${receiptText(receipt, context.paint, context.columns)}${rest}${confirmText(deployment)}`;
   });
   return exits.ok;
+}
+
+/** What is left to be done about a release that is not there to stay yet; empty: nothing. */
+function confirmText({ service, confirmWithinMs: ms, receipt, to }: Deployment): string {
+  if (ms === undefined || !receipt?.from) return '';
+  const back = `It goes back to ${receipt.from.release} in ${duration(ms)}, unless you say that it stays:`;
+  const { generation } = receipt;
+  return `\n  ${to.release} is to be confirmed. ${back}\n  pointsman confirm ${service} --if-generation ${generation}`;
 }
 
 /** A command that stops before its deployment does says so. */

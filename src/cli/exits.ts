@@ -31,6 +31,7 @@ const conflicts: readonly FaultCode[] = [
   'RELEASE_LIVE',
   'RELEASE_WARM',
   'ABORT_TOO_LATE',
+  'CONFIRM_PENDING',
   'GENERATION_STALE',
   'IDEMPOTENCY_MISMATCH',
   'REVISION_STALE',

@@ -1,6 +1,6 @@
 /**
  * The commands that change something and end at once, or once a warm pool is awake: flip, rollback,
- * wake, abort, retire, pause, resume, acknowledge, reload.
+ * wake, abort, retire, pause, resume, acknowledge, confirm, reload.
  *
  * The rule this file keeps: each reads the service first and sends the generation it saw, so that a
  * second click, or a colleague who was faster, is a conflict and not a second change.
@@ -52,7 +52,8 @@ export async function deployOrGoBack(
       give(context, value, () => `${release} is live already; nothing was done.`);
       return exits.ok;
     }
-    if (code !== 'RELEASE_WARM') throw thrown;
+    // Going back starts nothing that could be confirmed: whoever wants that has to say so.
+    if (code !== 'RELEASE_WARM' || options.confirmWithin !== undefined) throw thrown;
     if (options.dryRun || options.flip === false) {
       const value = { service, release, already: 'warm' };
       const what = `Nothing needs to be started: go to it with pointsman rollback ${service}`;
@@ -188,6 +189,33 @@ export async function acknowledge(context: Context, service: string): Promise<nu
       ? `Known: ${latch.release} was taken back. ${service} takes deployments again.`
       : `Nothing of ${service} was taken back that is not known of.`,
   );
+  return exits.ok;
+}
+
+/**
+ * Says that the release which is live stays, or with `within` that it has so long from now.
+ *
+ * @throws Failure
+ */
+export async function confirm(
+  context: Context,
+  service: string,
+  { within }: { readonly within?: string },
+): Promise<number> {
+  const before = await readService(context, service);
+  const generation = context.generation ?? before.generation;
+  const body = { ...context.said, ...(within !== undefined && { within }) };
+  const path = `${pathOf(service)}/confirm`;
+  const sent = { body, generation };
+  const { body: after } = await context.client.call<ServiceStatus>('POST', path, sent);
+  give(context, after, () => {
+    if (after.confirm) {
+      return `${after.confirm.release} is to be confirmed by ${after.confirm.until}, or ${service} goes back.`;
+    }
+    return before.confirm
+      ? `${before.confirm.release} is confirmed: it stays.`
+      : `Nothing of ${service} waits to be confirmed.`;
+  });
   return exits.ok;
 }
 

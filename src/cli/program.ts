@@ -15,6 +15,7 @@ import type { Io } from './io.ts';
 import {
   abort,
   acknowledge,
+  confirm,
   deployOrGoBack,
   flip,
   pauseOrResume,
@@ -205,6 +206,7 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     )
     .option('--again', 'a release that was live before, as it ran then')
     .option('--no-flip', 'stop when it is ready; `flip` goes on')
+    .option('--confirm-within <duration>', 'go back by itself unless it is confirmed by then (10m)')
     .option('--dry-run', 'say what would happen, and do nothing')
     .option('--detach', 'return when it has begun')
     .option('--wait-drained', 'return when the old pool has drained')
@@ -243,6 +245,14 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     .action(async (service: string, { page }: { page?: boolean }, command: Command) => {
       const run = (context: Context) => pauseOrResume(context, service, 'pause', page);
       ran(await within(io, command, callMs, run));
+    });
+  program
+    .command('confirm')
+    .description('say that the release stays which was deployed with --confirm-within')
+    .argument('<service>')
+    .option('--within <duration>', 'not yet: it has so long from now (10m)')
+    .action(async (service: string, options: { within?: string }, command: Command) => {
+      ran(await within(io, command, callMs, (context) => confirm(context, service, options)));
     });
   program
     .command('reload')

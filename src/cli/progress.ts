@@ -4,7 +4,8 @@
  * The rule this file keeps: both say the same, in the same words; it prints to stderr and decides
  * nothing.
  */
-import type { PointsmanEvent, ProbeResult } from '../control/model/api.ts';
+import type { PointsmanEvent } from '../control/model/api.ts';
+import type { ProbeResult } from '../control/model/pools.ts';
 import { type Deployment, type Phase, steps } from '../control/model/state.ts';
 import type { Context } from './context.ts';
 import { Live } from './live.ts';

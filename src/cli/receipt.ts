@@ -4,7 +4,8 @@
  * The rule this file keeps: the words are those of docs/concepts.md, and every line stands for
  * itself, so that a log of them can be searched.
  */
-import type { PointsmanEvent, ProbeResult } from '../control/model/api.ts';
+import type { PointsmanEvent } from '../control/model/api.ts';
+import type { ProbeResult } from '../control/model/pools.ts';
 import type { Deployment, Receipt } from '../control/model/state.ts';
 import type { Inside } from '../wire.ts';
 import type { Paint } from './paint.ts';

@@ -4,16 +4,12 @@
  * The rule this file keeps: it is readable at 80 columns, without color, and whatever is not as it
  * should be has its reason on a line of its own.
  */
-import {
-  type PoolStatus,
-  type ServiceStatus,
-  sidesOf,
-  type TargetStatus,
-} from '../control/model/api.ts';
+import { type ServiceStatus, sidesOf } from '../control/model/api.ts';
+import type { PoolStatus, TargetStatus } from '../control/model/pools.ts';
 import { type Color, otherColor } from '../wire.ts';
 import type { Paint } from './paint.ts';
 import { deploymentText, insideText, probeText } from './receipt.ts';
-import { ago, bytes, type Cell, clip, plural, since, table, wrap } from './text.ts';
+import { ago, bytes, type Cell, clip, duration, plural, since, table, wrap } from './text.ts';
 
 export interface Look {
   readonly paint: Paint;
@@ -197,6 +193,20 @@ function notesOf(service: ServiceStatus, look: Look, first: string): readonly st
     say(`rollback is not ready: ${service.rollback.reason}`, doubtful);
   }
   const { deployment, latch, watch, freeze } = service;
+  const { confirm } = service;
+  if (confirm?.phase === 'held') {
+    say(
+      `${confirm.release} was not confirmed in time, and is live all the same: ${confirm.reason}`,
+      bad,
+    );
+  } else if (confirm) {
+    const left = duration(Math.max(0, Date.parse(confirm.until) - look.now.getTime()));
+    const next = `pointsman confirm ${service.name}`;
+    say(
+      `${confirm.release} is gone back from in ${left}, unless it is confirmed: ${next}`,
+      doubtful,
+    );
+  }
   if (freeze !== null) say(`frozen, deployments are refused: ${freeze}`, doubtful);
   if (latch) {
     const next = `pointsman acknowledge ${service.name}`;

@@ -105,11 +105,10 @@ export class Controller {
     });
     this.#events.subscribe(0, (event) => {
       if (event.type === 'flip') this.#metrics.flipped(event.receipt);
-      if (event.type === 'watch' && event.watch.phase === 'returned') {
-        this.#metrics.takenBack(event.service);
-      }
-      if (event.type !== 'deployment' || event.deployment.error?.code !== 'HOLD_TIMEOUT') return;
-      this.#metrics.flipAborted(event.service, event.deployment.direction);
+      if (event.type !== 'deployment') return;
+      const { cause, direction, error, phase } = event.deployment;
+      if (cause !== undefined && phase === 'draining') this.#metrics.takenBack(event.service);
+      if (error?.code === 'HOLD_TIMEOUT') this.#metrics.flipAborted(event.service, direction);
     });
   }
 

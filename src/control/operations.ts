@@ -31,6 +31,7 @@ export function operationsOn(services: () => Services): Operations {
     flip: async (name, call) => services().deployer(name).flip(call),
     rollback: async (name, to, call) => services().deployer(name).rollback(to, call),
     acknowledge: async (name, call) => services().deployer(name).acknowledge(call),
+    confirm: async (name, withinMs, call) => services().deployer(name).confirm(withinMs, call),
     abort: async (id, call) => {
       const deployer = running(id);
       if (deployer !== undefined) return deployer.abort(id, call);

@@ -22,6 +22,7 @@ export function Actions({ status }: { status: ServiceStatus }) {
     barred ?? (rollback.ready ? null : (rollback.reason ?? 'No release to go back to.'));
   const busy = running ? `Deployment ${running.id} runs (${running.phase}).` : null;
   const frozen = frozenBecause(status);
+  const waits = unconfirmedBecause(status);
   return (
     <section class="actions panel" aria-label="The way back, and other actions">
       <Act wish="rollback" status={status} why={notBack} strong>
@@ -35,7 +36,7 @@ export function Actions({ status }: { status: ServiceStatus }) {
           Wake {standby?.release}
         </Act>
       )}
-      <Act wish="deploy" status={status} why={barred ?? frozen ?? busy}>
+      <Act wish="deploy" status={status} why={barred ?? frozen ?? waits ?? busy}>
         Deploy…
       </Act>
       {running?.phase === 'ready' && (
@@ -49,7 +50,7 @@ export function Actions({ status }: { status: ServiceStatus }) {
         </Act>
       )}
       {standby && !running && (
-        <Act wish="retire" status={status} why={barred}>
+        <Act wish="retire" status={status} why={barred ?? waits}>
           Retire {standby.release}
         </Act>
       )}
@@ -64,6 +65,11 @@ export function Actions({ status }: { status: ServiceStatus }) {
 /** Why nothing may be deployed to the service now; null: it may. */
 export function frozenBecause({ freeze }: ServiceStatus): string | null {
   return freeze === null ? null : `Frozen: ${freeze}`;
+}
+
+/** Why the warm pool is kept, and nothing may take its place; null: it is not. */
+export function unconfirmedBecause({ confirm }: ServiceStatus): string | null {
+  return confirm && `${confirm.release} waits to be confirmed; the warm pool is the way back.`;
 }
 
 /** Rollback alone, for a row among many; why it is not ready stands in its title. */

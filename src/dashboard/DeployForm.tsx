@@ -121,6 +121,15 @@ function Fields({ run }: { run: 'static' | 'process' | 'docker' }) {
           <option value="manual">when I say so</option>
         </select>
       </label>
+      <label>
+        To be confirmed within <span class="quiet">(10m; else it goes back)</span>
+        <input
+          name="confirmWithin"
+          pattern="\d+(\.\d+)?(s|m|h|d)"
+          title="A time such as 30s, 10m or 2h"
+          autocomplete="off"
+        />
+      </label>
     </div>
   );
 }
@@ -135,5 +144,6 @@ function orderIn(data: FormData): Record<string, unknown> {
     ...(text('image') ? { image: text('image') } : {}),
     ...(targets.length > 0 ? { targets } : {}),
     ...(text('flip') ? { flip: text('flip') } : {}),
+    ...(text('confirmWithin') ? { confirmWithin: text('confirmWithin') } : {}),
   };
 }

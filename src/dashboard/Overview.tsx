@@ -193,6 +193,12 @@ function standingOf(status: ServiceStatus | null): Standing {
   if (status.rollback.to !== null && !status.rollback.ready) {
     return { rank: 2, words: status.rollback.asleep ? 'warm pool asleep' : 'rollback not ready' };
   }
+  if (status.confirm?.phase === 'held') {
+    return { rank: 1, words: `not confirmed, not gone back from: ${status.confirm.reason}` };
+  }
+  if (status.confirm !== null) {
+    return { rank: 2, words: `${status.confirm.release} is to be confirmed` };
+  }
   if (status.freeze !== null) return { rank: 3, words: `well; frozen: ${status.freeze}` };
   return { rank: 3, words: 'well' };
 }

@@ -1,5 +1,6 @@
 /** One color of a service: its role in a word, its release, its targets and what is inside. */
-import type { PoolStatus, ServiceStatus } from '../control/model/api.ts';
+import type { ServiceStatus } from '../control/model/api.ts';
+import type { PoolStatus } from '../control/model/pools.ts';
 import type { Color } from '../wire.ts';
 import { nowMs } from './store.ts';
 import { Targets } from './Targets.tsx';

@@ -3,7 +3,7 @@
  * then, by one click and its confirmation.
  */
 import type { ServiceStatus } from '../control/model/api.ts';
-import { barredBecause, frozenBecause } from './Actions.tsx';
+import { barredBecause, frozenBecause, unconfirmedBecause } from './Actions.tsx';
 import { askAgain } from './asking.ts';
 import { runs } from './words.ts';
 
@@ -11,7 +11,7 @@ export function Releases({ status }: { status: ServiceStatus }) {
   const { releases, deployment } = status;
   if (releases.length === 0) return null;
   const busy = runs(deployment) ? `Deployment ${deployment.id} runs.` : null;
-  const why = barredBecause() ?? frozenBecause(status) ?? busy;
+  const why = barredBecause() ?? frozenBecause(status) ?? unconfirmedBecause(status) ?? busy;
   return (
     <section class="panel" aria-labelledby="releases-title">
       <h2 id="releases-title">Releases of before</h2>

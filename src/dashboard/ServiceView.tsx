@@ -6,6 +6,7 @@
 import { type ServiceStatus, sidesOf } from '../control/model/api.ts';
 import { colors } from '../wire.ts';
 import { Actions } from './Actions.tsx';
+import { Confirm } from './Confirm.tsx';
 import { History } from './History.tsx';
 import { PoolCard } from './PoolCard.tsx';
 import { Releases } from './Releases.tsx';
@@ -58,6 +59,7 @@ export function ServiceView({ name }: { name: string }) {
         </p>
       )}
       <Actions status={status} />
+      <Confirm status={status} />
       <Watch status={status} />
       {status.deployment && (
         <Timeline

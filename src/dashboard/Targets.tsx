@@ -4,7 +4,7 @@
  * The rule this file keeps: a target that is not well says why in its own row, in the words of its
  * last probe; nobody has to hover or to look elsewhere.
  */
-import type { PoolStatus, ProbeResult, TargetStatus } from '../control/model/api.ts';
+import type { PoolStatus, ProbeResult, TargetStatus } from '../control/model/pools.ts';
 import { useRef } from './preact.ts';
 import { nowMs } from './store.ts';
 import { agoWord, figures, msWord, spanWord } from './words.ts';

@@ -18,6 +18,7 @@ export type Wish =
   | 'retire'
   | 'wake'
   | 'acknowledge'
+  | 'confirm'
   | 'pause'
   | 'resume';
 
@@ -154,6 +155,16 @@ export function questionOf(wish: Wish, { status, release = '' }: Asking): Questi
         yes: 'I know of it',
         done: 'Deployments are taken again.',
       };
+    case 'confirm':
+      return {
+        title: `Does ${live} stay?`,
+        happens: [
+          `${live} is confirmed: ${name} does not go back by itself any more.`,
+          'Nothing is switched. The next deployment takes the place of the warm pool again.',
+        ],
+        yes: `Confirm ${livePool?.release ?? ''}`,
+        done: 'Confirmed: it stays.',
+      };
     case 'pause':
       return {
         title: `Pause ${name}?`,
@@ -217,6 +228,8 @@ export function kindWords(code: string, message: string): string {
     case 'RELEASE_WARM':
     case 'LATCHED':
     case 'FROZEN':
+    case 'CONFIRM_PENDING':
+    case 'CONFIRM_REFUSED':
       return `Not now, and nothing was changed. ${message}`;
     case 'UNAUTHORIZED':
       return `You are not signed in any more. Nothing was changed. ${message}`;

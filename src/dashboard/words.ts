@@ -4,8 +4,9 @@
  * The rule this file keeps: every state is a word. Color and shape repeat it, they never replace
  * it.
  */
-import type { PoolRole, PoolStatus } from '../control/model/api.ts';
+
 import type { CertificateStatus } from '../control/model/certificates.ts';
+import type { PoolRole, PoolStatus } from '../control/model/pools.ts';
 import { type Deployment, steps } from '../control/model/state.ts';
 import type { Color, Inside } from '../wire.ts';
 

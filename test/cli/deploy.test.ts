@@ -1,6 +1,7 @@
 /** `pointsman deploy` from its call to its receipt, over broken streams and restarts. */
 import { connect, createServer } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Confirm } from '../../src/control/model/state.ts';
 import { Fault } from '../../src/errors.ts';
 import { type Served, serveAdmin } from '../support/admin.ts';
 import { runCli, startCli } from '../support/cli.ts';
@@ -61,6 +62,70 @@ test('events that come after its end do not keep the command from ending', async
   served.control.drain('shop-1');
 
   expect((await deploy.ended).exit).toBe(0);
+});
+
+test('--confirm-within is sent, and the end says what is left to be done', async () => {
+  const deploy = start('--confirm-within', '10m');
+  await deploy.until('shop-1 starting');
+  served.control.flipNow('shop-1');
+
+  const ran = await deploy.ended;
+
+  expect(served.control.calls[0]?.order).toMatchObject({ confirmWithinMs: 600_000 });
+  expect(ran.stdout).toContain('v2 is to be confirmed. It goes back to v1 in 10 min, unless');
+  expect(ran.stdout).toContain('pointsman confirm shop --if-generation 4');
+});
+
+test('a time to confirm that is none is refused before anything has begun', async () => {
+  for (const within of ['soon', '1s', '30d']) {
+    const ran = await start('--confirm-within', within).ended;
+
+    expect(ran.exit, within).toBe(2);
+  }
+  expect(served.control.calls).toEqual([]);
+});
+
+test('confirm names the generation it saw; with a time it moves the deadline', async () => {
+  const confirm = waiting;
+  served.control.setService('shop', { confirm });
+
+  const later = await runCli(['confirm', 'shop', '--within', '10m'], { url: served.url });
+  const stays = await runCli(['confirm', 'shop', '--by', 'ops'], { url: served.url });
+  const nothing = await runCli(['confirm', 'shop'], { url: served.url });
+
+  expect(served.control.calls).toMatchObject([
+    { what: 'confirm', call: { generation: 3 }, order: { withinMs: 600_000 } },
+    { what: 'confirm', call: { generation: 3, by: 'ops' }, order: { withinMs: null } },
+    { what: 'confirm', order: { withinMs: null } },
+  ]);
+  expect(later.stdout).toMatch(/^v1 is to be confirmed by 20.*, or shop goes back\.$/m);
+  expect(stays.stdout).toBe('v1 is confirmed: it stays.\n');
+  expect(nothing.stdout).toBe('Nothing of shop waits to be confirmed.\n');
+});
+
+test('confirm of another generation is a conflict, and changes nothing', async () => {
+  served.control.setService('shop', { confirm: waiting });
+
+  const ran = await runCli(['confirm', 'shop', '--if-generation', '2'], { url: served.url });
+
+  expect(ran.exit).toBe(6);
+  expect(served.control.service('shop').confirm).toEqual(waiting);
+});
+
+test('status counts down to the deadline, and says why it is overdue', async () => {
+  served.control.setService('shop', { confirm: waiting });
+  const waits = await runCli(['status', 'shop'], { url: served.url });
+  const held = { ...waiting, phase: 'held' as const, reason: 'The warm pool is not whole.' };
+  served.control.setService('shop', { confirm: held });
+  const late = await runCli(['status', 'shop'], { url: served.url });
+
+  const flat = (text: string) => text.replaceAll(/\s+/g, ' ');
+  expect(flat(waits.stdout)).toMatch(
+    /v1 is gone back from in .*, unless it is confirmed: pointsman confirm shop/,
+  );
+  expect(flat(late.stdout)).toContain(
+    'v1 was not confirmed in time, and is live all the same: The warm pool is not whole.',
+  );
 });
 
 test('--detach returns at once', async () => {
@@ -303,3 +368,13 @@ test('--again orders a release of before by its name alone', async () => {
   expect((await deploy.ended).exit).toBe(0);
   expect(served.control.calls[0]?.order).toMatchObject({ release: 'v2', again: true });
 });
+
+const waiting: Confirm = {
+  deployment: 'shop-0',
+  generation: 3,
+  release: 'v1',
+  since: '2026-01-01T00:00:00.000Z',
+  until: '2026-01-01T00:10:00.000Z',
+  phase: 'waiting',
+  reason: null,
+};

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
+import type { Confirm } from '../../src/control/model/state.ts';
 import { Sampler } from '../../src/control/telemetry/samples.ts';
 import { type Served, serveAdmin } from '../support/admin.ts';
 import { browserTest, type Locator, openPage, type Watched } from '../support/browser.ts';
@@ -510,6 +511,66 @@ browserTest('PAUSED is amber in the headline and in the card, and one request wa
   expect(await colorOf('.pool.live h2')).toBe('rgb(138, 75, 0)');
   await tab.done();
 });
+
+browserTest(
+  'what is to be confirmed counts down, and is confirmed by one click and its question',
+  async () => {
+    const confirmation: Confirm = {
+      deployment: 'shop-0',
+      generation: 3,
+      release: 'v1',
+      since: new Date().toISOString(),
+      until: new Date(Date.now() + 90_000).toISOString(),
+      phase: 'waiting',
+      reason: null,
+    };
+    const control = await serve(
+      fakeControl({ services: [fakeService('shop', { confirm: confirmation })] }),
+    );
+    const tab = await openPage(served.url);
+
+    await sees(tab, 'v1 is to be confirmed.');
+    const timer = tab.page.getByRole('timer');
+    const first = await textOf(timer);
+    expect(first).toMatch(/gone back from in \d+ s/);
+    await expect.poll(() => textOf(timer)).not.toBe(first);
+    const retire = tab.page.locator('[data-wish=retire]');
+    expect(await retire.getAttribute('title')).toContain('v1 waits to be confirmed');
+    await tab.page.locator('[data-wish=confirm]').click();
+    await confirm(tab).click();
+
+    await sees(tab, 'Confirmed: it stays.');
+    expect(control.calls.at(-1)).toMatchObject({
+      what: 'confirm',
+      call: { generation: 3 },
+      order: { withinMs: null },
+    });
+    await expect.poll(() => timer.count()).toBe(0);
+    await tab.done();
+  },
+);
+
+browserTest(
+  'what was not confirmed and cannot be gone back from is an alert with the reason',
+  async () => {
+    const held: Confirm = {
+      deployment: 'shop-0',
+      generation: 3,
+      release: 'v1',
+      since: new Date(0).toISOString(),
+      until: new Date(60_000).toISOString(),
+      phase: 'held',
+      reason: 'The warm pool is not whole.',
+    };
+    await serve(fakeControl({ services: [fakeService('shop', { confirm: held })] }));
+    const tab = await openPage(served.url);
+
+    const alert = tab.page.getByRole('alert');
+    await alert.waitFor();
+    expect(await textOf(alert)).toContain('is not gone back from: The warm pool is not whole.');
+    await tab.done();
+  },
+);
 
 browserTest('FROZEN says why, bars what leads forward, and leaves the way back open', async () => {
   const freeze = 'The quarter closes on Friday';

@@ -162,6 +162,12 @@ const cases: readonly Case[] = [
     { 'pointsman_watch_phase{service="shop",phase="passed"}': '0x2 1x20' },
   ),
   ...pair(
+    'PointsmanConfirmHeld',
+    '4m',
+    { 'pointsman_confirm_held{service="shop"}': '0x2 1x20' },
+    { 'pointsman_confirm_held{service="shop"}': '0x20' },
+  ),
+  ...pair(
     'PointsmanReleaseTakenBack',
     '2m',
     { 'pointsman_latched{service="shop"}': '0x2 1x20' },

@@ -6,7 +6,7 @@
  */
 import type { ServiceConfig } from '../../src/config/config.ts';
 import { type PointsmanEvent, type ServiceStatus, sidesOf } from '../../src/control/model/api.ts';
-import type { Deployment, Receipt, State } from '../../src/control/model/state.ts';
+import type { Confirm, Deployment, Receipt, State } from '../../src/control/model/state.ts';
 import { Fault } from '../../src/errors.ts';
 import { type Color, colors } from '../../src/wire.ts';
 import type { Claim, FakeWorker } from '../support/fakeDataPlane.ts';
@@ -31,6 +31,9 @@ export class Schedule {
   readonly #bad = new Set<string>();
   readonly #takenBack = new Set<string>();
   #latched: string | null = null;
+  /** What is to be confirmed, as it was last seen on record; and what may have been confirmed. */
+  #unconfirmed: Confirm | null = null;
+  readonly #confirmed = new Set<number>();
   readonly #claimedPools = new Map<string, Set<string>>();
   #newest = 0;
   #releases = 1;
@@ -245,12 +248,20 @@ export class Schedule {
         ? `v${Math.ceil(this.#random() * this.#releases)}`
         : `v${++this.#releases}`;
       const flip = this.#random() < 0.3 ? ('auto' as const) : null;
+      const confirmWithinMs = 5_000 + Math.floor(this.#random() * 25_000);
+      const more = this.#random() < 0.25 ? { flip, confirmWithinMs } : { flip };
       this.#ask(
         `deploy ${name}`,
-        this.#world.control.deploy(service, order(name, { flip }), call),
+        this.#world.control.deploy(service, order(name, more), call),
         () => {
           if (this.#latched !== null) {
             this.#break(`${name} was accepted while ${this.#latched} is not acknowledged`);
+          }
+          if (
+            status.confirm !== null &&
+            this.#status()?.confirm?.generation === status.generation
+          ) {
+            this.#break(`${name} was accepted while ${status.confirm.release} is not confirmed`);
           }
           const busy =
             before !== null && ['starting', 'probing', 'ready', 'flipping'].includes(before.phase);
@@ -273,8 +284,19 @@ export class Schedule {
       // It may be on disk before a controller that dies has answered.
       this.#latched = null;
       this.#ask('acknowledge', this.#world.control.acknowledge(service, call));
-    } else if (roll < 0.95) {
-      this.#ask('retire', this.#world.control.retire(service, call));
+    } else if (roll < 0.92 && status.confirm !== null) {
+      const withinMs = this.#random() < 0.3 ? 5_000 + Math.floor(this.#random() * 10_000) : null;
+      // It may be on disk before a controller that dies has answered.
+      if (withinMs === null) this.#confirmed.add(status.generation);
+      const named = { ...me, generation: status.generation };
+      this.#ask('confirm', this.#world.control.confirm(service, withinMs, named));
+    } else if (roll < 0.96) {
+      this.#ask('retire', this.#world.control.retire(service, call), () => {
+        if (status.confirm === null || this.#status()?.generation !== status.generation) return;
+        if (!this.#confirmed.has(status.generation)) {
+          this.#break(`the way back from ${status.confirm.release} was retired, unconfirmed`);
+        }
+      });
     } else {
       const paused = status.paused;
       const asked = paused
@@ -287,7 +309,8 @@ export class Schedule {
   /** A roll that leads to what could be accepted now: else most calls would be refused. */
   #sensible(status: ServiceStatus): number {
     if (status.paused) return 0.97;
-    if (status.latch !== null) return 0.91;
+    if (status.latch !== null) return this.#random() < 0.6 ? 0.91 : 0;
+    if (status.confirm !== null && this.#random() < 0.4) return 0.91;
     if (status.deployment?.phase === 'ready') return 0.5;
     if (status.rollback.ready && this.#random() < 0.6) return 0.7;
     return 0;
@@ -489,12 +512,16 @@ export class Schedule {
 
   #event(event: PointsmanEvent): void {
     if (event.type === 'watch') this.#count(`watch ${event.watch.phase}`);
-    if (event.type !== 'deployment') return;
+    if (event.type !== 'deployment') {
+      this.#awaited();
+      return;
+    }
     const { deployment } = event;
     this.#say(`${deployment.id} ${deployment.phase} ${deployment.error?.code ?? ''}`);
     this.#count(`phase ${deployment.phase}`);
     if (deployment.receipt !== null) this.#receipt(deployment.receipt);
     this.#returned(deployment);
+    this.#awaited();
     this.#remember(deployment);
     if (['starting', 'ready', 'flipping', 'draining'].includes(deployment.phase)) {
       if (deployment.phase === 'flipping' || this.#random() < 0.2) this.#disturb();
@@ -506,6 +533,10 @@ export class Schedule {
     if (phase === 'starting' && this.#random() < 0.3) this.#bad.add(to.release);
     if (cause === undefined || phase !== 'draining') return;
     if (direction !== 'rollback') this.#break(`${id} went forward by itself`);
+    if (cause.kind === 'unconfirmed') {
+      this.#overdue(id, cause.release);
+      return;
+    }
     if (this.#config.protect === null) this.#break(`${id} went back, and nothing is watched`);
     if (cause.kind === 'errors' && !this.#bad.has(cause.release)) {
       this.#break(`${cause.release} was taken back though it fails nothing`);
@@ -517,6 +548,23 @@ export class Schedule {
     if (status !== null && status.latch?.release !== cause.release) {
       this.#break(`${cause.release} was taken back, and deployments are let in`);
     }
+  }
+
+  /** What nobody confirmed goes back at its deadline, not before it, and once. */
+  #overdue(id: string, release: string): void {
+    if (this.#takenBack.has(id)) return;
+    this.#takenBack.add(id);
+    this.#count('taken back unconfirmed');
+    const seen = this.#unconfirmed;
+    if (seen?.release !== release) {
+      this.#break(`${id} left ${release}, and ${seen?.release} was to be confirmed`);
+    }
+    if (seen === null) return;
+    this.#unconfirmed = null;
+    const now = this.#world.clock.date().getTime();
+    if (now < Date.parse(seen.until)) this.#break(`${id} left ${release} before ${seen.until}`);
+    const { generation } = this.#status() ?? { generation: 0 };
+    if (generation > seen.generation + 1) this.#break(`${id} left a generation that was gone`);
   }
 
   /**
@@ -553,6 +601,7 @@ export class Schedule {
 
   #check(): void {
     if (this.#broken !== null) throw this.#broken;
+    this.#awaited();
     if (this.#random() > 0.2) return;
     const stored = this.#world.store.stored?.services[service];
     if (
@@ -562,6 +611,22 @@ export class Schedule {
     ) {
       throw this.#failure('the state has a live color without a pool');
     }
+  }
+
+  /** Looks at what is to be confirmed: it may be ended by a word or by another flip alone. */
+  #awaited(): void {
+    const status = this.#status();
+    if (status === null || status.generation === 0) return;
+    const before = this.#unconfirmed;
+    const now = status.confirm;
+    if (before !== null && now === null && status.generation === before.generation) {
+      const gone = before.generation <= this.#emptyUpTo;
+      if (!this.#confirmed.has(before.generation) && !gone) {
+        this.#break(`${before.release} is confirmed, and nobody said so`);
+      }
+    }
+    if (now?.phase === 'held') this.#count('unconfirmed held');
+    this.#unconfirmed = now;
   }
 
   #failure(what: string): Error {
@@ -601,6 +666,7 @@ export class Schedule {
     if (record.intent !== null) throw this.#failure('an intent outlived its flip');
     const phase = record.deployment?.phase ?? 'live';
     if (!['live', 'failed', 'aborted'].includes(phase)) throw this.#failure(`it rests in ${phase}`);
+    if (record.confirm) throw this.#failure(`${record.confirm.release} is ${record.confirm.phase}`);
     if (record.watch?.phase === 'watching') throw this.#failure('a watch outlived its time');
     if (this.#latched !== null && record.latch?.release !== this.#latched) {
       throw this.#failure(`nobody acknowledged ${this.#latched}`);

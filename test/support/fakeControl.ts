@@ -13,14 +13,12 @@ import {
   type EventBody,
   type Events,
   type PointsmanEvent,
-  type PoolStatus,
-  type ProbeResult,
   type Reloaded,
   type ServiceStatus,
   sidesOf,
-  type TargetStatus,
 } from '../../src/control/model/api.ts';
 import type { CertificateStatus } from '../../src/control/model/certificates.ts';
+import type { PoolStatus, ProbeResult, TargetStatus } from '../../src/control/model/pools.ts';
 import type { Deployment, Direction, Phase, Receipt } from '../../src/control/model/state.ts';
 import { refuseToggle } from '../../src/control/service/refusals.ts';
 import { Fault, type FaultCode } from '../../src/errors.ts';
@@ -81,6 +79,7 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
     releases: [],
     watch: null,
     latch: null,
+    confirm: null,
     freeze: null,
     limits: { deployMs: 60_000, drainMs: 30_000, until: null },
     waiting: 0,
@@ -335,7 +334,9 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       if (service.run === 'static' && order.targets.length === 0) {
         throw new Fault('RELEASE_INVALID', `${name} is static: name at least one target.`);
       }
-      const deployment = create(service, 'deploy', order.release, call);
+      const { confirmWithinMs: ms } = order;
+      const created = create(service, 'deploy', order.release, call);
+      const deployment = ms === undefined ? created : { ...created, confirmWithinMs: ms };
       return order.dryRun ? deployment : tell(deployment);
     },
     async acknowledge(name, call) {
@@ -343,6 +344,14 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       const service = serviceOf(name);
       match(service, call);
       return change(name, { latch: null });
+    },
+    async confirm(name, withinMs, call) {
+      await begin('confirm', call, { withinMs });
+      const service = serviceOf(name);
+      match(service, call);
+      const until = new Date(Date.parse(bornAt) + (withinMs ?? 0)).toISOString();
+      const waits = service.confirm && { ...service.confirm, until };
+      return change(name, { confirm: withinMs === null ? null : waits });
     },
     async flip(name, call) {
       await begin('flip', call);

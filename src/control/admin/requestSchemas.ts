@@ -5,6 +5,8 @@
  * because it is printed in terminals and logs later. What a name means is decided behind `Control`,
  * not here.
  */
+import { durationPattern, formatDuration, parseDuration } from '../../config/units.ts';
+import { Fault } from '../../errors.ts';
 import { closed, type Of, oneOf, Type } from './shape.ts';
 
 /** C0, DEL, C1, line and paragraph separators, and the marks that turn the direction of text. */
@@ -46,6 +48,28 @@ export const PauseBody = closed({
   ...attribution,
 });
 
+const confirmWithin = (description: string) =>
+  Type.Optional(Type.String({ maxLength: 20, pattern: durationPattern, description }));
+
+/** How long a release may wait to be confirmed: as long as a clock can be set at once, and more. */
+const confirmMs = { min: 5_000, max: 7 * 86_400_000 } as const;
+
+/** @throws Fault BODY_INVALID */
+export function confirmMsOf(within: string): number {
+  const ms = parseDuration(within);
+  if (ms !== undefined && ms >= confirmMs.min && ms <= confirmMs.max) return ms;
+  const [min, max] = [formatDuration(confirmMs.min), formatDuration(confirmMs.max)];
+  const text = `wanted a time from ${min} to ${max} in which it has to be confirmed, got ${within}.`;
+  throw new Fault('BODY_INVALID', text, { within });
+}
+
+export const ConfirmBody = closed({
+  within: confirmWithin(
+    'Not yet: it is to be confirmed within this time from now (30s, 10m). Left out: the release stays.',
+  ),
+  ...attribution,
+});
+
 export const DeployBody = closed({
   release: Type.String({
     minLength: 1,
@@ -74,6 +98,9 @@ export const DeployBody = closed({
     }),
   ),
   flip: Type.Optional(oneOf(['auto', 'manual'])),
+  confirmWithin: confirmWithin(
+    'Go back by itself so long after the flip (30s, 10m), unless it is confirmed before.',
+  ),
   dryRun: Type.Optional(
     Type.Boolean({
       description: 'Check what can be checked, start nothing, say what would happen.',

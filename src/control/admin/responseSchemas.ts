@@ -7,7 +7,7 @@
  */
 import { type FaultCode, faults } from '../../errors.ts';
 import { colors } from '../../wire.ts';
-import { phases, watchPhases } from '../model/state.ts';
+import { confirmPhases, phases, watchPhases } from '../model/state.ts';
 import { closed, named, nullable, oneOf, ref, Type } from './shape.ts';
 
 const time = Type.String({ description: 'ISO 8601' });
@@ -48,6 +48,23 @@ const watch = closed(
 const latch = closed(
   { release: text, deployment: text, at: time, reason: text },
   { description: 'A release was taken back by itself; deployments wait for `acknowledge`.' },
+);
+
+const confirm = closed(
+  {
+    deployment: text,
+    generation: count,
+    release: text,
+    since: time,
+    until: time,
+    phase: oneOf(confirmPhases),
+    reason: nullable(text),
+  },
+  {
+    description:
+      'The release that is live is gone back from at `until` unless it is confirmed. `held`: there ' +
+      'is no way back yet, and `reason` says why.',
+  },
 );
 
 const Receipt = named(
@@ -93,13 +110,12 @@ export const Deployment = named(
       endedAt: nullable(time),
       error: nullable(closed({ code: text, message: text, detail: Type.Optional(Type.Unknown()) })),
       receipt: nullable(ref(Receipt)),
+      confirmWithinMs: Type.Optional(count),
       cause: Type.Optional(
-        closed({
-          kind: oneOf(['errors', 'down']),
-          release: text,
-          figures,
-          baseline: figures,
-        }),
+        Type.Union([
+          closed({ kind: oneOf(['errors', 'down']), release: text, figures, baseline: figures }),
+          closed({ kind: oneOf(['unconfirmed']), release: text }),
+        ]),
       ),
     },
     { description: 'One attempt to move a service to a release.' },
@@ -183,6 +199,7 @@ export const ServiceStatus = named(
     limits: closed({ deployMs: count, drainMs: count, until: nullable(time) }),
     watch: nullable(watch),
     latch: nullable(latch),
+    confirm: nullable(confirm),
     freeze: nullable(
       Type.String({ description: 'Why deployments are refused, as the configuration says it.' }),
     ),

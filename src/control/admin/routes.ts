@@ -16,6 +16,8 @@ import type { Deployment } from '../model/state.ts';
 import { etagOf } from './call.ts';
 import {
   Attribution,
+  ConfirmBody,
+  confirmMsOf,
   DeployBody,
   DeploymentParams,
   DeploymentsQuery,
@@ -135,6 +137,8 @@ export const routes: readonly Route[] = [
       'RELEASE_WARM',
       'LATCHED',
       'FROZEN',
+      'CONFIRM_PENDING',
+      'CONFIRM_REFUSED',
       'GENERATION_STALE',
       'RELEASE_INVALID',
       'TARGET_INVALID',
@@ -199,6 +203,25 @@ export const routes: readonly Route[] = [
     responses: { 200: refs.service },
     faults: ['SERVICE_UNKNOWN', 'GENERATION_STALE', 'STATE_NOT_WRITABLE'],
     handle: async (control, ask) => ofService(await control.acknowledge(nameOf(ask), ask.call)),
+  },
+  {
+    method: 'POST',
+    path: '/v1/services/:service/confirm',
+    id: 'confirm',
+    summary:
+      'Say that the release of this generation (If-Match) stays, or has some more time to be ' +
+      'confirmed in.',
+    ...service,
+    body: ConfirmBody,
+    responses: { 200: refs.service },
+    faults: [
+      'SERVICE_UNKNOWN',
+      'GENERATION_STALE',
+      'DEPLOYMENT_IN_PROGRESS',
+      'CONFIRM_REFUSED',
+      'STATE_NOT_WRITABLE',
+    ],
+    handle: confirm,
   },
   {
     method: 'POST',
@@ -293,6 +316,9 @@ async function deploy(control: Control, ask: Ask): Promise<Answer> {
       ...(body.again === undefined ? {} : { again: body.again }),
       flip: body.flip ?? null,
       dryRun: body.dryRun ?? false,
+      ...(body.confirmWithin !== undefined && {
+        confirmWithinMs: confirmMsOf(body.confirmWithin),
+      }),
     },
     ask.call,
   );
@@ -304,6 +330,12 @@ async function deploy(control: Control, ask: Ask): Promise<Answer> {
 async function pause(control: Control, ask: Ask): Promise<Answer> {
   const { page = false } = ask.body as Of<typeof PauseBody>;
   return ofService(await control.pause(nameOf(ask), page, ask.call));
+}
+
+async function confirm(control: Control, ask: Ask): Promise<Answer> {
+  const { within } = ask.body as Of<typeof ConfirmBody>;
+  const withinMs = within === undefined ? null : confirmMsOf(within);
+  return ofService(await control.confirm(nameOf(ask), withinMs, ask.call));
 }
 
 async function rollback(control: Control, ask: Ask): Promise<Answer> {

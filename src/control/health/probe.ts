@@ -10,7 +10,7 @@ import type { Clock } from '../../clock.ts';
 import type { Health } from '../../config/config.ts';
 import { faults } from '../../errors.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
-import type { ProbeResult } from '../model/api.ts';
+import type { ProbeResult } from '../model/pools.ts';
 
 /** Of a body that is not the answer hoped for, so much is kept: enough for the reason. */
 const bodyBytesMax = 200;

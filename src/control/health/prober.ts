@@ -14,7 +14,7 @@ import type { Clock } from '../../clock.ts';
 import type { Health } from '../../config/config.ts';
 import type { Color } from '../../wire.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
-import type { ProbeResult } from '../model/api.ts';
+import type { ProbeResult } from '../model/pools.ts';
 import type { Probe } from './probe.ts';
 
 /** A target in a gate that failed is asked again so soon: a start is over when it is over. */

@@ -6,10 +6,11 @@
  * `Fault` that changed nothing.
  */
 import type { Address, FlipMode } from '../../config/config.ts';
-import { type Color, type Inside, otherColor } from '../../wire.ts';
+import { type Color, otherColor } from '../../wire.ts';
 import type { CertificateStatus } from './certificates.ts';
+import type { PoolStatus, ProbeResult } from './pools.ts';
 import type { SampleFeed } from './samples.ts';
-import type { Deployment, Direction, Latch, Receipt, Watch } from './state.ts';
+import type { Confirm, Deployment, Direction, Latch, Receipt, Watch } from './state.ts';
 
 export interface Control {
   services(): readonly ServiceStatus[];
@@ -21,7 +22,8 @@ export interface Control {
    *
    * @throws Fault SERVICE_UNKNOWN, DEPLOYMENT_IN_PROGRESS, RELEASE_TAKEN, RELEASE_LIVE,
    *   RELEASE_WARM, RELEASE_INVALID, TARGET_INVALID, GENERATION_STALE, STATE_NOT_WRITABLE,
-   *   DRIVER_UNAVAILABLE, LATCHED, FROZEN
+   *   DRIVER_UNAVAILABLE, LATCHED, FROZEN, CONFIRM_PENDING, CONFIRM_REFUSED where nothing
+   *   is live and a time to confirm was given
    */
   deploy(service: string, order: DeployOrder, call: Call): Promise<Deployment>;
   /**
@@ -43,6 +45,15 @@ export interface Control {
    * @throws Fault SERVICE_UNKNOWN, GENERATION_STALE, STATE_NOT_WRITABLE
    */
   acknowledge(service: string, call: Call): Promise<ServiceStatus>;
+  /**
+   * Says that a release which was deployed with `confirmWithinMs` stays; with a time it is to be
+   * confirmed so long from now. It names what it is for by `call.generation`. Where nothing waits
+   * to be confirmed, nothing changes.
+   *
+   * @throws Fault CALL_INVALID where it names nothing, GENERATION_STALE, DEPLOYMENT_IN_PROGRESS,
+   *   STATE_NOT_WRITABLE, CONFIRM_REFUSED where there is no time to extend
+   */
+  confirm(service: string, withinMs: number | null, call: Call): Promise<ServiceStatus>;
   /** @throws Fault DEPLOYMENT_UNKNOWN, ABORT_TOO_LATE */
   abort(deployment: string, call: Call): Promise<Deployment>;
   /** Empties the standby. @throws Fault RETIRE_REFUSED, GENERATION_STALE */
@@ -104,6 +115,8 @@ export interface DeployOrder {
   /** null: as the config says. */
   readonly flip: FlipMode | null;
   readonly dryRun: boolean;
+  /** 5 s to 7 d: it is gone back from unless somebody confirms it so long after its flip. */
+  readonly confirmWithinMs?: number;
 }
 
 export interface ServiceStatus {
@@ -128,6 +141,8 @@ export interface ServiceStatus {
   readonly watch: Watch | null;
   /** A release was taken back by itself: the next deployment waits for `acknowledge`. */
   readonly latch: Latch | null;
+  /** What is live has to be confirmed, or is gone back from; null: it stays. */
+  readonly confirm: Confirm | null;
   /** Why it is not deployed to, as the config says it; null: it is. */
   readonly freeze: string | null;
   /** Requests that wait for a claim now. */
@@ -170,64 +185,6 @@ export interface RollbackStatus {
   readonly reason: string | null;
   /** The warm pool is kept small or frozen, and `wake` is what opens the way back. */
   readonly asleep: boolean;
-}
-
-/** What a pool is at this moment; EMPTY is a null pool. */
-export type PoolRole = 'live' | 'warm' | 'starting' | 'probing' | 'ready' | 'draining' | 'retiring';
-
-export interface PoolStatus {
-  readonly id: string;
-  readonly color: Color;
-  readonly role: PoolRole;
-  readonly release: string;
-  /** What it runs: an image by digest, a command, addresses. */
-  readonly source: string;
-  readonly filledAt: string;
-  /** Since when it has its role, where that is live or warm. */
-  readonly since: string | null;
-  readonly healthy: number;
-  readonly targets: readonly TargetStatus[];
-  readonly inside: Inside;
-}
-
-export interface TargetStatus {
-  readonly id: string;
-  readonly address: string;
-  readonly healthy: boolean;
-  /** Of the driver: pid, container, exit code. */
-  readonly state: string;
-  readonly detail: string;
-  readonly probe: ProbeResult | null;
-  /** Passes and failures in a row, up to now. */
-  readonly passes: number;
-  readonly failures: number;
-  /** Since when it has been healthy, or not. */
-  readonly changedAt: string | null;
-  /** Taken out by how many workers, after errors in a row. */
-  readonly ejectedBy: number;
-  readonly inside: number;
-  readonly requests: number;
-  readonly errors: number;
-  /** Answers whose head came, and the sum of what each took from the sending of its request. */
-  readonly answered: number;
-  readonly answeredMs: number;
-  /** Requests it was given that went on to another target. */
-  readonly retries: number;
-  readonly memoryBytes?: number;
-  readonly cpuPercent?: number;
-}
-
-/** One probe: what came back, or why nothing did. */
-export interface ProbeResult {
-  readonly at: string;
-  readonly ms: number;
-  readonly passed: boolean;
-  /** HTTP status; null where there was no answer. */
-  readonly status: number | null;
-  /** One sentence on what was wrong; null when it passed. */
-  readonly error: string | null;
-  /** The first 200 bytes of the body, cleaned of control characters; null when it passed. */
-  readonly body: string | null;
 }
 
 export interface Reloaded {

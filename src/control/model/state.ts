@@ -43,6 +43,8 @@ export interface ServiceState {
   readonly watch?: Watch | null;
   /** A release was taken back by itself, and nobody has acknowledged that; absent: none. */
   readonly latch?: Latch | null;
+  /** The release that is live has to be confirmed; absent: it has not. */
+  readonly confirm?: Confirm | null;
 }
 
 /** Requests that were sent somewhere, and those of them that failed there. */
@@ -98,14 +100,33 @@ export interface Latch {
   readonly reason: string;
 }
 
-/** Why traffic moved without anybody asking: `errors`: its figures; `down`: no target of it works. */
-export interface Cause {
-  readonly kind: 'errors' | 'down';
-  /** The release that was left, and its figures against those of the one before. */
+/** A release that is gone back from by itself unless somebody has confirmed it by `until`. */
+export interface Confirm {
+  /** The deployment that made it live, and the generation since. */
+  readonly deployment: string;
+  readonly generation: number;
   readonly release: string;
-  readonly figures: Figures;
-  readonly baseline: Figures;
+  /** ISO 8601: when its time began, and when it is over. */
+  readonly since: string;
+  readonly until: string;
+  /** `held`: its time is over, and there is no way back yet; `reason` says why. */
+  readonly phase: (typeof confirmPhases)[number];
+  readonly reason: string | null;
 }
+
+export const confirmPhases = ['waiting', 'held'] as const;
+
+/** Why traffic moved without anybody asking, and the release that was left. */
+export type Cause =
+  /** `errors`: by its figures against those of the one before; `down`: no target of it works. */
+  | {
+      readonly kind: 'errors' | 'down';
+      readonly release: string;
+      readonly figures: Figures;
+      readonly baseline: Figures;
+    }
+  /** Nobody confirmed it in time. */
+  | { readonly kind: 'unconfirmed'; readonly release: string };
 
 /** A name is forgotten, and free again, once so many newer releases have been deployed. */
 export const releasesKept = 50;
@@ -185,6 +206,8 @@ export interface Deployment {
     readonly detail?: unknown;
   } | null;
   readonly receipt: Receipt | null;
+  /** It is gone back from unless it is confirmed so long after its flip; absent: it stays. */
+  readonly confirmWithinMs?: number;
   /** Why Pointsman began it by itself; absent: somebody asked. */
   readonly cause?: Cause;
 }

@@ -16,6 +16,7 @@ import type { DriverEvent } from '../drivers/driver.ts';
 import type { TargetView } from '../health/prober.ts';
 import type { Call, DeployOrder, ServiceStatus } from '../model/api.ts';
 import type { Deployment, ServiceState } from '../model/state.ts';
+import { Aftermath } from './aftermath.ts';
 import { Attempt } from './attempt.ts';
 import type { ControlContext } from './context.ts';
 import { begin, isFillingOf, nextDeployment, removed } from './deployment.ts';
@@ -24,12 +25,12 @@ import { deployFirst } from './firstRelease.ts';
 import { leaveMs, Pools } from './pools.ts';
 import { ServiceRecord } from './record.ts';
 import {
-  refuseBeginning,
-  refuseFlip,
-  refuseFrozen,
-  refuseLatched,
-  refuseLateAbort,
-  refuseSecond,
+  abortable,
+  flippable,
+  refuseConfirming,
+  refuseDeploying,
+  refuseNoWayBack,
+  refuseRetiring,
   refuseStale,
   refuseToggle,
 } from './refusals.ts';
@@ -40,7 +41,6 @@ import { acknowledge, setTraffic, type Traffic } from './settings.ts';
 import { Standby } from './standby.ts';
 import { type Standing, standingOf, statusOf } from './status.ts';
 import { refuseTargets } from './targets.ts';
-import { ReleaseWatch } from './watch.ts';
 import { WayBack } from './wayBack.ts';
 
 export class Deployer {
@@ -51,7 +51,7 @@ export class Deployer {
   readonly #standby: Standby;
   readonly #rollout: Rollout;
   readonly #wayBack: WayBack;
-  readonly #watch: ReleaseWatch;
+  readonly #aftermath: Aftermath;
   /** The leave that is in force; null: the service is in the config. */
   #leave: symbol | null = null;
   /** The first release is about to be deployed, and may be on no record yet. */
@@ -62,14 +62,14 @@ export class Deployer {
     this.#context = context;
     this.#record = new ServiceRecord(config, context);
     this.#pools = new Pools(config.name, context);
-    const busy = (): boolean => this.#rollout.attempt !== null || this.#watch.active;
+    const busy = (): boolean => this.#rollout.attempt !== null || this.#aftermath.active;
     this.#standby = new Standby(this.#record, this.#pools, context, busy);
-    this.#watch = new ReleaseWatch(this.#record, context, {
+    this.#aftermath = new Aftermath(this.#record, context, {
       goBack: (cause, why) => this.#wayBack.goBack(cause, why),
     });
-    this.#rollout = new Rollout(this.#record, this.#pools, context, this.#standby, this.#watch);
-    const standing = (): Standing => this.#standing();
-    this.#wayBack = new WayBack(this.#record, this.#rollout, this.#standby, standing);
+    const parts = [this.#record, this.#pools, context, this.#standby, this.#aftermath] as const;
+    this.#rollout = new Rollout(...parts);
+    this.#wayBack = new WayBack(this.#record, this.#rollout, this.#standby, () => this.#standing());
   }
 
   get state(): ServiceState {
@@ -114,8 +114,14 @@ export class Deployer {
    * @param workers how many there should be.
    */
   restore(stats: readonly WorkerStats[], workers: number): Restore {
-    const [record, pools, context] = [this.#record, this.#pools, this.#context];
-    return new Restore(record, pools, context, this.#standby, this.#watch, stats, workers);
+    const parts = [
+      this.#record,
+      this.#pools,
+      this.#context,
+      this.#standby,
+      this.#aftermath,
+    ] as const;
+    return new Restore(...parts, stats, workers);
   }
 
   /** See `Control.deploy`. */
@@ -125,17 +131,20 @@ export class Deployer {
     this.#refuseDeploying();
     const release = releaseOf(this.name, this.config.run, this.state, order);
     await refuseTargets(release, this.config.run, this.#context);
-    await this.#refuseAway(order.dryRun);
+    await this.#pools.refuseAway(this.config.run.kind, order.dryRun);
     // The look at the platform took time: what was true before it may not be true now.
-    this.#refuseDeploying();
-    refuseStale(this.state, this.name, call.generation);
     this.#refuseLeaving();
+    refuseStale(this.state, this.name, call.generation);
+    this.#refuseDeploying();
     const origin = this.#record.origin(call);
-    const planned = begin(this.state, origin, release.name);
-    if (order.dryRun && planned.deployment !== null) return planned.deployment;
+    const within = order.confirmWithinMs;
+    refuseNoWayBack(this.state, this.name, within);
+    const begun = (state: ServiceState) => begin(state, origin, release.name, within);
+    const { deployment: planned } = begun(this.state);
+    if (order.dryRun && planned !== null) return planned;
     const mode = order.flip ?? this.config.deploy.flip;
     const attempt = new Attempt(nextDeployment(this.state, this.name), release, mode);
-    await this.#rollout.reserve(attempt, (state) => begin(state, origin, release.name));
+    await this.#rollout.reserve(attempt, begun);
     void this.#rollout.run(attempt);
     return this.#record.deployment;
   }
@@ -155,13 +164,8 @@ export class Deployer {
   /** See `Control.flip`. */
   async flip(call: Call): Promise<Deployment> {
     refuseStale(this.state, this.name, call.generation);
-    refuseFrozen(this.state, this.name, this.config.freeze);
-    refuseFlip(this.state, this.name);
     const { attempt } = this.#rollout;
-    if (attempt === null || attempt.flipping) {
-      throw new Fault('FLIP_NOT_READY', `${this.name} is being flipped already.`);
-    }
-    return this.#rollout.flip(attempt);
+    return this.#rollout.flip(flippable(this.state, this.name, this.config.freeze, attempt));
   }
 
   /** See `Control.rollback`. */
@@ -178,18 +182,18 @@ export class Deployer {
     return this.status();
   }
 
+  /** See `Control.confirm`. */
+  async confirm(withinMs: number | null, call: Call): Promise<ServiceStatus> {
+    const beginning = this.#rollout.attempt?.id ?? null;
+    refuseConfirming(this.state, this.name, call.generation, withinMs, beginning);
+    await this.#aftermath.confirmation.confirm(call, withinMs);
+    return this.status();
+  }
+
   /** See `Control.abort`. */
   async abort(id: string, call: Call): Promise<Deployment> {
     refuseStale(this.state, this.name, call.generation);
-    const { deployment } = this.state;
-    if (deployment?.id !== id) {
-      throw new Fault('DEPLOYMENT_UNKNOWN', `${this.name} has no deployment ${id}.`, { id });
-    }
-    refuseLateAbort(deployment);
-    const { attempt } = this.#rollout;
-    if (attempt === null || attempt.id !== id || attempt.flipping) {
-      throw new Fault('ABORT_TOO_LATE', `Deployment ${id} is past the point of an abort.`, { id });
-    }
+    const attempt = abortable(this.state, this.name, id, this.#rollout.attempt);
     const why = call.why === '' ? '' : `: ${call.why}`;
     const fault = new Fault('ABORTED', `Aborted by ${call.by}${why}`);
     return this.#rollout.end(attempt, 'aborted', fault);
@@ -198,6 +202,7 @@ export class Deployer {
   /** See `Control.retire`. */
   async retire(call: Call): Promise<ServiceStatus> {
     refuseStale(this.state, this.name, call.generation);
+    refuseRetiring(this.state, this.name);
     const pool = this.#standby.retirable(this.#rollout.attempt);
     await this.#standby.retire(pool, `retired by ${call.by}`);
     return this.status();
@@ -224,7 +229,7 @@ export class Deployer {
 
   /** What the workers said of all services. */
   heardOf(stats: readonly WorkerStats[]): void {
-    this.#watch.see(stats);
+    this.#aftermath.see(stats);
   }
 
   /** The driver tells of a pool of this service. */
@@ -262,7 +267,7 @@ export class Deployer {
     if (this.#leave !== leave) return;
     gone();
     this.#standby.close();
-    this.#watch.close();
+    this.#aftermath.close();
     const durable = this.#record.note(removed);
     const limitMs = leaveMs(this.config);
     await Promise.all(this.#pools.all().map(({ id }) => this.#pools.empty(id, durable, limitMs)));
@@ -279,7 +284,7 @@ export class Deployer {
     this.#leave = Symbol('closed');
     this.#rollout.close();
     this.#standby.close();
-    this.#watch.close();
+    this.#aftermath.close();
     this.#pools.close();
   }
 
@@ -295,26 +300,17 @@ export class Deployer {
 
   #standing(): Standing {
     const until = this.#rollout.attempt?.until ?? null;
-    const now = { draining: this.#standby.draining, until, figures: this.#watch.figures };
+    const now = { draining: this.#standby.draining, until, figures: this.#aftermath.watch.figures };
     return standingOf(this.#record, this.#pools, this.#context, now);
   }
 
   #refuseDeploying(): void {
-    refuseFrozen(this.state, this.name, this.config.freeze);
-    refuseSecond(this.state);
-    refuseBeginning(this.name, this.#rollout.attempt?.id ?? null);
-    refuseLatched(this.state, this.name);
+    const beginning = this.#rollout.attempt?.id ?? null;
+    refuseDeploying(this.state, this.name, this.config.freeze, beginning);
   }
 
   #refuseLeaving(): void {
     if (this.#leave === null) return;
     throw new Fault('SERVICE_UNKNOWN', `${this.name} is leaving the config.`);
-  }
-
-  async #refuseAway(look: boolean): Promise<void> {
-    const { kind } = this.config.run;
-    const away = this.#context.platforms.away(kind);
-    if (away !== null) throw new Fault('DRIVER_UNAVAILABLE', `${this.name}: ${away}`);
-    if (look) await this.#context.platforms.driver(kind).list();
   }
 }

@@ -8,7 +8,7 @@
  * A message about a deployment that is not the one on record (an aborted one, an older one) returns
  * the state unchanged: a slow old deployment never writes over a newer one.
  */
-import { type Color, type Drained, otherColor } from '../../wire.ts';
+import { type Drained, otherColor } from '../../wire.ts';
 import type {
   Cause,
   Deployment,
@@ -21,6 +21,7 @@ import type {
   Watch,
 } from '../model/state.ts';
 import { releasesKept } from '../model/state.ts';
+import { confirmAfter } from './confirming.ts';
 import { refuseSecond } from './refusals.ts';
 import { superseded, watchAfter } from './watching.ts';
 
@@ -43,23 +44,6 @@ export interface Origin {
   readonly by: string;
   readonly why: string;
   readonly at: string;
-}
-
-/**
- * A service of which there is no state: nothing is live, and the first release will fill `first`.
- */
-export function emptyService(first: Color): ServiceState {
-  return {
-    generation: 0,
-    live: otherColor(first),
-    intent: null,
-    pools: { blue: null, green: null },
-    fills: 0,
-    deployments: 0,
-    paused: false,
-    deployment: null,
-    releases: [],
-  };
 }
 
 export function livePool(state: ServiceState): PoolState | null {
@@ -91,11 +75,19 @@ export function nextDeployment(state: ServiceState, service: string): string {
 /**
  * A deployment begins. No pool is touched yet: the standby may still be wanted if this one is
  * aborted.
+ *
+ * @param confirmWithinMs see `Deployment`.
  */
-export function begin(state: ServiceState, origin: Origin, release: string): ServiceState {
+export function begin(
+  state: ServiceState,
+  origin: Origin,
+  release: string,
+  confirmWithinMs?: number,
+): ServiceState {
   refuseSecond(state);
   const to = { color: otherColor(state.live), release };
-  const deployment = recordOf(state, origin, 'deploy', to, 'starting');
+  const plain = recordOf(state, origin, 'deploy', to, 'starting');
+  const deployment = confirmWithinMs === undefined ? plain : { ...plain, confirmWithinMs };
   const watch = superseded(state.watch, `Deployment ${deployment.id} began.`);
   return { ...state, deployments: state.deployments + 1, deployment, ...watch };
 }
@@ -215,7 +207,8 @@ export function record(
     releases: now === null ? state.releases : remembered(state.releases, now.release),
   };
   const deployment = id === null ? null : current(state, id);
-  const begun = { ...next, ...watchAfter(state, deployment, receipt, watch) };
+  const after = confirmAfter(state, deployment, receipt);
+  const begun = { ...next, ...watchAfter(state, deployment, receipt, watch), ...after };
   if (deployment === null || !follows[deployment.phase].includes('draining')) return begun;
   return { ...begun, deployment: { ...deployment, phase: 'draining', receipt } };
 }
@@ -278,7 +271,8 @@ export function retired(state: ServiceState, poolId: string): ServiceState {
  */
 export function removed(state: ServiceState): ServiceState {
   const watch = superseded(state.watch, 'The service left the config.');
-  return { ...state, pools: { blue: null, green: null }, intent: null, ...watch };
+  const confirm = state.confirm ? { confirm: null } : {};
+  return { ...state, pools: { blue: null, green: null }, intent: null, ...watch, ...confirm };
 }
 
 function current(state: ServiceState, id: string): Deployment | null {

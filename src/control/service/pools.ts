@@ -6,8 +6,8 @@
  * and say that nothing is inside, and never while it is one of the two on record.
  */
 import { pause } from '../../clock.ts';
-import type { ServiceConfig } from '../../config/config.ts';
-import { reasonOf } from '../../errors.ts';
+import type { Run, ServiceConfig } from '../../config/config.ts';
+import { Fault, reasonOf } from '../../errors.ts';
 import type { Color, PoolEntry, WorkerStats } from '../../wire.ts';
 import type { Driver, RunningTarget, Started, StartOrder } from '../drivers/driver.ts';
 import type { PoolState, Release } from '../model/state.ts';
@@ -210,6 +210,14 @@ export class Pools {
   /** Resolves when nothing is on its way out any more. */
   async emptied(): Promise<void> {
     await Promise.all(this.all().map((pool) => pool.emptying ?? Promise.resolve()));
+  }
+
+  /** @param look whether to ask it now. @throws Fault DRIVER_UNAVAILABLE where it is away. */
+  async refuseAway(kind: Run['kind'], look: boolean): Promise<void> {
+    const { platforms } = this.#context;
+    const away = platforms.away(kind);
+    if (away !== null) throw new Fault('DRIVER_UNAVAILABLE', `${this.#service}: ${away}`);
+    if (look) await platforms.driver(kind).list();
   }
 
   /** Gives up every wait. Nothing is stopped by it. */

@@ -6,11 +6,11 @@
  * durable before anything else happens, `note` for what has happened already; see the ledger.
  */
 import type { ServiceConfig } from '../../config/config.ts';
-import type { Color, ViaMarks } from '../../wire.ts';
+import { type Color, otherColor, type ViaMarks } from '../../wire.ts';
 import type { Call } from '../model/api.ts';
 import type { Deployment, ServiceState } from '../model/state.ts';
 import type { ControlContext } from './context.ts';
-import { emptyService, type Origin } from './deployment.ts';
+import type { Origin } from './deployment.ts';
 import { viaMarks } from './viaMarks.ts';
 
 /** What the table shows of a service while that is not what the state says. */
@@ -122,4 +122,21 @@ export class ServiceRecord {
       line,
     });
   }
+}
+
+/**
+ * A service of which there is no state: nothing is live, and the first release will fill `first`.
+ */
+function emptyService(first: Color): ServiceState {
+  return {
+    generation: 0,
+    live: otherColor(first),
+    intent: null,
+    pools: { blue: null, green: null },
+    fills: 0,
+    deployments: 0,
+    paused: false,
+    deployment: null,
+    releases: [],
+  };
 }

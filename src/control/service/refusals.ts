@@ -5,7 +5,8 @@
  * waits, so whoever asks and then acts in the same turn of the event loop can rely on the answer.
  */
 import { Fault } from '../../errors.ts';
-import { type Deployment, inProgress, type ServiceState } from '../model/state.ts';
+import { inProgress, type ServiceState } from '../model/state.ts';
+import type { Attempt } from './attempt.ts';
 
 /** @throws Fault GENERATION_STALE where the caller believes in another generation. */
 export function refuseStale(state: ServiceState, service: string, generation: number | null): void {
@@ -47,7 +48,7 @@ export function refuseSecond(state: ServiceState): void {
 }
 
 /** @throws Fault LATCHED where a release was taken back by itself and nobody has said that they know. */
-export function refuseLatched({ latch }: ServiceState, service: string): void {
+function refuseLatched({ latch }: ServiceState, service: string): void {
   if (!latch) return;
   throw new Fault(
     'LATCHED',
@@ -57,12 +58,88 @@ export function refuseLatched({ latch }: ServiceState, service: string): void {
   );
 }
 
+/** @throws Fault CONFIRM_PENDING where the warm pool is the way back from what is not confirmed. */
+function refuseUnconfirmed({ confirm }: ServiceState, service: string): void {
+  if (!confirm) return;
+  const { release, until, generation, deployment } = confirm;
+  throw new Fault(
+    'CONFIRM_PENDING',
+    `${release} of ${service} waits to be confirmed, by ${until}: until then the warm pool is kept ` +
+      `to go back to. Confirm it (\`pointsman confirm ${service}\`) or roll back, then deploy.`,
+    { service, release, generation, deployment, until },
+  );
+}
+
+/**
+ * Where nothing is live there is no way back that a deadline could open.
+ *
+ * @throws Fault CONFIRM_REFUSED
+ */
+export function refuseNoWayBack(state: ServiceState, service: string, withinMs?: number): void {
+  if (withinMs === undefined || state.pools[state.live] !== null) return;
+  const text = `Nothing of ${service} is live that could be gone back to. Deploy without a time to confirm.`;
+  throw new Fault('CONFIRM_REFUSED', text, { service });
+}
+
+/**
+ * A confirmation names the generation that it is for: another one is not meant by it.
+ *
+ * @param withinMs a time to extend; null: none. @param beginning see `refuseBeginning`.
+ * @throws Fault CALL_INVALID, GENERATION_STALE, DEPLOYMENT_IN_PROGRESS, CONFIRM_REFUSED where there
+ *   is nothing to extend.
+ */
+export function refuseConfirming(
+  state: ServiceState,
+  service: string,
+  generation: number | null,
+  withinMs: number | null,
+  beginning: string | null,
+): void {
+  if (generation === null) {
+    const text = 'A confirmation names what it is for: send the generation you see in If-Match.';
+    throw new Fault('CALL_INVALID', text);
+  }
+  refuseStale(state, service, generation);
+  // A way back that was decided is gone.
+  refuseSecond(state);
+  refuseBeginning(service, beginning);
+  if (withinMs === null || state.confirm) return;
+  const text = `No release of ${service} waits to be confirmed: there is no time to extend.`;
+  throw new Fault('CONFIRM_REFUSED', text, { service });
+}
+
+/** @throws Fault RETIRE_REFUSED where the standby is the way back from what is not confirmed. */
+export function refuseRetiring({ confirm }: ServiceState, service: string): void {
+  if (!confirm) return;
+  const text = `${service}: ${confirm.release} waits to be confirmed; until then the standby is the way back.`;
+  throw new Fault('RETIRE_REFUSED', text, { service, until: confirm.until });
+}
+
+/**
+ * All that stands in the way of a deployment as the service is.
+ *
+ * @param freeze of its config. @param beginning a deployment that is on its way to the record.
+ * @throws Fault FROZEN, DEPLOYMENT_IN_PROGRESS, LATCHED, CONFIRM_PENDING
+ */
+export function refuseDeploying(
+  state: ServiceState,
+  service: string,
+  freeze: string | null,
+  beginning: string | null,
+): void {
+  refuseFrozen(state, service, freeze);
+  refuseSecond(state);
+  refuseBeginning(service, beginning);
+  refuseLatched(state, service);
+  refuseUnconfirmed(state, service);
+}
+
 /**
  * A freeze keeps what is live as it is; where nothing is live there is nothing to keep.
  *
  * @throws Fault FROZEN with the reason that the config gives.
  */
-export function refuseFrozen(state: ServiceState, service: string, freeze: string | null): void {
+function refuseFrozen(state: ServiceState, service: string, freeze: string | null): void {
   if (freeze === null || state.pools[state.live] === null) return;
   const why = /[.!?]$/.test(freeze) ? freeze : `${freeze}.`;
   const until =
@@ -78,9 +155,25 @@ export function refuseBeginning(service: string, deployment: string | null): voi
   throw new Fault('DEPLOYMENT_IN_PROGRESS', text, { deployment });
 }
 
-/** @throws Fault ABORT_TOO_LATE where the deployment has ended or decided to flip. */
-export function refuseLateAbort(deployment: Deployment): void {
-  if (inProgress(deployment) && deployment.phase !== 'flipping') return;
+/**
+ * @param attempt that has the service to itself; null: none.
+ * @returns it, where it may be aborted now.
+ * @throws Fault DEPLOYMENT_UNKNOWN where it is another one that is on record, ABORT_TOO_LATE where
+ *   it has ended or decided to flip.
+ */
+export function abortable(
+  { deployment }: ServiceState,
+  service: string,
+  id: string,
+  attempt: Attempt | null,
+): Attempt {
+  if (deployment?.id !== id) {
+    throw new Fault('DEPLOYMENT_UNKNOWN', `${service} has no deployment ${id}.`, { id });
+  }
+  if (inProgress(deployment) && deployment.phase !== 'flipping') {
+    if (attempt !== null && attempt.id === id && !attempt.flipping) return attempt;
+    throw new Fault('ABORT_TOO_LATE', `Deployment ${id} is past the point of an abort.`, { id });
+  }
   const ended = deployment.endedAt !== null;
   throw new Fault(
     'ABORT_TOO_LATE',
@@ -91,10 +184,23 @@ export function refuseLateAbort(deployment: Deployment): void {
   );
 }
 
-/** @throws Fault FLIP_NOT_READY where no deployment waits for a person. */
-export function refuseFlip(state: ServiceState, service: string): Deployment {
-  const deployment = state.deployment;
-  if (deployment?.phase === 'ready') return deployment;
+/**
+ * @param freeze of its config. @param attempt that has the service to itself; null: none.
+ * @returns it, where it waits for a person.
+ * @throws Fault FROZEN, FLIP_NOT_READY
+ */
+export function flippable(
+  state: ServiceState,
+  service: string,
+  freeze: string | null,
+  attempt: Attempt | null,
+): Attempt {
+  refuseFrozen(state, service, freeze);
+  const { deployment } = state;
+  if (deployment?.phase === 'ready') {
+    if (attempt !== null && !attempt.flipping) return attempt;
+    throw new Fault('FLIP_NOT_READY', `${service} is being flipped already.`);
+  }
   const why = inProgress(deployment)
     ? `deployment ${deployment.id} is ${deployment.phase}`
     : 'no deployment runs';

@@ -11,6 +11,7 @@ import { type Color, colors, otherColor, type WorkerStats } from '../../wire.ts'
 import type { RunningTarget } from '../drivers/driver.ts';
 import { type Deployment, inProgress, type PoolState, type ServiceState } from '../model/state.ts';
 import { statsOf, statsOfPool } from '../workers/stats.ts';
+import type { Aftermath } from './aftermath.ts';
 import type { ControlContext } from './context.ts';
 import { end, record as recorded, standbyPool, wasLive } from './deployment.ts';
 import { type Barrier, flipForward, receiptOf, release } from './flip.ts';
@@ -18,7 +19,6 @@ import { healthIn, type Pools } from './pools.ts';
 import type { ServiceRecord } from './record.ts';
 import { type Plan, recoveryOf } from './recovery.ts';
 import { tellFlip } from './switchOver.ts';
-import type { ReleaseWatch } from './watch.ts';
 
 /**
  * A flip that cannot be finished with every worker is finished without the last ones after so many
@@ -39,7 +39,7 @@ export class Restore {
   readonly #pools: Pools;
   readonly #context: ControlContext;
   readonly #listener: RestoreListener;
-  readonly #watch: ReleaseWatch;
+  readonly #aftermath: Aftermath;
   readonly #stats: readonly WorkerStats[];
   readonly #plan: Plan;
   #durable: Promise<void> = Promise.resolve();
@@ -55,7 +55,7 @@ export class Restore {
     pools: Pools,
     context: ControlContext,
     listener: RestoreListener,
-    watch: ReleaseWatch,
+    aftermath: Aftermath,
     stats: readonly WorkerStats[],
     workers: number,
   ) {
@@ -63,7 +63,7 @@ export class Restore {
     this.#pools = pools;
     this.#context = context;
     this.#listener = listener;
-    this.#watch = watch;
+    this.#aftermath = aftermath;
     this.#stats = stats;
     this.#plan = recoveryOf(record.name, record.state, stats, workers);
   }
@@ -94,7 +94,7 @@ export class Restore {
       await release(this.#barrier(), fence);
     }
     await this.#recount();
-    this.#watch.resume();
+    this.#aftermath.resume();
     await this.#durable;
     for (const pool of this.#dropped) {
       await this.#context.platforms
@@ -169,7 +169,7 @@ export class Restore {
     // As it happened where the record has it already.
     const known = before.deployment?.receipt;
     const told = known?.generation === plan.generation ? known : receipt;
-    const watch = intended === null ? null : this.#watch.over(intended.id, told);
+    const watch = intended === null ? null : this.#aftermath.over(intended.id, told);
     this.#durable = record.note((state) => recorded(state, intended?.id ?? null, told, watch));
     tellFlip(record, this.#context, told);
   }

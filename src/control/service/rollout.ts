@@ -9,6 +9,7 @@ import { Fault, reasonOf } from '../../errors.ts';
 import { otherColor } from '../../wire.ts';
 import type { TargetView } from '../health/prober.ts';
 import type { Deployment, Phase, Receipt, ServiceState } from '../model/state.ts';
+import type { Aftermath } from './aftermath.ts';
 import { type Attempt, gateTimeout, lostFault, startFault, toFault, wordsOn } from './attempt.ts';
 import type { ControlContext } from './context.ts';
 import {
@@ -25,7 +26,6 @@ import {
 import { type Pools, whole } from './pools.ts';
 import type { ServiceRecord } from './record.ts';
 import { switchOver, tellFlip } from './switchOver.ts';
-import type { ReleaseWatch } from './watch.ts';
 
 /** Who keeps the standby, and hears what a rollout does to it. */
 export interface RolloutListener {
@@ -49,7 +49,7 @@ export class Rollout {
   readonly #pools: Pools;
   readonly #context: ControlContext;
   readonly #listener: RolloutListener;
-  readonly #watch: ReleaseWatch;
+  readonly #aftermath: Aftermath;
   #attempt: Attempt | null = null;
 
   constructor(
@@ -57,13 +57,13 @@ export class Rollout {
     pools: Pools,
     context: ControlContext,
     listener: RolloutListener,
-    watch: ReleaseWatch,
+    aftermath: Aftermath,
   ) {
     this.#record = record;
     this.#pools = pools;
     this.#context = context;
     this.#listener = listener;
-    this.#watch = watch;
+    this.#aftermath = aftermath;
   }
 
   /** The attempt that has the service to itself; null: none. */
@@ -233,7 +233,7 @@ export class Rollout {
   #flipped(attempt: Attempt, left: string | null, receipt: Receipt): Deployment {
     const record = this.#record;
     const { prober } = this.#context;
-    const watch = this.#watch.over(attempt.id, receipt);
+    const watch = this.#aftermath.over(attempt.id, receipt);
     // True from here on, whatever the disk says: the intent on it leads to the same place.
     void record.note((state) => recorded(state, attempt.id, receipt, watch));
     this.#attempt = null;
@@ -243,7 +243,7 @@ export class Rollout {
     tellFlip(record, this.#context, receipt);
     const { deployment } = record;
     this.#listener.flipped(deployment, left);
-    this.#watch.resume();
+    this.#aftermath.resume();
     return deployment;
   }
 

@@ -9,7 +9,8 @@ import type { ServiceConfig } from '../../config/config.ts';
 import { type Color, colors, type Inside, otherColor, type WorkerStats } from '../../wire.ts';
 import type { Cost } from '../drivers/driver.ts';
 import type { Prober, TargetView } from '../health/prober.ts';
-import type { PoolRole, PoolStatus, ServiceStatus, TargetStatus } from '../model/api.ts';
+import type { ServiceStatus } from '../model/api.ts';
+import type { PoolRole, PoolStatus, TargetStatus } from '../model/pools.ts';
 import {
   type Figures,
   inProgress,
@@ -162,6 +163,7 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
       ? { ...state.watch, figures: standing.figures ?? state.watch.figures }
       : (state.watch ?? null),
     latch: state.latch ?? null,
+    confirm: state.confirm ?? null,
     freeze: config.freeze,
     waiting: mine.reduce((sum, service) => sum + service.waiting, 0),
     problem: standing.problem,

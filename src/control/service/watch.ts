@@ -15,7 +15,7 @@ import { watched } from '../model/state.ts';
 import type { ControlContext } from './context.ts';
 import { livePool } from './deployment.ts';
 import type { ServiceRecord } from './record.ts';
-import { watchBecomes } from './watching.ts';
+import { alike, watchBecomes } from './watching.ts';
 
 /** How often it is looked at. */
 const lookMs = 500;
@@ -170,7 +170,7 @@ export class ReleaseWatch {
 
   async #takeBack(
     watch: Watch,
-    kind: Cause['kind'],
+    kind: 'errors' | 'down',
     why: string,
     figures: ReleaseFigures,
   ): Promise<void> {
@@ -239,9 +239,4 @@ export class ReleaseWatch {
 
 function plain({ sent, failed }: Figures): Figures {
   return { sent, failed };
-}
-
-/** Whether two sentences say the same, whatever the numbers in them. */
-function alike(one: string | null, other: string | null): boolean {
-  return one?.replace(/[\d.]+/g, '#') === other?.replace(/[\d.]+/g, '#');
 }

@@ -22,6 +22,9 @@ export function watchAfter(
   if (deployment === null || cause === undefined) {
     return superseded(before, `Generation ${generation} took its place.`);
   }
+  if (cause.kind === 'unconfirmed') {
+    return superseded(before, `${cause.release} was not confirmed in time.`);
+  }
   const { id, why: reason } = deployment;
   const latch = { release: cause.release, deployment: id, at: committedAt, reason };
   if (!watched(before)) return { latch };
@@ -45,4 +48,9 @@ export function watchBecomes(state: ServiceState, now: Watch): ServiceState {
 /** Somebody has seen that a release was taken back. */
 export function acknowledged(state: ServiceState): ServiceState {
   return { ...state, latch: null };
+}
+
+/** Whether two sentences say the same, whatever the numbers in them. */
+export function alike(one: string | null, other: string | null): boolean {
+  return one?.replace(/[\d.]+/g, '#') === other?.replace(/[\d.]+/g, '#');
 }

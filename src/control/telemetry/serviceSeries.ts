@@ -85,6 +85,17 @@ export function serviceSeries(
       '1 where a release was taken back by itself, and nobody has acknowledged it',
       (line, { name, latch }) => line(of(name), Number(latch !== null)),
     ),
+    each(
+      'confirm_deadline_timestamp_seconds',
+      'When the release that is live is gone back from unless it is confirmed; 0: it stays',
+      (line, { name, confirm }) =>
+        line(of(name), confirm === null ? 0 : Date.parse(confirm.until) / 1000),
+    ),
+    each(
+      'confirm_held',
+      '1 where nobody confirmed the release that is live in time, and there is no way back',
+      (line, { name, confirm }) => line(of(name), Number(confirm?.phase === 'held')),
+    ),
     each('frozen', '1 where the configuration lets nothing be deployed', (line, { name, freeze }) =>
       line(of(name), Number(freeze !== null)),
     ),

@@ -121,6 +121,21 @@ test('a double click on rollback does not return to the bad version', async () =
   expect(served.control.service('shop').live).toBe('green');
 });
 
+test('a time to confirm is a duration in words, within bounds, or nothing is asked of Control', async () => {
+  const answers = [];
+  for (const confirmWithin of ['10m', '4s', '8d', '10', 10]) {
+    answers.push((await deploy({ ...order, confirmWithin, dryRun: true })).status);
+  }
+  const confirm = await served.call('POST', '/v1/services/shop/confirm', {
+    headers: { 'if-match': '"3"' },
+    body: { within: '1s' },
+  });
+
+  expect(answers).toEqual([200, 400, 400, 400, 400]);
+  expect(confirm).toMatchObject({ status: 400, json: { code: 'BODY_INVALID' } });
+  expect(served.control.calls).toHaveLength(1);
+});
+
 test('abort, retire, wake, pause, resume and reload answer 200 with what is now', async () => {
   await deploy();
 

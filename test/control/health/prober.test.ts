@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Health } from '../../../src/config/config.ts';
 import type { RunningTarget } from '../../../src/control/drivers/driver.ts';
 import { Prober } from '../../../src/control/health/prober.ts';
-import type { ProbeResult } from '../../../src/control/model/api.ts';
+import type { ProbeResult } from '../../../src/control/model/pools.ts';
 import { fakeClock } from '../../support/clock.ts';
 import { seeded } from '../../support/random.ts';
 
