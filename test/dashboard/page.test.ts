@@ -504,7 +504,7 @@ browserTest('PAUSED is amber in the headline and in the card, and one request wa
   const tab = await openPage(served.url);
 
   await sees(tab, 'PAUSED: 1 request waits for BLUE v1');
-  await sees(tab, 'is live, and gets no new request: they wait');
+  await sees(tab, 'is live, and gets no new request');
   const colorOf = (what: string) =>
     tab.page.evaluate(`getComputedStyle(document.querySelector('${what}')).color`);
   expect(await colorOf('.lead')).toBe('rgb(138, 75, 0)');

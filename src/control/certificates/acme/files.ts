@@ -2,8 +2,8 @@
  * What is kept of an authority between two lives: `acme/account-*.json`, one per authority, and
  * `acme/certificate-*.json`, one per certificate with its key, its order and its tries.
  *
- * The rule this file keeps: a certificate and its key are one file, so that no crash makes a pair of
- * two halves. To lose a damaged one costs one order, and stops nobody from starting.
+ * The rule this file keeps: a certificate and its key are one file, so that no crash makes one pair
+ * of two halves. To lose a damaged one costs one order, and stops nobody from starting.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
