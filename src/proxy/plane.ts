@@ -22,6 +22,7 @@ import { AccessLog } from './accounting/accessLog.ts';
 import type { Exchange } from './accounting/exchange.ts';
 import type { Cut, Ending } from './balancing/lease.ts';
 import { HttpDate } from './httpDate.ts';
+import { WaitingBytes } from './queue.ts';
 import { Routes } from './routes.ts';
 import { Service } from './service.ts';
 import { SmallBodies } from './smallBodies.ts';
@@ -48,6 +49,7 @@ export class Plane {
   };
   readonly certificates = new Certificates();
   readonly smallBodies = new SmallBodies();
+  readonly #waitingBytes = new WaitingBytes();
   /** The port that TLS is listened for at; null: none. The listener sets it. */
   httpsPort: number | null = null;
   /** TLS handshakes, by how they ended. */
@@ -127,8 +129,8 @@ export class Plane {
     this.#edge = table.edge;
     for (const entry of table.services) {
       const service = this.#services.get(entry.name);
-      if (service === undefined) this.#services.set(entry.name, new Service(entry, this.clock));
-      else service.stage(entry);
+      if (service !== undefined) service.stage(entry);
+      else this.#services.set(entry.name, new Service(entry, this.clock, this.#waitingBytes));
     }
     this.#dropMissing(table);
     if (routing(table.services) !== routed) {

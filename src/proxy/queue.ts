@@ -1,26 +1,33 @@
 /**
  * The requests of one service that wait for a place, in one worker.
  *
- * The rule this file keeps: they are let in in order, up to a number and up to a time. Those whose
- * body has not come whole wait for a share of the places, so they never stand before one that is;
- * and they never have more than half of the queue.
+ * The rule this file keeps: they are let in in order, up to a number, up to a time, and up to the
+ * memory that all of a worker's may take. Those whose body has not come whole wait for a share of
+ * the places, so they never stand before one that is; and they never have more than half of the
+ * queue.
  */
 import type { Clock } from '../clock.ts';
 import type { Fault } from '../errors.ts';
 import type { Lease } from './balancing/lease.ts';
 
-/** What a request waits for, and for how long. */
-export interface Wait {
+/** What a request that waits is like. */
+export interface Waiting {
+  /** Its fields, which are in memory for as long as it waits. */
+  readonly raw: readonly string[];
   /** The mark of the target it was on before; '': any. */
   readonly stay: string;
   /** Its body has not come whole. */
   readonly uploading: boolean;
+}
+
+interface Wait extends Waiting {
   readonly limitMs: number;
   readonly late: () => Fault;
 }
 
 interface Ticket {
   readonly since: number;
+  readonly bytes: number;
   readonly stay: string;
   readonly taken: (got: Lease | Fault) => void;
   readonly cancelTimeout: () => void;
@@ -29,13 +36,42 @@ interface Ticket {
 /** Each may hold one read of its body: 64 MiB in all. */
 const uploadsMax = 1_000;
 
+/** What all that wait in one worker may hold: 16,384 requests with nothing but a request line. */
+export const waitingBytesMax = 64 * 1024 * 1024;
+/** A request, its connection and its ticket. */
+const eachBytes = 4 * 1024;
+
+/** What the requests that wait in one worker hold, for whichever service. */
+export class WaitingBytes {
+  #held = 0;
+
+  get held(): number {
+    return this.#held;
+  }
+
+  /** @param bytes as `bytesOf` says; below 0: given back. */
+  add(bytes: number): void {
+    this.#held += bytes;
+  }
+
+  fits(raw: readonly string[]): boolean {
+    return this.#held + bytesOf(raw) <= waitingBytesMax;
+  }
+}
+
+function bytesOf(raw: readonly string[]): number {
+  return raw.reduce((sum, { length }) => sum + length, eachBytes);
+}
+
 export class Queue {
   readonly #clock: Clock;
+  readonly #bytes: WaitingBytes;
   readonly #whole = new Set<Ticket>();
   readonly #uploads = new Set<Ticket>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, bytes: WaitingBytes) {
     this.#clock = clock;
+    this.#bytes = bytes;
   }
 
   get size(): number {
@@ -57,23 +93,20 @@ export class Queue {
    * @param taken called once: with a lease, with what `close` says, or with `late` after `limitMs`.
    * @returns gives the ticket back.
    */
-  add(taken: (got: Lease | Fault) => void, { stay, uploading, limitMs, late }: Wait): () => void {
-    const queue = uploading ? this.#uploads : this.#whole;
-    const timedOut = (): void => {
-      queue.delete(ticket);
-      taken(late());
-    };
+  add(taken: (got: Lease | Fault) => void, wait: Wait): () => void {
+    const { raw, stay, uploading, limitMs, late } = wait;
     const ticket: Ticket = {
       since: this.#clock.now(),
+      bytes: bytesOf(raw),
       stay,
       taken,
-      cancelTimeout: this.#clock.after(limitMs, timedOut),
+      cancelTimeout: this.#clock.after(limitMs, () => {
+        if (this.#leaves(ticket)) taken(late());
+      }),
     };
-    queue.add(ticket);
-    return () => {
-      queue.delete(ticket);
-      ticket.cancelTimeout();
-    };
+    (uploading ? this.#uploads : this.#whole).add(ticket);
+    this.#bytes.add(ticket.bytes);
+    return () => this.#leaves(ticket);
   }
 
   /** Lets in whoever gets a place. */
@@ -100,13 +133,8 @@ export class Queue {
 
   /** Whoever waits is let in no more. */
   close(why: () => Fault): void {
-    const all = [...this.#whole, ...this.#uploads];
-    this.#whole.clear();
-    this.#uploads.clear();
-    for (const ticket of all) {
-      ticket.cancelTimeout();
-      ticket.taken(why());
-    }
+    const all = [...this.#whole, ...this.#uploads].filter((ticket) => this.#leaves(ticket));
+    for (const ticket of all) ticket.taken(why());
   }
 
   #admitOne(
@@ -116,9 +144,16 @@ export class Queue {
   ): boolean {
     const lease = claim(ticket.stay, uploading);
     if (lease === null) return false;
-    (uploading ? this.#uploads : this.#whole).delete(ticket);
-    ticket.cancelTimeout();
+    this.#leaves(ticket);
     ticket.taken(lease);
+    return true;
+  }
+
+  /** @returns false: it waited no more. */
+  #leaves(ticket: Ticket): boolean {
+    if (!this.#whole.delete(ticket) && !this.#uploads.delete(ticket)) return false;
+    ticket.cancelTimeout();
+    this.#bytes.add(-ticket.bytes);
     return true;
   }
 }

@@ -3,8 +3,9 @@
  *
  * The rule this file keeps: new requests are claimed from the live pool of the serving generation
  * and from nothing else, and what is live changes in one assignment, in `commit`. While the service
- * is held or paused, or every place is taken, requests wait in order, up to a number and up to a
- * time. Who is slow to send holds at most half: of the places on a target, and of the queue.
+ * is held or paused, or every place is taken, requests wait in order, up to a number, a time, and
+ * what memory they may take. Who is slow to send holds at most half: of the places on a target, and
+ * of the queue.
  */
 import type { Clock } from '../clock.ts';
 import { Fault } from '../errors.ts';
@@ -21,8 +22,10 @@ import type { Lease } from './balancing/lease.ts';
 import { Pool } from './balancing/pool.ts';
 import type { Target } from './balancing/target.ts';
 import { EdgeRules } from './edge/edgeRules.ts';
-import { Queue } from './queue.ts';
+import { Queue, type Waiting, WaitingBytes, waitingBytesMax } from './queue.ts';
 import { SlowClients } from './slowClients.ts';
+
+const whatever: Waiting = { raw: [], stay: '', uploading: false };
 
 interface Hold {
   readonly since: number;
@@ -43,16 +46,19 @@ export class Service {
   /** Retired pools with requests still inside. */
   readonly #leaving = new Set<Pool>();
   readonly #queue: Queue;
+  readonly #waitingBytes: WaitingBytes;
   readonly #slowClients: SlowClients;
   #staged: ServiceEntry | null = null;
   #hold: Hold | null = null;
   #heldTotal = 0;
   readonly #clock: Clock;
 
-  constructor(entry: ServiceEntry, clock: Clock) {
+  /** @param waitingBytes of all that wait in this worker. */
+  constructor(entry: ServiceEntry, clock: Clock, waitingBytes = new WaitingBytes()) {
     this.name = entry.name;
     this.#clock = clock;
-    this.#queue = new Queue(clock);
+    this.#waitingBytes = waitingBytes;
+    this.#queue = new Queue(clock, waitingBytes);
     this.#slowClients = new SlowClients(clock, this);
     this.#entry = entry;
     this.#apply(entry);
@@ -116,11 +122,11 @@ export class Service {
    * request is counted, or with a Fault: SERVICE_PAUSED, POOL_EMPTY, QUEUE_FULL at once,
    * QUEUE_TIMEOUT after `queueMs`.
    *
-   * @param uploading its body has not come whole: it is overtaken by those that are, and half of
+   * @param request one whose body has not come whole is overtaken by those whose has, and half of
    *   the queue is theirs alone.
    * @returns gives the ticket back, for a client that leaves.
    */
-  wait(taken: (got: Lease | Fault) => void, stay = '', uploading = false): () => void {
+  wait(taken: (got: Lease | Fault) => void, request = whatever): () => void {
     const { queueMax, queueMs } = this.policy;
     if (this.#turnsAway) {
       taken(this.#away());
@@ -130,14 +136,18 @@ export class Service {
       taken(new Fault('POOL_EMPTY', `Service ${this.name} has no live release yet.`));
       return () => {};
     }
-    if (this.#queue.full(uploading, queueMax)) {
+    if (this.#queue.full(request.uploading, queueMax)) {
       taken(new Fault('QUEUE_FULL', `${queueMax} requests wait for ${this.name} already.`));
+      return () => {};
+    }
+    if (!this.#waitingBytes.fits(request.raw)) {
+      taken(new Fault('QUEUE_FULL', `What waits takes ${waitingBytesMax} bytes already.`));
       return () => {};
     }
     this.#heldTotal++;
     const late = (): Fault =>
       new Fault('QUEUE_TIMEOUT', `The request waited ${queueMs} ms for ${this.name}.`);
-    return this.#queue.add(taken, { stay, uploading, limitMs: queueMs, late });
+    return this.#queue.add(taken, { ...request, limitMs: queueMs, late });
   }
 
   /**

@@ -29,25 +29,38 @@ export class SmallBodies {
 }
 
 export class SmallBody {
-  /** In one piece from the start: a client may send it byte by byte. */
-  readonly #bytes: Buffer;
+  readonly #bytesMax: number;
   #release: (() => void) | null;
+  /** A first part that is most of it, as it often is all: it is not copied. */
+  #part: Buffer | null = null;
+  /** In one piece: a client may send it byte by byte, and a byte may keep a whole read in memory. */
+  #bytes: Buffer | null = null;
   #length = 0;
 
   constructor(length: number, release: () => void) {
-    this.#bytes = Buffer.allocUnsafeSlow(length);
+    this.#bytesMax = length;
     this.#release = release;
   }
 
   /** @param part no longer than what is missing. */
   add(part: Buffer): void {
+    if (this.#length === 0 && part.length * 2 > this.#bytesMax) {
+      this.#part = part;
+      this.#length = part.length;
+      return;
+    }
+    if (this.#bytes === null) {
+      this.#bytes = Buffer.allocUnsafeSlow(this.#bytesMax);
+      this.#part?.copy(this.#bytes);
+      this.#part = null;
+    }
     this.#length += part.copy(this.#bytes, this.#length);
   }
 
   /** All of it, to be sent now. */
   take(): Buffer {
     this.drop();
-    return this.#bytes;
+    return this.#bytes ?? this.#part ?? Buffer.alloc(0);
   }
 
   /** Its bytes count no more. May be called again. */

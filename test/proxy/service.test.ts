@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
 import { Fault } from '../../src/errors.ts';
 import type { Cut, Lease } from '../../src/proxy/balancing/lease.ts';
+import { WaitingBytes, waitingBytesMax } from '../../src/proxy/queue.ts';
 import { Service } from '../../src/proxy/service.ts';
 import type { Color, Policy, PoolEntry, ServiceEntry } from '../../src/wire.ts';
 import { type FakeClock, fakeClock } from '../support/clock.ts';
@@ -70,8 +71,7 @@ function waiting(service: Service, name: string, into: string[], uploading = fal
     (got) => {
       into.push(got instanceof Fault ? `${name} ${got.code}` : `${name} ${got.pool.color}`);
     },
-    '',
-    uploading,
+    { raw: [], stay: '', uploading },
   );
 }
 
@@ -350,6 +350,47 @@ test('five thousand requests at one instant are all served in the end, as the co
 
   expect(got).toHaveLength(5_000);
   expect(got.filter((one) => one instanceof Fault)).toEqual([]);
+});
+
+test('what waits is bounded by its memory, of all services of a worker together', () => {
+  const clock = fakeClock();
+  const bytes = new WaitingBytes();
+  const held = (name: string): Service =>
+    new Service(
+      at(1, 'blue', { name, paused: true, policy: { ...policy, queueMax: 10 } }),
+      clock,
+      bytes,
+    );
+  const [one, other] = [held('one'), held('other')];
+  const raw = ['cookie', 'x'.repeat(waitingBytesMax / 4 - 8 * 1024)];
+  const got: string[] = [];
+  const wait = (service: Service, of = raw): (() => void) =>
+    service.wait((taken) => got.push(taken instanceof Fault ? taken.code : 'in'), {
+      raw: of,
+      stay: '',
+      uploading: false,
+    });
+
+  const leave = [wait(one), wait(other), wait(one), wait(other)];
+  expect(bytes.held).toBeGreaterThan(waitingBytesMax * 0.9);
+  wait(one);
+  expect(got).toEqual(['QUEUE_FULL']);
+  // Whoever leaves, twice even, makes room for one.
+  leave[0]?.();
+  leave[0]?.();
+  wait(other);
+  wait(one);
+  expect(got).toEqual(['QUEUE_FULL', 'QUEUE_FULL']);
+  one.close('retired', 1_000);
+  clock.pass(policy.queueMs);
+
+  expect(got.slice(2)).toEqual([
+    'SHUTTING_DOWN',
+    'QUEUE_TIMEOUT',
+    'QUEUE_TIMEOUT',
+    'QUEUE_TIMEOUT',
+  ]);
+  expect(bytes.held).toBe(0);
 });
 
 test('bodies that have come whole make room for other uploads, and are counted once', () => {

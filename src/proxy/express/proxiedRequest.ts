@@ -245,8 +245,7 @@ export class ProxiedRequest implements SentRequest, Recipient, Holder {
         if (got instanceof Fault) this.#fail(got.code);
         else this.#claimed(got);
       },
-      stay,
-      uploading,
+      { raw: this.#raw, stay, uploading },
     );
     if (!over) this.#cancelWait = cancel;
   }

@@ -18,6 +18,7 @@ import { ClientConnection } from './clientConnection.ts';
 import { createForwarder } from './forwarder.ts';
 import type { LaneContext } from './laneContext.ts';
 import { ProxiedRequest } from './proxiedRequest.ts';
+import { UpgradeRequest } from './upgradeRequest.ts';
 
 export interface GeneralLane {
   /** Takes connections by `emit('connection', socket)`; a test may have it listen. */
@@ -152,11 +153,15 @@ function detach(
   // process.
   socket.on('error', () => socket.destroy());
   (socket as Socket).setTimeout?.(0);
+  const bodyBytes = Number(req.headers['content-length'] ?? 0);
+  const isTaken = bodyBytes === 0 || req.readableLength > 0 || !req.complete;
+  const asked = isTaken ? req : new UpgradeRequest(req, socket, head, bodyBytes);
+  const behind = isTaken ? head : Buffer.alloc(0);
   connection.take({
     begin() {
       const res = new ServerResponse(req);
       res.shouldKeepAlive = false;
-      const call = new ProxiedRequest(around, connection, req, res, head);
+      const call = new ProxiedRequest(around, connection, asked, res, behind);
       connection.active = call;
       if (socket.destroyed) {
         call.closed();
@@ -175,13 +180,13 @@ function detach(
 }
 
 /**
- * A tunnel has no body before it, and h2c is an offer that may be declined (RFC 9110 section 7.8):
- * Java clients make it with every request.
+ * A body before a tunnel says how long it is. And h2c is an offer that may be declined (RFC 9110
+ * section 7.8): Java clients make it with every request.
  */
 function mayTunnel(req: IncomingMessage): boolean {
   const { headers } = req;
   if (headers['transfer-encoding'] !== undefined) return false;
-  if (headers['content-length'] !== undefined && headers['content-length'] !== '0') return false;
+  if (!/^\d{0,15}$/.test(headers['content-length'] ?? '')) return false;
   return !/(?:^|,)\s*h2c\s*(?:,|$)/i.test(headers.upgrade ?? '');
 }
 

@@ -293,7 +293,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
       if (got instanceof Fault) this.answer(got.code);
       else this.#send(got);
     };
-    this.#cancelWait = service.wait(taken, stay, uploading);
+    this.#cancelWait = service.wait(taken, { raw: this.raw, stay, uploading });
   }
 
   #send(lease: Lease): void {

@@ -34,6 +34,8 @@ export interface SentRequest
   readonly targetPath: string;
   /** A 100 Continue is owed before the body comes. */
   owesContinue: boolean;
+  /** Bytes of the request may still come. */
+  readonly unread: boolean;
   /** Answers ourselves. */
   answer(code: FaultCode): void;
   /** The try lost its target before the client got anything. */
@@ -109,7 +111,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
       setHeaders(request, call, this.#lease.target);
       // Node would frame a body for most methods: its end would be the first bytes of the tunnel.
       request.useChunkedEncodingByDefault = false;
-      request.end();
+      if (call.body === 'none') request.end();
       return;
     }
     request.path = call.targetPath;
@@ -267,9 +269,9 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     const call = this.#call;
     // First of all: from here on nobody else listens.
     upstream.on('error', () => {});
-    if (this.#over || call.tunnelHead === null) {
+    if (this.#over || call.tunnelHead === null || call.unread) {
       upstream.destroy();
-      // Nobody asked for another protocol.
+      // Nobody asked for another protocol, or before what was asked had come.
       if (!this.#over) this.#lost('malformed');
       return;
     }

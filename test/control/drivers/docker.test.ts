@@ -116,6 +116,57 @@ describeWithEngine('the docker driver', (engine) => {
     expect(await later.list()).toMatchObject([{ targets: [{ healthPort: target?.healthPort }] }]);
   });
 
+  test.each([
+    [
+      false,
+      'what a parent leaves stays a zombie, and SIGTERM is ignored until SIGKILL',
+      'Z',
+      '137',
+    ],
+    [true, 'what a parent leaves is reaped, and SIGTERM ends it', 'gone', '143'],
+  ])('PID 1 of a container, init: %s: %s', async (init, _what, state, ending) => {
+    await engine().image('shop:v1', {});
+    const { driver } = await bench.open();
+    // A child that leaves a grandchild, which ends a moment later; and no handler of SIGTERM.
+    const child = `
+      const left = require('child_process').spawn(process.execPath, ['-e', ''], { detached: true });
+      left.unref();
+      console.log(left.pid);`;
+    const script = `
+      const args = ['-e', ${JSON.stringify(child)}];
+      const pid = Number(require('child_process').spawnSync(process.execPath, args).stdout);
+      require('http').createServer((_, answer) => {
+        let state = 'gone';
+        try {
+          state = /[)] (.)/.exec(require('fs').readFileSync('/proc/' + pid + '/stat', 'utf8'))[1];
+        } catch {}
+        answer.end(JSON.stringify({ state }));
+      }).listen(3000);`;
+    const command = [process.execPath, '-e', script];
+
+    const { targets } = await driver.start(
+      orderOf(dockerRelease('v1', { init, command, stopMs: 1_000 })),
+    );
+
+    const began = Date.now();
+    const ended = async (): Promise<unknown> => {
+      const answer = await fetch(`http://${targets[0]?.host}:${targets[0]?.port}/`).catch(
+        () => null,
+      );
+      const said = (await answer?.json()) as { readonly state: string } | undefined;
+      return said?.state;
+    };
+    await until(async () => ['Z', 'gone'].includes(String(await ended())));
+    expect(await ended()).toBe(state);
+    await driver.stop('shop.blue.1');
+    const seconds = (ms: number): string => (ms / 1_000).toFixed(3);
+    const died = ['events', '--since', seconds(began), '--until', seconds(Date.now())];
+    const codes = await docker(
+      ...[...died, '--filter', 'event=die', '--format', '{{.Actor.Attributes.exitCode}}'],
+    );
+    expect(codes).toBe(ending);
+  });
+
   test('a label that is ours, a network all would share, a volume that is none: refused', async () => {
     const { driver } = await bench.open();
     const refused = async (more: Parameters<typeof dockerRelease>[1]): Promise<string> => {

@@ -123,6 +123,87 @@ export function tunnelSuite(name: string, makeLane: MakeLane): void {
     },
   );
 
+  const posted = (size: number, ...more: readonly string[]): string =>
+    [
+      'POST /exec HTTP/1.1',
+      'Host: a',
+      `Content-Length: ${size}`,
+      'Connection: Upgrade',
+      'Upgrade: tcp',
+      ...more,
+      '\r\n',
+    ].join('\r\n');
+
+  test.each([
+    ['in one read', 5, [5 + 6]],
+    ['in reads that end with it', 5, [0, 5]],
+    ['in reads that tear it', 5, [0, 1, 3, 4]],
+    ['of 300 KiB', 300 * 1024, []],
+  ])(
+    `${name}: the body before a tunnel, %s, is the request's, and what is behind it the tunnel's`,
+    async (_how, size, cuts) => {
+      const origin = await startRawOrigin((socket, soFar) => {
+        if (soFar.slice(soFar.indexOf('\r\n\r\n') + 4).length !== size) return;
+        socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nhi');
+      });
+      const proxy = await startProxy(makeLane, oneService(origin.port));
+      const client = await rawClient(proxy.port);
+      const body = 'b'.repeat(size);
+
+      client.send(posted(size));
+      let sent = 0;
+      for (const cut of cuts) {
+        if (cut === 0) continue;
+        client.send(`${body}behind`.slice(sent, cut));
+        sent = cut;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      client.send(`${body}behind`.slice(sent));
+      const got = await client.until(/\r\n\r\nhi$/);
+      const seen = await eventually(
+        () => origin.received[0] ?? '',
+        (bytes) => bytes.endsWith('behind'),
+      );
+
+      expect(got).toMatch(/^HTTP\/1\.1 101 /);
+      expect(seen.match(/\r\nContent-Length: \d+/gi)).toEqual([`\r\nContent-Length: ${size}`]);
+      expect(seen).toMatch(/\r\nUpgrade: tcp\r\n/i);
+      expect(seen.slice(seen.indexOf('\r\n\r\n') + 4) === `${body}behind`).toBe(true);
+    },
+  );
+
+  test(`${name}: a target that opens the tunnel before it has the body is no target for it`, async () => {
+    const origin = await startRawOrigin((socket, soFar) => {
+      if (!soFar.endsWith('\r\n\r\n')) return;
+      socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nhi');
+    });
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+    const client = await rawClient(proxy.port);
+
+    client.send(posted(100 * 1024, 'Expect: 100-continue'));
+
+    expect(await client.ended()).toMatch(/HTTP\/1\.1 502 [\s\S]*UPSTREAM_MALFORMED/);
+  });
+
+  test(`${name}: a tunnel with a body that is refused, and one whose client leaves in it, leave nothing`, async () => {
+    const origin = await startEcho();
+    const proxy = await startProxy(makeLane, oneService(origin.port));
+    const leaving = await rawClient(proxy.port);
+    const refused = await rawClient(proxy.port);
+
+    leaving.send(`${posted(5)}bo`);
+    refused.send(`${posted(5).replace('/exec', '/no')}bodies`);
+    const got = await refused.ended();
+    leaving.socket.destroy();
+
+    expect(got).toMatch(/^HTTP\/1\.1 403 [\s\S]*no$/);
+    const inside = await eventually(
+      () => proxy.plane.stats().services[0]?.pools[0]?.inside,
+      (count) => count?.http === 0,
+    );
+    expect(inside).toMatchObject({ http: 0, upgrade: 0 });
+  });
+
   test(`${name}: a half-close passes through a tunnel, and both sides end`, async () => {
     const origin = await startEcho();
     const proxy = await startProxy(makeLane, oneService(origin.port));
