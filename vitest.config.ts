@@ -7,7 +7,11 @@ const inBrowsers = [
   'test/e2e/tlsBrowser.test.ts',
 ];
 // POINTSMAN_TESTS=plain: what needs neither an engine nor a browser, as .ci/run does on other Nodes.
-const withEngines = ['test/control/drivers/docker*.test.ts', 'test/e2e/containers*.test.ts'];
+const withEngines = [
+  'test/control/drivers/docker*.test.ts',
+  'test/e2e/containers*.test.ts',
+  'test/e2e/engineApi.test.ts',
+];
 const plain = process.env.POINTSMAN_TESTS === 'plain';
 const leftOut = long || areNamed(process.argv.slice(2)) ? [] : Object.keys(longOnly);
 // The patience of a test is no promise of the product: on a busy machine each of them takes ten times as long.
@@ -17,8 +21,8 @@ export default defineConfig({
   test: {
     globalSetup: ['test/support/build.ts'],
     reporters: ['default', './test/support/tally.ts'],
-    // On two cores: of three files one mostly waits, for a process that starts or a limit that passes.
-    maxWorkers: 3,
+    // On two cores: of four files two mostly wait, for a process that starts or a limit that passes.
+    maxWorkers: long ? 3 : 4,
     projects: [
       {
         test: {

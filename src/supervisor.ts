@@ -52,10 +52,11 @@ const backoffLastMs = 5_000;
 const stopGraceMs = 2_000;
 
 /**
- * A young generation (MB) that does not have to grow from one MB first is collected less often and
- * costs the slowest of a hundred requests less: `npm run bench -- latency` shows it.
+ * A young generation (MB) that does not grow. From one MB it would be collected all the time; of 16
+ * the bodies that were read and are not needed any more would pile up beside it until V8 marks the
+ * whole heap for them, which is what the slowest of a hundred requests then wait for.
  */
-const workerFlags = ['--min-semi-space-size=8'];
+const workerFlags = ['--min-semi-space-size=4', '--max-semi-space-size=4'];
 
 /** @returns the exit code, once everything has ended. @throws Fault PORT_IN_USE */
 export async function supervise(options: SupervisorOptions): Promise<number> {

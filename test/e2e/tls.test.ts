@@ -178,7 +178,7 @@ test('no key is to be found in the log, the metrics, the API or the state', asyn
   const told = await Promise.all(paths.map((path) => pointsman.call('GET', path)));
   const files = readdirSync(pointsman.stateDir, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'latin1'));
+    .map(({ parentPath, name }) => textOf(join(parentPath, name)));
   const all = [pointsman.output, ...told.map(({ text }) => text), ...files].join('\n');
 
   expect(paths).toEqual(expect.arrayContaining(['/metrics', '/v1/certificates', '/v1/services']));
@@ -226,3 +226,13 @@ test.runIf(long)(
     expect(new Set(served)).toEqual(new Set([200]));
   },
 );
+
+/** '' of one that is gone: a state that was being saved has its name by now. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw thrown;
+  }
+}

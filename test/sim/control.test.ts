@@ -59,6 +59,9 @@ test(`${count} schedules from seed ${first} keep every promise`, { timeout: 600_
     'worker hung',
     'controller killed',
     'everything killed',
+    ...['starting', 'probing', 'ready', 'draining', 'live'].map(
+      (phase) => `wall clock set while ${phase}`,
+    ),
   ]) {
     expect(tally.get(what) ?? 0, what).toBeGreaterThan(count / 200);
   }

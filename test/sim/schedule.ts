@@ -13,15 +13,18 @@ import type { Claim, FakeWorker } from '../support/fakeDataPlane.ts';
 import { memoryStore } from '../support/memoryStore.ts';
 import { seeded } from '../support/random.ts';
 import { me, order, serviceConfig, World } from '../support/services.ts';
-import { simClock } from './simClock.ts';
+import { type SimClock, simClock } from './simClock.ts';
 
 /** What happened over many schedules, to see that all of it does happen. */
 export type Tally = Map<string, number>;
 
 const service = 'shop';
+/** How far somebody sets the wall clock. */
+const jumpsMs = [-2 * 86_400_000, -60_000, -8_000, 8_000, 60_000, 365 * 86_400_000];
 
 export class Schedule {
   readonly #random: () => number;
+  readonly #clock: SimClock = simClock();
   readonly #world: World;
   readonly #tally: Tally;
   readonly #trace: string[] = [];
@@ -35,6 +38,8 @@ export class Schedule {
   #unconfirmed: Confirm | null = null;
   readonly #confirmed = new Set<number>();
   readonly #claimedPools = new Map<string, Set<string>>();
+  /** The wall clock was set: what is told in its words is not what passed. */
+  #jumped = false;
   #newest = 0;
   #releases = 1;
   #broken: Error | null = null;
@@ -79,7 +84,7 @@ export class Schedule {
     this.#world = new World({
       services: [config],
       workers,
-      clock: simClock(),
+      clock: this.#clock,
       random,
       store: memoryStore({ onSave: () => this.#fate(), onAppend: () => this.#fate() }),
       orderMs: () => (slowOrders ? Math.floor(random() * 20) : 0),
@@ -182,9 +187,18 @@ export class Schedule {
     else if (roll < 0.56) this.#workerFault();
     else if (roll < 0.63) await this.#crash();
     else if (roll < 0.69) this.#refuseSaves = 1 + Math.floor(this.#random() * 3);
+    else if (roll < 0.73) this.#setWallClock();
     else this.#say('time');
     const quick = this.#random() < 0.45;
     await this.#pass(Math.floor(this.#random() * (quick ? 60 : 9_000)));
+  }
+
+  #setWallClock(): void {
+    const ms = jumpsMs[Math.floor(this.#random() * jumpsMs.length)] ?? 0;
+    this.#clock.jump(ms);
+    this.#jumped = true;
+    this.#say(`the wall clock is set by ${ms} ms`);
+    this.#count(`wall clock set while ${this.#status()?.deployment?.phase ?? 'down'}`);
   }
 
   /** The service as it is shown; null: no controller runs, or it is in the config no more. */
@@ -562,7 +576,8 @@ export class Schedule {
     if (seen === null) return;
     this.#unconfirmed = null;
     const now = this.#world.clock.date().getTime();
-    if (now < Date.parse(seen.until)) this.#break(`${id} left ${release} before ${seen.until}`);
+    if (!this.#jumped && now < Date.parse(seen.until))
+      this.#break(`${id} left ${release} before ${seen.until}`);
     const { generation } = this.#status() ?? { generation: 0 };
     if (generation > seen.generation + 1) this.#break(`${id} left a generation that was gone`);
   }

@@ -16,8 +16,14 @@ interface Timer {
 /** Turns of the microtask queue between two timers. */
 const turns = 12;
 
-export function simClock(): FakeClock {
+export interface SimClock extends FakeClock {
+  /** Sets the wall clock; what measures durations goes on as before. */
+  jump(ms: number): void;
+}
+
+export function simClock(): SimClock {
   let now = 1_000;
+  let wall = Date.UTC(2026, 0, 1);
   let order = 0;
   const heap: Timer[] = [];
 
@@ -66,7 +72,10 @@ export function simClock(): FakeClock {
 
   return {
     now: () => now,
-    date: () => new Date(Date.UTC(2026, 0, 1) + now),
+    date: () => new Date(wall + now),
+    jump(ms) {
+      wall += ms;
+    },
     after(delayMs, wake) {
       const timer: Timer = { at: now + delayMs, order: order++, wake };
       push(timer);

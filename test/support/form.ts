@@ -15,7 +15,7 @@ export const longOnly: Readonly<Record<string, string>> = {
   'test/control/drivers/docker.registry.test.ts': 'registries, digests and credentials',
   'test/control/drivers/docker.remote.test.ts': 'engines by ssh and TLS',
   'test/e2e/containersFaults.test.ts': 'containers and engines that die under load',
-  'test/e2e/engineApi.test.ts': "docker exec and attach through Pointsman",
+  'test/e2e/engineApi.test.ts': 'docker exec and attach through Pointsman',
   'test/e2e/protect.test.ts': 'a bad release that is taken back, under load',
   'test/e2e/confirm.test.ts': 'a release that nobody confirms, over kill -9',
   'test/e2e/package.test.ts': 'the package, installed from its tarball with the tour',

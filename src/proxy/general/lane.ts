@@ -89,6 +89,14 @@ export function createGeneralLane(
     if (mayTunnel(req)) detach(req, socket, around, connectionOf(socket), head);
     else takeBack(server, req, socket, head);
   });
+  // Node ends an idle connection by a timer, and timers run before reads: what came while the
+  // process stood still would be closed on, unread. So each is looked at once more.
+  server.on('timeout', (socket) => {
+    const { bytesRead } = socket;
+    setImmediate(() => {
+      if (socket.bytesRead === bytesRead) socket.destroy();
+    });
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     const code = faultOf(error);
     const connection = connectionOf(socket);
