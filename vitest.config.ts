@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { areNamed, long, longOnly } from './test/support/form.ts';
+import { SlowestFirst } from './test/support/sequencer.ts';
 
 const inBrowsers = [
   'test/dashboard/page.test.ts',
@@ -20,6 +21,7 @@ const common = { testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' } as 
 export default defineConfig({
   test: {
     globalSetup: ['test/support/build.ts'],
+    sequence: { sequencer: SlowestFirst },
     reporters: ['default', './test/support/tally.ts'],
     // On two cores: of four files two mostly wait, for a process that starts or a limit that passes.
     maxWorkers: long ? 3 : 4,

@@ -29,8 +29,29 @@ export interface Config {
   readonly edge: Edge;
   /** How long SIGTERM waits for requests in flight. */
   readonly shutdownMs: number;
+  /** Who is told of what happens to the services. */
+  readonly notify: readonly NotifyReceiver[];
   readonly services: readonly ServiceConfig[];
 }
+
+/** Somebody who is told by a POST. */
+export interface NotifyReceiver {
+  readonly url: string;
+  readonly format: NotifyFormat;
+  readonly on: readonly NotificationKind[];
+  /** Absolute path of a file with the key of the signature; null: it is not signed. */
+  readonly secretFile: string | null;
+  /** Whether it may have an address that is not public. */
+  readonly private: boolean;
+}
+
+export type NotifyFormat = 'json' | 'slack';
+
+/**
+ * flip: a release went live; rollback: the traffic went back, by somebody or by itself; failure: a
+ * deployment failed; hold: what is live should be left, and cannot be.
+ */
+export type NotificationKind = 'flip' | 'rollback' | 'failure' | 'hold';
 
 /** What a running Pointsman has, whatever its file says by now. */
 export type InForce = Pick<Config, 'listen' | 'workers' | 'stateDir' | 'shutdownMs'> & {

@@ -56,6 +56,10 @@ export function resolve(fields: FileFields, file: string, files: EdgeFilesOf = n
       tls: fields.tls === null ? null : edgeTls(fields.tls),
     },
     shutdownMs: fields.shutdown,
+    notify: fields.notify.map((one) => ({
+      ...one,
+      secretFile: one.secretFile === null ? null : absolute(folder, one.secretFile),
+    })),
     services: Object.entries(fields.services).map(([name, of]) =>
       service(name, of, fields.freeze, folder, files.get(name) ?? noEdgeFiles),
     ),

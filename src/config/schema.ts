@@ -512,6 +512,31 @@ const tls = recordAt('tls', {
   acme: optional(acme, 'Certificates by themselves, for services that say `tls: auto`.', ''),
 });
 
+const receiver = record({
+  url: required(
+    text('a URL that begins with https:// or http://', /^https?:\/\/[\x21-\x7e]+$/, 2048),
+    '',
+    'Where a POST of each goes; what stands behind the host is shown nowhere.',
+  ),
+  format: preset(
+    choice('json', 'slack'),
+    'json',
+    'json: the whole event; slack: its sentence, as incoming webhooks of Slack and others take it.',
+  ),
+  on: preset(
+    listOf(choice('flip', 'rollback', 'failure', 'hold'), 1, 4),
+    ['flip', 'rollback', 'failure', 'hold'],
+    'What it is told of: traffic that moved, or went back; a deployment that failed; a release that ' +
+      'should be gone back from and cannot be.',
+  ),
+  secretFile: optional(
+    path,
+    'A file with the key that each is signed by (Standard Webhooks, HMAC-SHA256).',
+    'unsigned',
+  ),
+  private: preset(flag, false, 'Whether it may have an address that is not public.'),
+});
+
 const admin = recordAt('admin', {
   listen: preset(
     listenAddress,
@@ -588,6 +613,11 @@ export const fileKind = recordAt('', {
     duration('0s', '10m'),
     '30s',
     'How long SIGTERM waits for requests in flight; a second one ends at once.',
+  ),
+  notify: preset(
+    listOf(receiver, 0, 16),
+    [],
+    'Who is told of flips, rollbacks and failures; kept on disk and tried again until it is taken.',
   ),
   freeze: optional(
     freeze,

@@ -8,13 +8,12 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Clock, pause } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { asInForce, inForceOf, needsRestart } from '../config/change.ts';
 import type { Address, Config, InForce } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { WorkerInfo } from '../ipc.ts';
-import { letGoLookMs, letGoMs } from '../listener.ts';
 import type { Log } from '../log.ts';
 import type { WorkerStats } from '../wire.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
@@ -25,13 +24,15 @@ import { ProcessDriver } from './drivers/process/processDriver.ts';
 import { staticDriver } from './drivers/static.ts';
 import { httpProbe } from './health/probe.ts';
 import type { Control, Health, Reloaded } from './model/api.ts';
+import { Notifier } from './notify/notifier.ts';
 import { operationsOn } from './operations.ts';
 import type { Dependencies } from './service/dependencies.ts';
 import { lookup } from './service/lookup.ts';
 import { Semaphore } from './service/semaphore.ts';
 import { probeMark } from './service/viaMarks.ts';
 import { Services } from './services.ts';
-import { type FileStore, fileStore } from './stores/file.ts';
+import type { FileStore } from './stores/file.ts';
+import { openStore } from './stores/openStore.ts';
 import { EventRing } from './telemetry/events.ts';
 import { Metrics } from './telemetry/metrics.ts';
 import { Sampler } from './telemetry/samples.ts';
@@ -53,6 +54,8 @@ export interface ControllerOptions {
   readonly onBug: (thrown: unknown) => void;
 }
 
+/** So many deployments of before may not have been told of. */
+const lookBack = 200;
 /** How often the figures of the page are taken. */
 const sampleMs = 1_000;
 
@@ -69,6 +72,7 @@ export class Controller {
   readonly #totals = new Totals();
   readonly #metrics: Metrics;
   readonly #certificates: Certificates;
+  readonly #notifier: Notifier;
   readonly #store: FileStore;
   readonly #startedMs: number;
   readonly #instance = randomBytes(4).toString('hex');
@@ -88,11 +92,17 @@ export class Controller {
     this.#events = new EventRing(options.clock, options.log);
     const { clock, log, plane, config, onBug } = options;
     const { stateDir } = config;
-    this.#certificates = new Certificates({
-      clock,
-      log,
-      taker: plane,
-      sources: sourcesOf({ clock, log, random: Math.random, stateDir, version, onBug }),
+    const shared = { clock, log, random: Math.random, stateDir, version };
+    const sources = sourcesOf({ ...shared, onBug });
+    this.#certificates = new Certificates({ clock, log, taker: plane, sources });
+    this.#notifier = new Notifier({
+      ...shared,
+      events: this.#events,
+      service: (name) =>
+        this.#services
+          ?.all()
+          .find((one) => one.name === name)
+          ?.status() ?? null,
     });
     this.#metrics = new Metrics({
       version,
@@ -100,16 +110,11 @@ export class Controller {
       stats: () => this.#stats(),
       services: () => this.#services?.all().map((deployer) => deployer.status()) ?? [],
       certificates: () => this.#certificates.status(),
+      notifier: () => this.#notifier.status(),
       stateWritable: () => (this.#services?.problems().length ?? 0) === 0,
       configLoaded: () => this.#configLoaded,
     });
-    this.#events.subscribe(0, (event) => {
-      if (event.type === 'flip') this.#metrics.flipped(event.receipt);
-      if (event.type !== 'deployment') return;
-      const { cause, direction, error, phase } = event.deployment;
-      if (cause !== undefined && phase === 'draining') this.#metrics.takenBack(event.service);
-      if (error?.code === 'HOLD_TIMEOUT') this.#metrics.flipAborted(event.service, direction);
-    });
+    this.#events.subscribe(0, (event) => this.#metrics.heard(event));
   }
 
   /**
@@ -137,8 +142,13 @@ export class Controller {
       });
       // Before the first table: with that the workers listen.
       await controller.#certificates.start(config);
-      controller.#services = await Services.start(controller.#dependencies(), config);
+      await controller.#notifier.reload(config.notify);
+      const services = await Services.start(controller.#dependencies(), config);
+      controller.#services = services;
+      const recent = await operationsOn(() => services).deployments({ limit: lookBack });
+      controller.#notifier.listen(recent);
     } catch (thrown) {
+      await controller.#notifier.close();
       await controller.#certificates.close();
       await controller.#admin?.close();
       await controller.#store.close();
@@ -181,6 +191,7 @@ export class Controller {
       const config = asInForce(file, this.#inForce);
       await this.#admin?.reload(config.admin);
       await this.#certificates.reload(config);
+      await this.#notifier.reload(config.notify);
       const change = await services.reload(config);
       const reloaded = { ...change, needsRestart: needsRestart(this.#inForce, file) };
       this.#configLoaded = true;
@@ -209,6 +220,7 @@ export class Controller {
   async close(): Promise<void> {
     this.#stopping = true;
     await this.#certificates.close();
+    await this.#notifier.close();
     this.#services?.close();
     await this.#admin?.close();
     const processes = this.#processes;
@@ -301,19 +313,5 @@ export class Controller {
       this.#sampler.take(clock.date(), clock.now(), this.#services?.stats() ?? []);
       this.#keepSampling();
     });
-  }
-}
-
-/** A controller whose supervisor was killed ends by itself, and may have the directory until then. */
-async function openStore(dir: string, clock: Clock): Promise<FileStore> {
-  const untilMs = clock.now() + letGoMs;
-  for (;;) {
-    try {
-      return await fileStore(dir);
-    } catch (thrown) {
-      const held = thrown instanceof Fault && thrown.detail.pid !== undefined;
-      if (!held || clock.now() > untilMs) throw thrown;
-      await pause(clock, letGoLookMs);
-    }
   }
 }

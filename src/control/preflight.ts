@@ -7,6 +7,7 @@
 import type { Config } from '../config/config.ts';
 import { Fault } from '../errors.ts';
 import { readToken } from './admin/authenticator.ts';
+import { secretOf } from './notify/notifier.ts';
 
 /**
  * @param warn is told what is doubtful and no reason to refuse.
@@ -14,18 +15,20 @@ import { readToken } from './admin/authenticator.ts';
  *   line each.
  */
 export async function preflight(
-  { admin }: Config,
+  { admin, notify }: Config,
   warn: (message: string) => void = () => {},
 ): Promise<void> {
   const faults: Fault[] = [];
+  const keep = (thrown: unknown): void => {
+    if (!(thrown instanceof Fault)) throw thrown;
+    faults.push(thrown);
+  };
   for (const key of ['tokenFile', 'readTokenFile'] as const) {
     const file = admin[key];
     if (file === null) continue;
-    await readToken(file, warn, key).catch((thrown: unknown) => {
-      if (!(thrown instanceof Fault)) throw thrown;
-      faults.push(thrown);
-    });
+    await readToken(file, warn, key).catch(keep);
   }
+  for (const receiver of notify) await secretOf(receiver).catch(keep);
   const [first] = faults;
   if (first === undefined) return;
   if (faults.length === 1) throw first;

@@ -245,6 +245,12 @@ const cases: readonly Case[] = [
     { 'pointsman_certificate_error{certificate="shop",source="acme"}': '1x100' },
     { 'pointsman_certificate_error{certificate="shop",source="acme"}': '0x40 1x10 0x50' },
   ),
+  ...pair(
+    'PointsmanNotificationsStuck',
+    '35m',
+    { 'pointsman_notifications_pending{receiver="hooks.example"}': '2x200' },
+    { 'pointsman_notifications_pending{receiver="hooks.example"}': '2x80 0 1x120' },
+  ),
 ];
 
 test('every alert has a case in which it fires and one in which it does not', () => {

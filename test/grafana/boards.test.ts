@@ -124,6 +124,9 @@ async function pageOf(): Promise<string> {
     stats: async () => [worker],
     services: () => [fakeService('shop')],
     certificates: () => [],
+    notifier: () => [
+      { receiver: 'a.example', pending: 1, outcomes: { taken: 1, refused: 0, lost: 0 } },
+    ],
     stateWritable: () => true,
     configLoaded: () => true,
   });

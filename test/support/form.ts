@@ -21,6 +21,24 @@ export const longOnly: Readonly<Record<string, string>> = {
   'test/e2e/package.test.ts': 'the package, installed from its tarball with the tour',
 };
 
+/** What takes 20 s and more, longest first. */
+export const slowest: readonly string[] = [
+  'test/e2e/supervision.test.ts',
+  'test/dashboard/page.test.ts',
+  'test/dashboard/real.test.ts',
+  'test/e2e/tour.test.ts',
+  'test/proxy/general/lane.test.ts',
+  'test/proxy/express/suite.test.ts',
+  'test/control/drivers/docker.test.ts',
+  'test/e2e/tls.test.ts',
+  'test/e2e/flip-contract.test.ts',
+  'test/e2e/containers.test.ts',
+  'test/control/drivers/docker.contract.test.ts',
+  'test/control/drivers/process.test.ts',
+  'test/e2e/crash.test.ts',
+  'test/sim/control.test.ts',
+];
+
 /** Whether the runner was asked for files by name, in the process that was started by hand. */
 export function areNamed(argv: readonly string[]): boolean {
   return argv.some((word) => /(^|\/)test\/|\.test\.tsx?$/.test(word));

@@ -10,6 +10,7 @@ export async function metricsTable(): Promise<string> {
     stats: async () => [],
     services: () => [],
     certificates: () => [],
+    notifier: () => [],
     stateWritable: () => true,
     configLoaded: () => true,
   });

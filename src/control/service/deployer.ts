@@ -16,8 +16,8 @@ import type { DriverEvent } from '../drivers/driver.ts';
 import type { TargetView } from '../health/prober.ts';
 import type { Call, DeployOrder, ServiceStatus } from '../model/api.ts';
 import type { Deployment, ServiceState } from '../model/state.ts';
-import { Aftermath } from './aftermath.ts';
 import { Attempt } from './attempt.ts';
+import { AutoRollback } from './autoRollback.ts';
 import type { ControlContext } from './context.ts';
 import { begin, isFillingOf, nextDeployment, removed } from './deployment.ts';
 import { entryOf } from './entry.ts';
@@ -51,7 +51,7 @@ export class Deployer {
   readonly #standby: Standby;
   readonly #rollout: Rollout;
   readonly #wayBack: WayBack;
-  readonly #aftermath: Aftermath;
+  readonly #autoRollback: AutoRollback;
   /** The leave that is in force; null: the service is in the config. */
   #leave: symbol | null = null;
   /** The first release is about to be deployed, and may be on no record yet. */
@@ -62,12 +62,12 @@ export class Deployer {
     this.#context = context;
     this.#record = new ServiceRecord(config, context);
     this.#pools = new Pools(config.name, context);
-    const busy = (): boolean => this.#rollout.attempt !== null || this.#aftermath.active;
+    const busy = (): boolean => this.#rollout.attempt !== null || this.#autoRollback.active;
     this.#standby = new Standby(this.#record, this.#pools, context, busy);
-    this.#aftermath = new Aftermath(this.#record, context, {
+    this.#autoRollback = new AutoRollback(this.#record, context, {
       goBack: (cause, why) => this.#wayBack.goBack(cause, why),
     });
-    const parts = [this.#record, this.#pools, context, this.#standby, this.#aftermath] as const;
+    const parts = [this.#record, this.#pools, context, this.#standby, this.#autoRollback] as const;
     this.#rollout = new Rollout(...parts);
     this.#wayBack = new WayBack(this.#record, this.#rollout, this.#standby, () => this.#standing());
   }
@@ -119,7 +119,7 @@ export class Deployer {
       this.#pools,
       this.#context,
       this.#standby,
-      this.#aftermath,
+      this.#autoRollback,
     ] as const;
     return new Restore(...parts, stats, workers);
   }
@@ -186,7 +186,7 @@ export class Deployer {
   async confirm(withinMs: number | null, call: Call): Promise<ServiceStatus> {
     const beginning = this.#rollout.attempt?.id ?? null;
     refuseConfirming(this.state, this.name, call.generation, withinMs, beginning);
-    await this.#aftermath.confirmation.confirm(call, withinMs);
+    await this.#autoRollback.confirmation.confirm(call, withinMs);
     return this.status();
   }
 
@@ -229,7 +229,7 @@ export class Deployer {
 
   /** What the workers said of all services. */
   heardOf(stats: readonly WorkerStats[]): void {
-    this.#aftermath.see(stats);
+    this.#autoRollback.see(stats);
   }
 
   /** The driver tells of a pool of this service. */
@@ -267,7 +267,7 @@ export class Deployer {
     if (this.#leave !== leave) return;
     gone();
     this.#standby.close();
-    this.#aftermath.close();
+    this.#autoRollback.close();
     const durable = this.#record.note(removed);
     const limitMs = leaveMs(this.config);
     await Promise.all(this.#pools.all().map(({ id }) => this.#pools.empty(id, durable, limitMs)));
@@ -284,7 +284,7 @@ export class Deployer {
     this.#leave = Symbol('closed');
     this.#rollout.close();
     this.#standby.close();
-    this.#aftermath.close();
+    this.#autoRollback.close();
     this.#pools.close();
   }
 
@@ -300,7 +300,11 @@ export class Deployer {
 
   #standing(): Standing {
     const until = this.#rollout.attempt?.until ?? null;
-    const now = { draining: this.#standby.draining, until, figures: this.#aftermath.watch.figures };
+    const now = {
+      draining: this.#standby.draining,
+      until,
+      figures: this.#autoRollback.watch.figures,
+    };
     return standingOf(this.#record, this.#pools, this.#context, now);
   }
 

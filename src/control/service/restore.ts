@@ -11,7 +11,7 @@ import { type Color, colors, otherColor, type WorkerStats } from '../../wire.ts'
 import type { RunningTarget } from '../drivers/driver.ts';
 import { type Deployment, inProgress, type PoolState, type ServiceState } from '../model/state.ts';
 import { statsOf, statsOfPool } from '../workers/stats.ts';
-import type { Aftermath } from './aftermath.ts';
+import type { AutoRollback } from './autoRollback.ts';
 import type { ControlContext } from './context.ts';
 import { end, record as recorded, standbyPool, wasLive } from './deployment.ts';
 import { type Barrier, flipForward, receiptOf, release } from './flip.ts';
@@ -39,7 +39,7 @@ export class Restore {
   readonly #pools: Pools;
   readonly #context: ControlContext;
   readonly #listener: RestoreListener;
-  readonly #aftermath: Aftermath;
+  readonly #autoRollback: AutoRollback;
   readonly #stats: readonly WorkerStats[];
   readonly #plan: Plan;
   #durable: Promise<void> = Promise.resolve();
@@ -55,7 +55,7 @@ export class Restore {
     pools: Pools,
     context: ControlContext,
     listener: RestoreListener,
-    aftermath: Aftermath,
+    autoRollback: AutoRollback,
     stats: readonly WorkerStats[],
     workers: number,
   ) {
@@ -63,7 +63,7 @@ export class Restore {
     this.#pools = pools;
     this.#context = context;
     this.#listener = listener;
-    this.#aftermath = aftermath;
+    this.#autoRollback = autoRollback;
     this.#stats = stats;
     this.#plan = recoveryOf(record.name, record.state, stats, workers);
   }
@@ -94,7 +94,7 @@ export class Restore {
       await release(this.#barrier(), fence);
     }
     await this.#recount();
-    this.#aftermath.resume();
+    this.#autoRollback.resume();
     await this.#durable;
     for (const pool of this.#dropped) {
       await this.#context.platforms
@@ -169,7 +169,7 @@ export class Restore {
     // As it happened where the record has it already.
     const known = before.deployment?.receipt;
     const told = known?.generation === plan.generation ? known : receipt;
-    const watch = intended === null ? null : this.#aftermath.over(intended.id, told);
+    const watch = intended === null ? null : this.#autoRollback.over(intended.id, told);
     this.#durable = record.note((state) => recorded(state, intended?.id ?? null, told, watch));
     tellFlip(record, this.#context, told);
   }

@@ -9,8 +9,8 @@ import { Fault, reasonOf } from '../../errors.ts';
 import { otherColor } from '../../wire.ts';
 import type { TargetView } from '../health/prober.ts';
 import type { Deployment, Phase, Receipt, ServiceState } from '../model/state.ts';
-import type { Aftermath } from './aftermath.ts';
 import { type Attempt, gateTimeout, lostFault, startFault, toFault, wordsOn } from './attempt.ts';
+import type { AutoRollback } from './autoRollback.ts';
 import type { ControlContext } from './context.ts';
 import {
   advance,
@@ -49,7 +49,7 @@ export class Rollout {
   readonly #pools: Pools;
   readonly #context: ControlContext;
   readonly #listener: RolloutListener;
-  readonly #aftermath: Aftermath;
+  readonly #autoRollback: AutoRollback;
   #attempt: Attempt | null = null;
 
   constructor(
@@ -57,13 +57,13 @@ export class Rollout {
     pools: Pools,
     context: ControlContext,
     listener: RolloutListener,
-    aftermath: Aftermath,
+    autoRollback: AutoRollback,
   ) {
     this.#record = record;
     this.#pools = pools;
     this.#context = context;
     this.#listener = listener;
-    this.#aftermath = aftermath;
+    this.#autoRollback = autoRollback;
   }
 
   /** The attempt that has the service to itself; null: none. */
@@ -233,7 +233,7 @@ export class Rollout {
   #flipped(attempt: Attempt, left: string | null, receipt: Receipt): Deployment {
     const record = this.#record;
     const { prober } = this.#context;
-    const watch = this.#aftermath.over(attempt.id, receipt);
+    const watch = this.#autoRollback.over(attempt.id, receipt);
     // True from here on, whatever the disk says: the intent on it leads to the same place.
     void record.note((state) => recorded(state, attempt.id, receipt, watch));
     this.#attempt = null;
@@ -243,7 +243,7 @@ export class Rollout {
     tellFlip(record, this.#context, receipt);
     const { deployment } = record;
     this.#listener.flipped(deployment, left);
-    this.#aftermath.resume();
+    this.#autoRollback.resume();
     return deployment;
   }
 

@@ -87,6 +87,7 @@ class StateFiles {
   readonly #temporary: string;
   /** What stands on disk, once it was read. */
   #known: { revision: string; saves: number; currentGood: boolean } | null = null;
+  #savedBefore = false;
 
   constructor(dir: string) {
     this.#dir = dir;
@@ -128,9 +129,14 @@ class StateFiles {
     }
     const saves = known.saves + 1;
     const next = `${saves}-${checksumOf(stateFormat, String(saves), texts.plain).slice(7, 15)}`;
+    const kept = known.currentGood ? this.#previous : join(this.#dir, 'state.damaged.json');
     try {
+      // At once: each turn that is waited for is one that whoever asked for a flip waits for.
+      await Promise.all(
+        [this.#temporary, this.#current, kept, asideOf(kept)].map((path) => makeWay(path)),
+      );
       await this.#write(encode(texts, next));
-      await this.#replace(known.currentGood);
+      await this.#replace(kept);
     } catch (caught) {
       await rm(this.#temporary, { force: true }).catch(() => {});
       throw notWritable(this.#current, caught);
@@ -148,7 +154,6 @@ class StateFiles {
   async #write(text: Buffer): Promise<void> {
     // What is written can be read again.
     if (text.length > bytesMax) throw new Error(`the state has ${text.length} bytes`);
-    await makeWay(this.#temporary);
     const file = await open(this.#temporary, 'w', 0o600);
     try {
       await file.writeFile(text);
@@ -159,12 +164,14 @@ class StateFiles {
   }
 
   /**
-   * The written file takes the place of the current one, which becomes the previous one if it was
-   * good.
+   * The written file takes the place of the current one, which is kept under another name: as the
+   * previous one, if it was good.
    */
-  async #replace(currentGood: boolean): Promise<void> {
-    const kept = currentGood ? this.#previous : join(this.#dir, 'state.damaged.json');
+  async #replace(kept: string): Promise<void> {
     const hadCurrent = await alsoKnownAs(this.#current, kept);
+    // A rename between two names of one file does nothing and leaves both: a life that was killed
+    // may have left the current one as the previous one too.
+    if (!this.#savedBefore) await rm(asideOf(kept), { force: true });
     await rename(this.#temporary, this.#current);
     try {
       await syncFolder(this.#dir);
@@ -175,6 +182,7 @@ class StateFiles {
       else await rm(this.#current, { force: true });
       throw caught;
     }
+    this.#savedBefore = true;
   }
 }
 
@@ -183,11 +191,9 @@ class StateFiles {
  * @returns false: no file.
  */
 async function alsoKnownAs(file: string, also: string): Promise<boolean> {
-  const aside = `${also}.new`;
-  for (const path of [file, also, aside]) await makeWay(path);
-  await rm(aside, { force: true });
+  const aside = asideOf(also);
   try {
-    await link(file, aside);
+    await linked(file, aside);
   } catch (caught) {
     const { code } = caught as NodeJS.ErrnoException;
     if (code === 'ENOENT') return false;
@@ -195,9 +201,22 @@ async function alsoKnownAs(file: string, also: string): Promise<boolean> {
     if (!(await copied(file, aside))) return false;
   }
   await rename(aside, also);
-  // A rename between two names of one file does nothing and leaves both.
-  await rm(aside, { force: true });
   return true;
+}
+
+function asideOf(file: string): string {
+  return `${file}.new`;
+}
+
+/** In place of what a life that was killed left there. */
+async function linked(file: string, aside: string): Promise<void> {
+  try {
+    await link(file, aside);
+  } catch (caught) {
+    if ((caught as NodeJS.ErrnoException).code !== 'EEXIST') throw caught;
+    await rm(aside, { force: true });
+    await link(file, aside);
+  }
 }
 
 /** What file systems say that have no hard links, or none here. */

@@ -8,11 +8,13 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { WorkerStats } from '../../wire.ts';
-import type { ServiceStatus } from '../model/api.ts';
+import type { PointsmanEvent, ServiceStatus } from '../model/api.ts';
 import type { CertificateStatus } from '../model/certificates.ts';
 import type { Direction, Receipt } from '../model/state.ts';
+import type { NotifierStatus } from '../notify/notifier.ts';
 import { certificateSeries } from './certificateSeries.ts';
 import { type Series, seriesText, serviceLabels } from './exposition.ts';
+import { notificationSeries } from './notificationSeries.ts';
 import { type ControllerHealth, processSeries } from './processSeries.ts';
 import { requestSeries } from './requestSeries.ts';
 import { serviceSeries } from './serviceSeries.ts';
@@ -26,6 +28,7 @@ export interface MetricsSource extends ControllerHealth {
   stats(): Promise<readonly WorkerStats[]>;
   services(): readonly ServiceStatus[];
   certificates(): readonly CertificateStatus[];
+  notifier(): readonly NotifierStatus[];
 }
 
 export class Metrics {
@@ -79,8 +82,17 @@ export class Metrics {
       ...requestSeries(source.totals, services, of),
       ...serviceSeries(services, of),
       ...certificateSeries(source.totals, () => source.certificates()),
+      ...notificationSeries(() => source.notifier()),
       ...processSeries(() => this.#workers, source),
     ];
+  }
+
+  heard(event: PointsmanEvent): void {
+    if (event.type === 'flip') this.flipped(event.receipt);
+    if (event.type !== 'deployment') return;
+    const { cause, direction, error, phase } = event.deployment;
+    if (cause !== undefined && phase === 'draining') this.takenBack(event.service);
+    if (error?.code === 'HOLD_TIMEOUT') this.flipAborted(event.service, direction);
   }
 
   flipped(receipt: Receipt): void {

@@ -11,6 +11,7 @@ async function pageOf(world: World): Promise<string> {
     stats: async () => world.services.stats(),
     services: () => world.control.services(),
     certificates: () => [],
+    notifier: () => [],
     stateWritable: () => true,
     configLoaded: () => true,
   });

@@ -1,5 +1,5 @@
 /**
- * The course of one order: from names to a certificate.
+ * One order: from names to a certificate.
  *
  * The rule this file keeps: an order is written down as soon as the authority has it, and the key
  * of the certificate before the authority signs it, so that whoever starts next goes on with it
@@ -51,7 +51,7 @@ export interface Ask {
   readonly prefer: readonly ChallengeType[];
 }
 
-export interface Course {
+export interface OrderContext {
   readonly client: AcmeClient;
   readonly account: AccountKey;
   readonly clock: Clock;
@@ -75,36 +75,36 @@ export interface Obtained {
 export async function obtain(
   ask: Ask,
   saved: SavedOrder | null,
-  course: Course,
+  context: OrderContext,
 ): Promise<Obtained> {
-  const { order, key } = await begin(ask, saved, course);
-  const authorized = await authorize(order, ask, course);
+  const { order, key } = await begin(ask, saved, context);
+  const authorized = await authorize(order, ask, context);
   const certKey = key ?? (await newKey(ask.keyType));
   let signed = authorized;
   if (signed.status === 'ready') {
-    await course.save({ url: order.url, names: ask.names, key: certKey });
-    signed = await course.client.finalize(order, await certificateRequest(ask.names, certKey));
+    await context.save({ url: order.url, names: ask.names, key: certKey });
+    signed = await context.client.finalize(order, await certificateRequest(ask.names, certKey));
   }
-  signed = await until(signed, ['valid', 'invalid'], signingMs, course);
+  signed = await until(signed, ['valid', 'invalid'], signingMs, context);
   if (signed.status !== 'valid' || signed.certificate === null) {
-    return dropped(course, failure(signed.error));
+    return dropped(context, failure(signed.error));
   }
-  return { chain: await course.client.certificate(signed.certificate), key: certKey };
+  return { chain: await context.client.certificate(signed.certificate), key: certKey };
 }
 
-async function begin(ask: Ask, saved: SavedOrder | null, course: Course) {
-  const found = saved === null ? null : await find(saved, ask, course);
+async function begin(ask: Ask, saved: SavedOrder | null, context: OrderContext) {
+  const found = saved === null ? null : await find(saved, ask, context);
   if (found !== null) return { order: found, key: saved?.key ?? null };
-  const order = await anew(ask, course.client);
-  await course.save({ url: order.url, names: ask.names, key: null });
+  const order = await anew(ask, context.client);
+  await context.save({ url: order.url, names: ask.names, key: null });
   return { order, key: null };
 }
 
 /** @returns null: nothing can become of it. */
-async function find(saved: SavedOrder, ask: Ask, course: Course): Promise<Order | null> {
+async function find(saved: SavedOrder, ask: Ask, context: OrderContext): Promise<Order | null> {
   const same = [...saved.names].sort().join() === [...ask.names].sort().join();
   try {
-    const order = same ? await course.client.order(saved.url) : null;
+    const order = same ? await context.client.order(saved.url) : null;
     const lost = order?.status === 'valid' && saved.key === null;
     if (order !== null && order.status !== 'invalid' && !lost) return order;
   } catch (thrown) {
@@ -112,7 +112,7 @@ async function find(saved: SavedOrder, ask: Ask, course: Course): Promise<Order 
     const gone = thrown instanceof Refusal && [400, 403, 404, 410].includes(thrown.status);
     if (!gone) throw thrown;
   }
-  await course.save(null);
+  await context.save(null);
   return null;
 }
 
@@ -131,9 +131,9 @@ async function anew({ names, profile, replaces }: Ask, client: AcmeClient): Prom
 }
 
 /** @returns the order, no longer pending. */
-async function authorize(order: Order, ask: Ask, course: Course): Promise<Order> {
+async function authorize(order: Order, ask: Ask, context: OrderContext): Promise<Order> {
   if (order.status !== 'pending') return order;
-  const { client } = course;
+  const { client } = context;
   const all: Authorization[] = [];
   for (const url of order.authorizations) all.push(await client.authorization(url));
   const pending = all.filter(({ status }) => status === 'pending');
@@ -146,36 +146,40 @@ async function authorize(order: Order, ask: Ask, course: Course): Promise<Order>
       const offered = authorization.challenges.map(({ type }) => type).join(', ') || 'none';
       const wanted = ask.prefer.join(' or ');
       return dropped(
-        course,
+        context,
         `${authorization.name}: the authority offers ${offered}, and Pointsman answers ${wanted}.`,
       );
     }
     chosen.push({ authorization, challenge });
   }
   const answers = await Promise.all(
-    chosen.map(({ authorization, challenge }) => answerOf(authorization.name, challenge, course)),
+    chosen.map(({ authorization, challenge }) => answerOf(authorization.name, challenge, context)),
   );
-  const takeBack = await course.present(answers);
+  const takeBack = await context.present(answers);
   try {
     for (const { challenge } of chosen) await client.answered(challenge);
     for (const { authorization, challenge } of chosen) {
-      await proven(authorization.url, challenge.type, all, course);
+      await proven(authorization.url, challenge.type, all, context);
     }
     return await until(
       await client.order(order.url),
       ['ready', 'valid', 'invalid'],
       validationMs,
-      course,
+      context,
     );
   } finally {
     takeBack();
   }
 }
 
-async function answerOf(name: string, challenge: Challenge, course: Course): Promise<Answer> {
-  const body = keyAuthorization(challenge.token, course.account);
+async function answerOf(
+  name: string,
+  challenge: Challenge,
+  context: OrderContext,
+): Promise<Answer> {
+  const body = keyAuthorization(challenge.token, context.account);
   if (challenge.type === 'http-01') return { type: 'http-01', token: challenge.token, body };
-  const pair = await challengeCertificate(name, challengeDigest(body), course.clock.date());
+  const pair = await challengeCertificate(name, challengeDigest(body), context.clock.date());
   return { type: 'tls-alpn-01', name, pair };
 }
 
@@ -184,30 +188,30 @@ async function proven(
   url: string,
   type: string,
   all: readonly Authorization[],
-  course: Course,
+  context: OrderContext,
 ): Promise<void> {
-  const look = () => course.client.authorization(url);
+  const look = () => context.client.authorization(url);
   const done = ({ status }: Authorization): boolean => status !== 'pending';
-  const { status, name, challenges } = await repeated(look, done, null, validationMs, course);
+  const { status, name, challenges } = await repeated(look, done, null, validationMs, context);
   if (status === 'valid') return;
   const why = challenges.find((one) => one.error !== null)?.error ?? null;
   // The others would count as open for days.
   for (const other of all) {
     if (other.url !== url && other.status === 'pending') {
-      await course.client.deactivate(other.url).catch(() => {});
+      await context.client.deactivate(other.url).catch(() => {});
     }
   }
-  await dropped(course, `${name} by ${type}: ${failure(why)}`);
+  await dropped(context, `${name} by ${type}: ${failure(why)}`);
 }
 
 function until(
   order: Order,
   statuses: readonly Order['status'][],
   limitMs: number,
-  course: Course,
+  context: OrderContext,
 ): Promise<Order> {
   const done = ({ status }: Order): boolean => statuses.includes(status);
-  return repeated(() => course.client.order(order.url), done, order, limitMs, course);
+  return repeated(() => context.client.order(order.url), done, order, limitMs, context);
 }
 
 /**
@@ -219,7 +223,7 @@ async function repeated<T extends { readonly retryAfterMs: number | null }>(
   done: (seen: T) => boolean,
   first: T | null,
   limitMs: number,
-  { clock, signal }: Course,
+  { clock, signal }: OrderContext,
 ): Promise<T> {
   const untilMs = clock.now() + limitMs;
   let seen = first ?? (await look());
@@ -243,7 +247,7 @@ async function repeated<T extends { readonly retryAfterMs: number | null }>(
 }
 
 /** The order has come to nothing. */
-async function dropped(course: Course, why: string): Promise<never> {
-  await course.save(null);
+async function dropped(context: OrderContext, why: string): Promise<never> {
+  await context.save(null);
   throw new Fault('CHALLENGE_FAILED', reasonOf(why));
 }

@@ -12,7 +12,7 @@ import type { ControlContext } from './context.ts';
 import type { ServiceRecord } from './record.ts';
 import { ReleaseWatch, type WatchListener } from './watch.ts';
 
-export class Aftermath {
+export class AutoRollback {
   readonly watch: ReleaseWatch;
   readonly confirmation: Confirmation;
 
