@@ -93,7 +93,7 @@ export async function wake(context: Context, service: string): Promise<number> {
 }
 
 /** Where a rollback goes, once it may. @throws Failure with exit 5 and the reason where it may not. */
-async function wayBack(
+export async function wayBack(
   context: Context,
   service: string,
 ): Promise<{ status: ServiceStatus; to: NonNullable<RollbackStatus['to']> }> {

@@ -26,6 +26,7 @@ import {
 } from './mutations.ts';
 import { password } from './password.ts';
 import { events, health, history, status, watchStatus } from './queries.ts';
+import { type VerifyOptions, verify } from './verify.ts';
 
 /** How long a command that calls once may take, where --timeout says nothing. */
 const callMs = 30_000;
@@ -253,6 +254,19 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     .option('--within <duration>', 'not yet: it has so long from now (10m)')
     .action(async (service: string, options: { within?: string }, command: Command) => {
       ran(await within(io, command, callMs, (context) => confirm(context, service, options)));
+    });
+  program
+    .command('verify')
+    .description('flip to and fro under a load of its own, and say what clients noticed')
+    .argument('<service>')
+    .requiredOption('--url <url>', 'where clients reach the service')
+    .option('--host <name>', 'the Host to ask for, where it is not that of the URL')
+    .option('--flips <n>', 'how many; an even number, so that it ends where it began', '10')
+    .option('--clients <n>', 'connections that are kept', '8')
+    .option('--rate <n>', 'requests a second, of all clients together', '200')
+    .action(async (service: string, options: VerifyOptions, command: Command) => {
+      const run = (context: Context) => verify(context, service, options);
+      ran(await within(io, command, deployMs, run));
     });
   program
     .command('reload')

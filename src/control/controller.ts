@@ -26,6 +26,7 @@ import { httpProbe } from './health/probe.ts';
 import type { Control, Health, Reloaded } from './model/api.ts';
 import { Notifier } from './notify/notifier.ts';
 import { operationsOn } from './operations.ts';
+import { preflight } from './preflight.ts';
 import type { Dependencies } from './service/dependencies.ts';
 import { lookup } from './service/lookup.ts';
 import { Semaphore } from './service/semaphore.ts';
@@ -189,6 +190,7 @@ export class Controller {
     try {
       const file = await loadConfig(this.#options.configFile);
       const config = asInForce(file, this.#inForce);
+      await preflight(config);
       await this.#admin?.reload(config.admin);
       await this.#certificates.reload(config);
       await this.#notifier.reload(config.notify);

@@ -1,8 +1,8 @@
 /**
- * What a start needs beside a config that is right: the files that it names.
+ * What a config needs beside being right: the files that it names.
  *
- * The rule this file keeps: `run` and `check` ask here alike, before anything is started, so that what
- * `check` lets pass `run` does not refuse. Every mistake is told at once.
+ * The rule this file keeps: `run`, `check` and a reload ask here alike, before anything is changed,
+ * so that what `check` lets pass nobody refuses later. Every mistake is told at once.
  */
 import type { Config } from '../config/config.ts';
 import { Fault } from '../errors.ts';

@@ -37,6 +37,9 @@ export class Outbox {
   readonly #options: OutboxOptions;
   #pending: Notification[] = [];
   #told: string[] = [];
+  /** Until the record was read nothing may be written over it. */
+  #opened = false;
+  readonly #early: Notification[] = [];
   /** ISO 8601: what is older was there before the receiver was. */
   #since = '';
   #fails = 0;
@@ -63,18 +66,21 @@ export class Outbox {
       return null;
     });
     this.#since = String(record?.since ?? clock.date().toISOString());
-    // What was put in meanwhile is newer.
-    const meanwhile = this.#pending;
     this.#pending = listIn<Notification>(record?.pending);
     this.#told = listIn<string>(record?.told);
+    this.#opened = true;
     if (record === null) this.#save();
-    for (const one of meanwhile) this.put(one);
+    for (const one of this.#early.splice(0)) this.put(one);
     this.#sendNext();
   }
 
   /** Once for each id, and not what is older than the receiver. */
   put(notification: Notification): void {
     const { id, at } = notification;
+    if (!this.#opened) {
+      this.#early.push(notification);
+      return;
+    }
     if (this.#closed || this.#told.includes(id)) return;
     if (this.#since > at || this.#pending.some((one) => one.id === id)) return;
     this.#pending.push(notification);

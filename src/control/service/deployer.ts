@@ -128,14 +128,14 @@ export class Deployer {
   async deploy(order: DeployOrder, call: Call): Promise<Deployment> {
     this.#refuseLeaving();
     refuseStale(this.state, this.name, call.generation);
-    this.#refuseDeploying();
+    this.#refuseDeploying(order.release);
     const release = releaseOf(this.name, this.config.run, this.state, order);
     await refuseTargets(release, this.config.run, this.#context);
     await this.#pools.refuseAway(this.config.run.kind, order.dryRun);
     // The look at the platform took time: what was true before it may not be true now.
     this.#refuseLeaving();
     refuseStale(this.state, this.name, call.generation);
-    this.#refuseDeploying();
+    this.#refuseDeploying(order.release);
     const origin = this.#record.origin(call);
     const within = order.confirmWithinMs;
     refuseNoWayBack(this.state, this.name, within);
@@ -308,9 +308,9 @@ export class Deployer {
     return standingOf(this.#record, this.#pools, this.#context, now);
   }
 
-  #refuseDeploying(): void {
+  #refuseDeploying(release: string): void {
     const beginning = this.#rollout.attempt?.id ?? null;
-    refuseDeploying(this.state, this.name, this.config.freeze, beginning);
+    refuseDeploying(this.state, this.name, this.config.freeze, beginning, release);
   }
 
   #refuseLeaving(): void {

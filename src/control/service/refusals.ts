@@ -58,9 +58,12 @@ function refuseLatched({ latch }: ServiceState, service: string): void {
   );
 }
 
-/** @throws Fault CONFIRM_PENDING where the warm pool is the way back from what is not confirmed. */
-function refuseUnconfirmed({ confirm }: ServiceState, service: string): void {
-  if (!confirm) return;
+/**
+ * @param name of the release that is asked for: that it is live already is told by who knows.
+ * @throws Fault CONFIRM_PENDING where the warm pool is the way back from what is not confirmed.
+ */
+function refuseUnconfirmed({ confirm }: ServiceState, service: string, name: string): void {
+  if (!confirm || confirm.release === name) return;
   const { release, until, generation, deployment } = confirm;
   throw new Fault(
     'CONFIRM_PENDING',
@@ -119,6 +122,7 @@ export function refuseRetiring({ confirm }: ServiceState, service: string): void
  * All that stands in the way of a deployment as the service is.
  *
  * @param freeze of its config. @param beginning a deployment that is on its way to the record.
+ * @param release the name that is asked for.
  * @throws Fault FROZEN, DEPLOYMENT_IN_PROGRESS, LATCHED, CONFIRM_PENDING
  */
 export function refuseDeploying(
@@ -126,12 +130,13 @@ export function refuseDeploying(
   service: string,
   freeze: string | null,
   beginning: string | null,
+  release: string,
 ): void {
   refuseFrozen(state, service, freeze);
   refuseSecond(state);
   refuseBeginning(service, beginning);
   refuseLatched(state, service);
-  refuseUnconfirmed(state, service);
+  refuseUnconfirmed(state, service, release);
 }
 
 /**

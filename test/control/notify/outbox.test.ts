@@ -30,7 +30,11 @@ interface Bench {
   outcome: Outcome;
 }
 
-async function open(dir?: string, clock = fakeClock()): Promise<Bench> {
+async function open(
+  dir?: string,
+  clock = fakeClock(),
+  before: (outbox: Outbox) => void = () => {},
+): Promise<Bench> {
   const folder = dir ?? (await mkdtemp(join(tmpdir(), 'pointsman-outbox-')));
   if (dir === undefined) onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const sent: string[] = [];
@@ -55,7 +59,9 @@ async function open(dir?: string, clock = fakeClock()): Promise<Bench> {
       left: (outcome) => left.push(outcome),
     }),
   };
-  await bench.outbox.open();
+  const opened = bench.outbox.open();
+  before(bench.outbox);
+  await opened;
   return bench;
 }
 
@@ -118,6 +124,18 @@ test('what was not told is told by the next life, in order, and what was told is
   await second.outbox.close();
 
   expect(second.sent).toEqual(ids(2, 3, 4));
+});
+
+test('what is put in before the record was read comes behind what stands there, and loses none of it', async () => {
+  const first = await open();
+  first.outcome = again;
+  first.outbox.put(one(1));
+  await expect.poll(() => first.sent).toHaveLength(1);
+  await first.outbox.close();
+
+  const second = await open(first.dir, fakeClock(), (outbox) => outbox.put(one(2)));
+  await expect.poll(() => second.sent).toEqual(ids(1, 2));
+  await second.outbox.close();
 });
 
 test('what is older than the receiver is not told, by a later life neither', async () => {

@@ -100,11 +100,14 @@ test('until then the way back is kept: no deployment takes its place, nobody ret
   const world = await unconfirmed({ warm: { forMs: 10_000, replicas: 1, freeze: false } });
 
   const deploy = await refusal(world.control.deploy('shop', order('v3'), me));
+  // A pipeline that runs a second time is told that there is nothing to do.
+  const again = await refusal(world.control.deploy('shop', order('v2'), me));
   const retire = await refusal(world.control.retire('shop', me));
   await world.clock.passAsync(40_000);
 
   expect(deploy).toMatchObject({ code: 'CONFIRM_PENDING', status: 409, retry: true });
   expect(deploy.message).toContain('pointsman confirm shop');
+  expect(again.code).toBe('RELEASE_LIVE');
   expect(retire.code).toBe('RETIRE_REFUSED');
   expect(world.control.service('shop')).toMatchObject({
     rollback: { ready: true, to: { release: 'v1' } },
