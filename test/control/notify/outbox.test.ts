@@ -8,7 +8,7 @@ import { Outbox, pendingMax } from '../../../src/control/notify/outbox.ts';
 import type { Outcome } from '../../../src/control/notify/post.ts';
 import { RecordFiles } from '../../../src/control/stores/recordFiles.ts';
 import { silentLog } from '../../../src/log.ts';
-import { type FakeClock, fakeClock } from '../../support/clock.ts';
+import { type FakeClock, fakeClock, settled } from '../../support/clock.ts';
 
 const again: Outcome = { kind: 'again', why: 'it is down' };
 const taken: Outcome = { kind: 'taken' };
@@ -86,7 +86,6 @@ test('a receiver that is down is asked again, ever later, and nothing overtakes'
   const { outbox, sent, clock } = bench;
   bench.outcome = again;
   outbox.put(one(1));
-  outbox.put(one(2));
   await expect.poll(() => clock.pending).toBe(1);
 
   const gaps: number[] = [];
@@ -94,11 +93,15 @@ test('a receiver that is down is asked again, ever later, and nothing overtakes'
     const [before, began] = [sent.length, clock.now()];
     while (sent.length === before) {
       clock.pass(100);
-      await Promise.resolve();
+      await settled();
     }
     gaps.push(Math.round((clock.now() - began) / 1_000));
     await expect.poll(() => clock.pending).toBe(1);
   }
+  // What comes meanwhile waits with it.
+  outbox.put(one(2));
+  await settled();
+  expect(sent).toHaveLength(11);
   bench.outcome = taken;
   clock.pass(300_000);
   await expect.poll(() => outbox.pending).toBe(0);
