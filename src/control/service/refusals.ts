@@ -111,8 +111,15 @@ export function refuseConfirming(
   throw new Fault('CONFIRM_REFUSED', text, { service });
 }
 
-/** @throws Fault RETIRE_REFUSED where the standby is the way back from what is not confirmed. */
-export function refuseRetiring({ confirm }: ServiceState, service: string): void {
+/**
+ * @throws Fault RETIRE_REFUSED where the standby is the way back from what is not confirmed, or a
+ *   deployment is on record that may flip to it: after a restart too, before anybody carries it on.
+ */
+export function refuseRetiring({ confirm, deployment }: ServiceState, service: string): void {
+  if (inProgress(deployment)) {
+    const text = `${service}: deployment ${deployment.id} is ${deployment.phase}; wait for its end, or abort it.`;
+    throw new Fault('RETIRE_REFUSED', text, { service, deployment: deployment.id });
+  }
   if (!confirm) return;
   const text = `${service}: ${confirm.release} waits to be confirmed; until then the standby is the way back.`;
   throw new Fault('RETIRE_REFUSED', text, { service, until: confirm.until });

@@ -154,6 +154,40 @@ test('everything killed with an intent on disk: the first table is the new one',
   expect(control.service('shop')).toMatchObject({ generation: 2, live: 'green' });
 });
 
+test('a service that is put back goes where its intent leads, and that is not retired before it is there', async () => {
+  const world = dyingAt('hold', true);
+  await world.live();
+  await world.control.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(5_000);
+  void world.control.flip('shop', me);
+  await world.clock.passAsync(100);
+  world.killAll();
+  const { services } = world.config;
+  world.config = { ...world.config, services: [] };
+  await world.restart();
+  world.config = { ...world.config, services };
+  const put = world.services.reload(world.config);
+
+  const codes = new Set<string>();
+  for (let passed = 0; passed < 2_000 && stored(world)?.generation !== 2; passed++) {
+    const asked = world.control.retire('shop', me);
+    codes.add(
+      await asked.then(
+        () => 'accepted',
+        (fault: Fault) => fault.code,
+      ),
+    );
+    await world.clock.passAsync(1);
+  }
+  await put;
+
+  expect([...codes]).toEqual(['RETIRE_REFUSED']);
+  expect(world.control.service('shop')).toMatchObject({
+    live: 'green',
+    pools: { green: { release: 'v2' }, blue: { release: 'v1' } },
+  });
+});
+
 test('the worker that served the new release died with the controller: still no way back', async () => {
   const world = new World({ services: [serviceConfig('shop', manual)] });
   await world.live();
