@@ -53,13 +53,13 @@ export class VerifyLoad {
     }
   }
 
-  /** @returns once every request has been answered or has failed. */
-  async end(): Promise<LoadResult> {
+  /** Resolves once every request has been answered or has failed. */
+  async end(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#visitors);
-    return this.result();
   }
 
+  /** Of all that is over by now. */
   result(): LoadResult {
     const sorted = this.#tookMs.toSorted((a, b) => a - b);
     const at = (share: number): number =>

@@ -20,7 +20,8 @@ export interface Waiting {
   readonly uploading: boolean;
 }
 
-interface Wait extends Waiting {
+interface Wait extends Omit<Waiting, 'raw'> {
+  readonly bytes: number;
   readonly limitMs: number;
   readonly late: () => Fault;
 }
@@ -54,12 +55,13 @@ export class WaitingBytes {
     this.#held += bytes;
   }
 
-  fits(raw: readonly string[]): boolean {
-    return this.#held + bytesOf(raw) <= waitingBytesMax;
+  fits(bytes: number): boolean {
+    return this.#held + bytes <= waitingBytesMax;
   }
 }
 
-function bytesOf(raw: readonly string[]): number {
+/** What a request holds while it waits. */
+export function bytesOf({ raw }: Waiting): number {
   return raw.reduce((sum, { length }) => sum + length, eachBytes);
 }
 
@@ -94,10 +96,10 @@ export class Queue {
    * @returns gives the ticket back.
    */
   add(taken: (got: Lease | Fault) => void, wait: Wait): () => void {
-    const { raw, stay, uploading, limitMs, late } = wait;
+    const { bytes, stay, uploading, limitMs, late } = wait;
     const ticket: Ticket = {
       since: this.#clock.now(),
-      bytes: bytesOf(raw),
+      bytes,
       stay,
       taken,
       cancelTimeout: this.#clock.after(limitMs, () => {
@@ -105,7 +107,7 @@ export class Queue {
       }),
     };
     (uploading ? this.#uploads : this.#whole).add(ticket);
-    this.#bytes.add(ticket.bytes);
+    this.#bytes.add(bytes);
     return () => this.#leaves(ticket);
   }
 

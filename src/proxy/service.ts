@@ -22,7 +22,7 @@ import type { Lease } from './balancing/lease.ts';
 import { Pool } from './balancing/pool.ts';
 import type { Target } from './balancing/target.ts';
 import { EdgeRules } from './edge/edgeRules.ts';
-import { Queue, type Waiting, WaitingBytes, waitingBytesMax } from './queue.ts';
+import { bytesOf, Queue, type Waiting, WaitingBytes, waitingBytesMax } from './queue.ts';
 import { SlowClients } from './slowClients.ts';
 
 const whatever: Waiting = { raw: [], stay: '', uploading: false };
@@ -140,14 +140,16 @@ export class Service {
       taken(new Fault('QUEUE_FULL', `${queueMax} requests wait for ${this.name} already.`));
       return () => {};
     }
-    if (!this.#waitingBytes.fits(request.raw)) {
+    const bytes = bytesOf(request);
+    if (!this.#waitingBytes.fits(bytes)) {
       taken(new Fault('QUEUE_FULL', `What waits takes ${waitingBytesMax} bytes already.`));
       return () => {};
     }
     this.#heldTotal++;
     const late = (): Fault =>
       new Fault('QUEUE_TIMEOUT', `The request waited ${queueMs} ms for ${this.name}.`);
-    return this.#queue.add(taken, { ...request, limitMs: queueMs, late });
+    const { stay, uploading } = request;
+    return this.#queue.add(taken, { bytes, stay, uploading, limitMs: queueMs, late });
   }
 
   /**

@@ -10,31 +10,21 @@ import { BlockList, isIP, type LookupFunction } from 'node:net';
 /** What is not reached over the internet (IANA's special-purpose registries, RFC 6890). */
 const special = new BlockList();
 for (const range of [
-  '0.0.0.0/8',
-  '10.0.0.0/8',
-  '100.64.0.0/10',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '172.16.0.0/12',
-  '192.0.0.0/24',
-  '192.168.0.0/16',
-  '198.18.0.0/15',
-  '224.0.0.0/3',
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16'],
+  ...['172.16.0.0/12', '192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15', '224.0.0.0/3'],
+  ...['::/127', '64:ff9b:1::/48', 'fc00::/7', 'fe80::/10', 'ff00::/8'],
 ]) {
   const [net = '', bits] = range.split('/');
-  special.addSubnet(net, Number(bits), 'ipv4');
-}
-for (const range of ['::/127', '64:ff9b:1::/48', 'fc00::/7', 'fe80::/10', 'ff00::/8']) {
-  const [net = '', bits] = range.split('/');
-  special.addSubnet(net, Number(bits), 'ipv6');
+  special.addSubnet(net, Number(bits), familyOf(net));
 }
 
-/** Also of an IPv4 address in the clothes of IPv6. */
+/** Also of an IPv4 address in the clothes of IPv6, which the list knows for what it is. */
 export function isPublic(address: string): boolean {
-  const family = isIP(address);
-  if (family === 0) return false;
-  const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
-  return !special.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4');
+  return isIP(address) !== 0 && !special.check(address, familyOf(address));
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }
 
 /** Somebody would be told whom the config does not allow. */

@@ -558,8 +558,9 @@ test('an adopted replica that dies is seen within a second, and started again', 
   clock.pass(1_000);
   expect((await down).detail).toMatch(/exit code is unknown/);
   const back = replicaThat(driver, ({ state }) => state === 'running');
+  clock.pass(250);
 
-  expect((await driven(clock, back)).port).toBe(first(targets).port);
+  expect((await back).port).toBe(first(targets).port);
 });
 
 test('output is told line by line, without control characters', async () => {

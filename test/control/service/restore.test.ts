@@ -91,6 +91,17 @@ function dyingAt(kind: 'stage' | 'hold' | 'commit', go: boolean): World {
   return world;
 }
 
+/** `v1` is live, a flip to `v2` is asked for, and the controller dies at that order. */
+async function flippedAt(kind: 'stage' | 'hold' | 'commit', go: boolean): Promise<World> {
+  const world = dyingAt(kind, go);
+  await world.live();
+  await world.control.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(5_000);
+  void world.control.flip('shop', me);
+  await world.clock.passAsync(100);
+  return world;
+}
+
 for (const [kind, done] of [
   ['stage', false],
   ['stage', true],
@@ -99,12 +110,7 @@ for (const [kind, done] of [
 ] as const) {
   const when = `${done ? 'after' : 'before'} the ${kind}`;
   test(`killed ${when}, workers living on: nobody serves the new one, so it is undone`, async () => {
-    const world = dyingAt(kind, done);
-    await world.live();
-    await world.control.deploy('shop', order('v2'), me);
-    await world.clock.passAsync(5_000);
-    void world.control.flip('shop', me);
-    await world.clock.passAsync(100);
+    const world = await flippedAt(kind, done);
     world.request();
     const control = await world.restart();
 
@@ -119,12 +125,7 @@ for (const [kind, done] of [
 }
 
 test('killed after the commit, before the record: workers serve it, so it is finished', async () => {
-  const world = dyingAt('commit', true);
-  await world.live();
-  await world.control.deploy('shop', order('v2'), me);
-  await world.clock.passAsync(5_000);
-  void world.control.flip('shop', me);
-  await world.clock.passAsync(100);
+  const world = await flippedAt('commit', true);
   expect(stored(world)).toMatchObject({ generation: 1, intent: { generation: 2 } });
   world.request();
   const control = await world.restart();
@@ -139,12 +140,7 @@ test('killed after the commit, before the record: workers serve it, so it is fin
 });
 
 test('everything killed with an intent on disk: the first table is the new one', async () => {
-  const world = dyingAt('hold', true);
-  await world.live();
-  await world.control.deploy('shop', order('v2'), me);
-  await world.clock.passAsync(5_000);
-  void world.control.flip('shop', me);
-  await world.clock.passAsync(100);
+  const world = await flippedAt('hold', true);
   world.killAll();
   const control = await world.restart(100);
   world.request();
@@ -155,12 +151,7 @@ test('everything killed with an intent on disk: the first table is the new one',
 });
 
 test('a service that is put back goes where its intent leads, and that is not retired before it is there', async () => {
-  const world = dyingAt('hold', true);
-  await world.live();
-  await world.control.deploy('shop', order('v2'), me);
-  await world.clock.passAsync(5_000);
-  void world.control.flip('shop', me);
-  await world.clock.passAsync(100);
+  const world = await flippedAt('hold', true);
   world.killAll();
   const { services } = world.config;
   world.config = { ...world.config, services: [] };
@@ -219,12 +210,7 @@ test('the worker that served the new release died with the controller: still no 
 });
 
 test('two controllers that die one after the other leave no worker holding', async () => {
-  const world = dyingAt('hold', true);
-  await world.live();
-  await world.control.deploy('shop', order('v2'), me);
-  await world.clock.passAsync(5_000);
-  void world.control.flip('shop', me);
-  await world.clock.passAsync(100);
+  const world = await flippedAt('hold', true);
   // The second one withdraws the intent, and dies before it tells the workers; one of them is hung.
   void world.boot();
   for (let turn = 0; turn < 500 && stored(world)?.intent !== null; turn++) await undefined;
