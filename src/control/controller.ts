@@ -146,8 +146,9 @@ export class Controller {
       await controller.#notifier.reload(config.notify);
       const services = await Services.start(controller.#dependencies(), config);
       controller.#services = services;
-      const recent = await operationsOn(() => services).deployments({ limit: lookBack });
-      controller.#notifier.listen(recent);
+      const { deployments } = operationsOn(() => services);
+      const nobody = config.notify.length === 0;
+      controller.#notifier.listen(nobody ? [] : await deployments({ limit: lookBack }));
     } catch (thrown) {
       await controller.#notifier.close();
       await controller.#certificates.close();

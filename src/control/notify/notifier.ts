@@ -124,6 +124,7 @@ export class Notifier {
   }
 
   #heard(event: PointsmanEvent): void {
+    if (this.#told.size === 0) return;
     if (event.type === 'deployment') this.#put(ofDeployment(event.deployment));
     else if (event.type === 'watch') this.#put(ofHold(event.service, event.watch, event.at));
     else if (event.type === 'service') {

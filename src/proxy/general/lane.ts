@@ -162,6 +162,7 @@ function detach(
   socket.on('error', () => socket.destroy());
   (socket as Socket).setTimeout?.(0);
   const bodyBytes = Number(req.headers['content-length'] ?? 0);
+  // Whether Node has taken the body from the socket, as 26 does: it is in the request, or comes.
   const isTaken = bodyBytes === 0 || req.readableLength > 0 || !req.complete;
   const asked = isTaken ? req : new UpgradeRequest(req, socket, head, bodyBytes);
   const behind = isTaken ? head : Buffer.alloc(0);
