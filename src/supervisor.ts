@@ -6,7 +6,7 @@
  * releases, so that there is nothing in it to crash on. When it dies, its children see their
  * channel close and end.
  */
-import { type ChildProcess, fork, type Serializable } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork, type Serializable } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Address, InForce } from './config/config.ts';
 import {
@@ -19,6 +19,7 @@ import {
 } from './ipc.ts';
 import { type GivenListener, type HeldListener, holdListeners } from './listener.ts';
 import { openLog, type Sink } from './log.ts';
+import { asGiven, raisePriority } from './priority.ts';
 import { leaveBoard, openScoreboard } from './scoreboard.ts';
 
 export interface SupervisorOptions {
@@ -103,6 +104,8 @@ class Supervisor {
   }
 
   async run(): Promise<number> {
+    // Every order of a flip and every answer passes through here, while the workers are busy.
+    raisePriority();
     process.on('SIGTERM', () => this.#stop('SIGTERM'));
     process.on('SIGINT', () => this.#stop('SIGINT'));
     process.on('SIGHUP', () => this.#tell({ kind: 'reload' }));
@@ -121,7 +124,7 @@ class Supervisor {
     const held = isWorker ? this.#traffic : this.#admin;
     child.startedMs = performance.now();
     child.listening = false;
-    const started = fork(this.#options.entry, [], {
+    const options: ForkOptions = {
       execArgv: isWorker ? [...process.execArgv, ...workerFlags] : process.execArgv,
       env: {
         ...process.env,
@@ -134,7 +137,9 @@ class Supervisor {
         [childEnv.secure]: String(this.#options.tlsListen.length),
       },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', this.#board, ...held.map(({ fd }) => fd)],
-    });
+    };
+    // Each takes its own priority, and knows what it was given.
+    const started = asGiven(() => fork(this.#options.entry, [], options));
     child.process = started;
     started.on('error', (cause) => this.#log.error({ err: String(cause) }, `${child.name} failed`));
     started.on('exit', (code, signal) => this.#exited(child, started, code, signal));

@@ -11,6 +11,7 @@ export const long = Boolean(process.env.CI);
 
 /** Whole files of the long form alone, and what they are about. */
 export const longOnly: Readonly<Record<string, string>> = {
+  'test/control/drivers/docker.contract.test.ts': 'the contract of all drivers, on an engine',
   'test/control/drivers/docker.faults.test.ts': 'an engine that fails, stalls and comes back',
   'test/control/drivers/docker.registry.test.ts': 'registries, digests and credentials',
   'test/control/drivers/docker.remote.test.ts': 'engines by ssh and TLS',
@@ -33,7 +34,6 @@ export const slowest: readonly string[] = [
   'test/e2e/tls.test.ts',
   'test/e2e/flip-contract.test.ts',
   'test/e2e/containers.test.ts',
-  'test/control/drivers/docker.contract.test.ts',
   'test/control/drivers/process.test.ts',
   'test/e2e/crash.test.ts',
   'test/sim/control.test.ts',

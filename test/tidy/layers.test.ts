@@ -48,6 +48,7 @@ test('the supervisor imports next to nothing', () => {
     'src/ipc.ts',
     'src/listener.ts',
     'src/log.ts',
+    'src/priority.ts',
     'src/scoreboard.ts',
   ]);
 });

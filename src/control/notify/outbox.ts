@@ -48,6 +48,8 @@ export class Outbox {
   #waits = false;
   #closed = false;
   #saved: Promise<void> = Promise.resolve();
+  /** A save has been asked for and has not begun: it will hold what is put in until then. */
+  #saveWaits = false;
   #cancelRetry = (): void => {};
 
   constructor(options: OutboxOptions) {
@@ -145,13 +147,20 @@ export class Outbox {
     this.#options.left(outcome);
   }
 
-  /** One after the other; what a disk does not take is told all the same. */
+  /**
+   * One after the other, and those that wait for their turn share one; what a disk does not take is
+   * told all the same.
+   */
   #save(): void {
+    if (this.#saveWaits) return;
+    this.#saveWaits = true;
     const { files, file, log } = this.#options;
     this.#saved = this.#saved
-      .then(() =>
-        files.write(file, { since: this.#since, pending: this.#pending, told: this.#told }),
-      )
+      .then(() => {
+        this.#saveWaits = false;
+        const record = { since: this.#since, pending: this.#pending, told: this.#told };
+        return files.write(file, record);
+      })
       .catch((thrown: unknown) => log.warn({ file }, reasonOf(thrown)));
   }
 }

@@ -131,14 +131,11 @@ class StateFiles {
     const next = `${saves}-${checksumOf(stateFormat, String(saves), texts.plain).slice(7, 15)}`;
     const kept = known.currentGood ? this.#previous : join(this.#dir, 'state.damaged.json');
     try {
-      // At once: each turn that is waited for is one that whoever asked for a flip waits for.
-      await Promise.all(
-        [this.#temporary, this.#current, kept, asideOf(kept)].map((path) => makeWay(path)),
-      );
-      await this.#write(encode(texts, next));
-      await this.#replace(kept);
+      await this.#replace(encode(texts, next), kept);
     } catch (caught) {
-      await rm(this.#temporary, { force: true }).catch(() => {});
+      await Promise.all(
+        [this.#temporary, asideOf(kept)].map((path) => rm(path, { force: true }).catch(() => {})),
+      );
       throw notWritable(this.#current, caught);
     }
     this.#known = { revision: next, saves, currentGood: true };
@@ -151,24 +148,21 @@ class StateFiles {
     return { state: good.state, revision: good.revision, recovered };
   }
 
-  async #write(text: Buffer): Promise<void> {
+  /**
+   * The text takes the place of the current file, which is kept under another name: as the previous
+   * one, if it was good. What does not build on each other is done at once: who asked for a flip
+   * waits for every turn of it.
+   */
+  async #replace(text: Buffer, kept: string): Promise<void> {
     // What is written can be read again.
     if (text.length > bytesMax) throw new Error(`the state has ${text.length} bytes`);
-    const file = await open(this.#temporary, 'w', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  }
-
-  /**
-   * The written file takes the place of the current one, which is kept under another name: as the
-   * previous one, if it was good.
-   */
-  async #replace(kept: string): Promise<void> {
-    const hadCurrent = await alsoKnownAs(this.#current, kept);
+    const secondName = this.#secondName(kept);
+    const written = this.#write(text);
+    // Both are over before either's fault is told: nothing goes on under what is tidied up then.
+    await Promise.allSettled([secondName, written]);
+    await written;
+    const hadCurrent = await secondName;
+    if (hadCurrent) await rename(asideOf(kept), kept);
     // A rename between two names of one file does nothing and leaves both: a life that was killed
     // may have left the current one as the previous one too.
     if (!this.#savedBefore) await rm(asideOf(kept), { force: true });
@@ -178,44 +172,60 @@ class StateFiles {
     } catch (caught) {
       // It may or may not survive a power cut, so it must not count: what stood there stands there
       // again.
-      if (hadCurrent) await alsoKnownAs(kept, this.#current);
-      else await rm(this.#current, { force: true });
+      if (!hadCurrent) await rm(this.#current, { force: true });
+      else if (await alsoKnownAs(kept, asideOf(this.#current))) {
+        await rename(asideOf(this.#current), this.#current);
+      }
       throw caught;
     }
     this.#savedBefore = true;
   }
-}
 
-/**
- * `file` gets the name `also` too, which at every moment names something whole.
- * @returns false: no file.
- */
-async function alsoKnownAs(file: string, also: string): Promise<boolean> {
-  const aside = asideOf(also);
-  try {
-    await linked(file, aside);
-  } catch (caught) {
-    const { code } = caught as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return false;
-    if (!unableToLink.has(code ?? '')) throw caught;
-    if (!(await copied(file, aside))) return false;
+  async #write(text: Buffer): Promise<void> {
+    await makeWay(this.#temporary);
+    const file = await open(this.#temporary, 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   }
-  await rename(aside, also);
-  return true;
+
+  /** @returns false: there is no current file that could have one. */
+  async #secondName(kept: string): Promise<boolean> {
+    await Promise.all([this.#current, kept, asideOf(kept)].map((path) => makeWay(path)));
+    return alsoKnownAs(this.#current, asideOf(kept));
+  }
 }
 
 function asideOf(file: string): string {
   return `${file}.new`;
 }
 
-/** In place of what a life that was killed left there. */
-async function linked(file: string, aside: string): Promise<void> {
+/**
+ * `file` gets the name `also` too, in place of what a life that was killed left there.
+ * @returns false: no file.
+ */
+async function alsoKnownAs(file: string, also: string): Promise<boolean> {
   try {
-    await link(file, aside);
+    await linked(file, also);
+    return true;
+  } catch (caught) {
+    const { code } = caught as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return false;
+    if (!unableToLink.has(code ?? '')) throw caught;
+    return copied(file, also);
+  }
+}
+
+async function linked(file: string, also: string): Promise<void> {
+  try {
+    await link(file, also);
   } catch (caught) {
     if ((caught as NodeJS.ErrnoException).code !== 'EEXIST') throw caught;
-    await rm(aside, { force: true });
-    await link(file, aside);
+    await rm(also, { force: true });
+    await link(file, also);
   }
 }
 
