@@ -84,6 +84,12 @@ const table = {
   ABORT_TOO_LATE: row(409, 'operator', false, 'There is nothing to abort: it has ended or flipped'),
   FLIP_NOT_READY: row(409, 'operator', true, 'No deployment of this service waits for a flip'),
   ROLLBACK_NOT_READY: row(409, 'operator', true, 'The warm pool cannot take the traffic'),
+  ROLLBACK_UNSAFE: row(
+    409,
+    'operator',
+    false,
+    'Going back is said to be unsafe: whoever does it repeats why',
+  ),
   RETIRE_REFUSED: row(409, 'operator', true, 'The standby pool cannot be retired now'),
   GENERATION_STALE: row(412, 'operator', false, 'The service has changed since you looked'),
   ADMIN_BODY_TOO_LARGE: row(413, 'operator', false, 'The admin API takes smaller bodies'),

@@ -31,6 +31,8 @@ export interface DeployOptions {
   readonly flip?: boolean;
   /** Back by itself, unless it is confirmed so long after the flip. */
   readonly confirmWithin?: string;
+  /** Why going back from it is unsafe. */
+  readonly rollbackUnsafe?: string;
   readonly dryRun?: boolean;
   readonly detach?: boolean;
   readonly waitDrained?: boolean;
@@ -55,6 +57,7 @@ export async function deploy(
     ...(options.again && { again: true }),
     ...(options.flip === false && { flip: 'manual' }),
     ...(options.confirmWithin !== undefined && { confirmWithin: options.confirmWithin }),
+    ...(options.rollbackUnsafe !== undefined && { rollbackUnsafe: options.rollbackUnsafe }),
     ...context.said,
   };
   const path = `${pathOf(service)}/deployments`;

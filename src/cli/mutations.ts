@@ -65,8 +65,17 @@ export async function deployOrGoBack(
   }
 }
 
-/** Goes to the warm release, and says which one before it goes. @throws Failure */
-export async function rollback(context: Context, service: string): Promise<number> {
+/**
+ * Goes to the warm release, and says which one before it goes.
+ *
+ * @param unsafe why nobody should, where that was said of what is live: repeated.
+ * @throws Failure
+ */
+export async function rollback(
+  context: Context,
+  service: string,
+  { unsafe }: { readonly unsafe?: string } = {},
+): Promise<number> {
   const { status, to } = await wayBack(context, service);
   const { live } = sidesOf(status);
   const from = live ? `from ${live.release} on ${live.color} ` : '';
@@ -75,7 +84,8 @@ export async function rollback(context: Context, service: string): Promise<numbe
   if (generation === status.generation) {
     context.note(`Rolling ${service} back ${from}to ${to.release} on ${to.color}.`);
   }
-  const sent = { body: { to: to.release, ...context.said }, generation };
+  const said = { ...context.said, ...(unsafe !== undefined && { unsafe }) };
+  const sent = { body: { to: to.release, ...said }, generation };
   const path = `${pathOf(service)}/rollback`;
   return showFlip(context, (await context.client.call<Deployment>('POST', path, sent)).body);
 }

@@ -208,6 +208,7 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     .option('--again', 'a release that was live before, as it ran then')
     .option('--no-flip', 'stop when it is ready; `flip` goes on')
     .option('--confirm-within <duration>', 'go back by itself unless it is confirmed by then (10m)')
+    .option('--rollback-unsafe <why>', 'going back from it is unsafe: nothing does so by itself')
     .option('--dry-run', 'say what would happen, and do nothing')
     .option('--detach', 'return when it has begun')
     .option('--wait-drained', 'return when the old pool has drained')
@@ -222,7 +223,6 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     number?,
   ][] = [
     ['flip', 'flip to a deployment that is ready and waits', flip],
-    ['rollback', 'go back to the warm release, at once', rollback, wakeMs],
     ['wake', 'make a warm pool that is kept small or frozen ready', wake, wakeMs],
     ['abort', 'abort a deployment that has not flipped', abort],
     ['retire', 'stop and empty the standby', retire],
@@ -238,6 +238,14 @@ function addActs(program: Command, io: Io, ran: Ran): void {
         ran(await within(io, command, limitMs, (context) => act(context, service)));
       });
   }
+  program
+    .command('rollback')
+    .description('go back to the warm release, at once')
+    .argument('<service>')
+    .option('--unsafe <why>', 'although it is said to be unsafe: the reason, repeated')
+    .action(async (service: string, options: { unsafe?: string }, command: Command) => {
+      ran(await within(io, command, wakeMs, (context) => rollback(context, service, options)));
+    });
   program
     .command('pause')
     .description('let new requests wait')

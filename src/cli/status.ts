@@ -192,6 +192,9 @@ function notesOf(service: ServiceStatus, look: Look, first: string): readonly st
   if (!service.rollback.ready && service.rollback.reason) {
     say(`rollback is not ready: ${service.rollback.reason}`, doubtful);
   }
+  const { unsafe } = service.rollback;
+  if (unsafe !== null)
+    say(`going back from ${pool?.release ?? 'it'} is unsafe: ${unsafe}`, doubtful);
   const { deployment, latch, watch, freeze } = service;
   const { confirm } = service;
   if (confirm?.phase === 'held') {

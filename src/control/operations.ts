@@ -29,7 +29,8 @@ export function operationsOn(services: () => Services): Operations {
     service: (name) => services().deployer(name).status(),
     deploy: async (name, order, call) => services().deployer(name).deploy(order, call),
     flip: async (name, call) => services().deployer(name).flip(call),
-    rollback: async (name, to, call) => services().deployer(name).rollback(to, call),
+    rollback: async (name, to, call, unsafe) =>
+      services().deployer(name).rollback(to, call, unsafe),
     acknowledge: async (name, call) => services().deployer(name).acknowledge(call),
     confirm: async (name, withinMs, call) => services().deployer(name).confirm(withinMs, call),
     abort: async (id, call) => {

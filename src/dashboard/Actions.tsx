@@ -31,6 +31,11 @@ export function Actions({ status }: { status: ServiceStatus }) {
       <p id="why-rollback" class={notBack ? 'reason' : 'reason quiet'}>
         {notBack ?? `Ready: ${sideWord(rollback.to)} is warm and healthy. It takes milliseconds.`}
       </p>
+      {rollback.unsafe !== null && (
+        <p class="reason doubt" data-unsafe>
+          Going back is unsafe: {rollback.unsafe}
+        </p>
+      )}
       {rollback.asleep && (
         <Act wish="wake" status={status} why={barred}>
           Wake {standby?.release}

@@ -69,6 +69,7 @@ function Ask({ wish, from, close }: Props) {
   const by = useRef<HTMLInputElement>(null);
   const why = useRef<HTMLInputElement>(null);
   const question = questionOf(wish, from);
+  const repeat = useRef<HTMLInputElement>(null);
   const current = statusOf(from.status.name).value;
   const changed = current !== null && current.generation !== from.status.generation;
 
@@ -79,7 +80,10 @@ function Ask({ wish, from, close }: Props) {
     refusal.value = null;
     try {
       const got = await act<Deployment | ServiceStatus>(
-        orderOf(wish, from, whoAndWhyIn(by.current, why.current)),
+        orderOf(wish, from, {
+          ...whoAndWhyIn(by.current, why.current),
+          ...unsafeIn(repeat.current),
+        }),
       );
       if ('phase' in got) takeDeployments([got]);
       answered.value = { service: from.status.name, words: question.done, answer: got };
@@ -103,6 +107,7 @@ function Ask({ wish, from, close }: Props) {
           <li key={line}>{line}</li>
         ))}
       </ul>
+      {!final && question.repeat !== undefined && <Repeat text={question.repeat} input={repeat} />}
       {!final && <WhoAndWhy by={by} why={why} />}
       <Wrong refusal={refusal.value} stale={stale} now={current?.generation} />
       <p class="buttons">
@@ -117,6 +122,22 @@ function Ask({ wish, from, close }: Props) {
       </p>
     </form>
   );
+}
+
+/** Whoever does it all the same has read why nobody should. */
+function Repeat({ text, input }: { text: string; input: { current: HTMLInputElement | null } }) {
+  return (
+    <div class="said">
+      <label>
+        To go back all the same, type why it is unsafe
+        <input ref={input} name="unsafe" required placeholder={text} autocomplete="off" />
+      </label>
+    </div>
+  );
+}
+
+function unsafeIn(input: HTMLInputElement | null): Readonly<Record<string, string>> {
+  return input === null ? {} : { unsafe: input.value };
 }
 
 function Wrong(props: { refusal: Refusal | null; stale: boolean; now: number | undefined }) {

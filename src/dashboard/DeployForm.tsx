@@ -130,6 +130,11 @@ function Fields({ run }: { run: 'static' | 'process' | 'docker' }) {
           autocomplete="off"
         />
       </label>
+      <label>
+        Going back from it is unsafe, because{' '}
+        <span class="quiet">(else it can be gone back from)</span>
+        <input name="rollbackUnsafe" maxLength={500} autocomplete="off" />
+      </label>
     </div>
   );
 }
@@ -145,5 +150,6 @@ function orderIn(data: FormData): Record<string, unknown> {
     ...(targets.length > 0 ? { targets } : {}),
     ...(text('flip') ? { flip: text('flip') } : {}),
     ...(text('confirmWithin') ? { confirmWithin: text('confirmWithin') } : {}),
+    ...(text('rollbackUnsafe') ? { rollbackUnsafe: text('rollbackUnsafe') } : {}),
   };
 }

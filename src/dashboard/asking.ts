@@ -36,6 +36,8 @@ export interface Question {
   readonly happens: readonly string[];
   readonly yes: string;
   readonly done: string;
+  /** What has to be typed before it can be done; absent: nothing. */
+  readonly repeat?: string;
 }
 
 /** What came of a question: told where its button is, and not in front of the page. */
@@ -87,7 +89,8 @@ export function rememberName(name: string): void {
 }
 
 export function questionOf(wish: Wish, { status, release = '' }: Asking): Question {
-  const { name } = status;
+  const { name, rollback } = status;
+  const { unsafe } = rollback;
   const { live: livePool, standby } = sidesOf(status);
   const live = sideWord(livePool && { color: livePool.color, release: livePool.release });
   const other = sideWord(standby && { color: standby.color, release: standby.release });
@@ -110,9 +113,14 @@ export function questionOf(wish: Wish, { status, release = '' }: Asking): Questi
     case 'rollback':
       return {
         title: `Roll ${name} back from ${live} to ${sideWord(status.rollback.to)}?`,
-        happens: [...moves, `Nothing is started. ${live} stays warm afterwards.`],
+        happens: [
+          ...(unsafe === null ? [] : [`Going back from ${livePool?.release} is unsafe: ${unsafe}`]),
+          ...moves,
+          `Nothing is started. ${live} stays warm afterwards.`,
+        ],
         yes: `Roll back to ${status.rollback.to?.release ?? ''}`,
         done: 'Rolled back.',
+        ...(unsafe !== null && { repeat: unsafe }),
       };
     case 'flip':
       return {
@@ -221,6 +229,7 @@ export function kindWords(code: string, message: string): string {
       return `Somebody was faster: the service has changed since you looked. Your click changed nothing. ${message}`;
     case 'DEPLOYMENT_IN_PROGRESS':
     case 'ROLLBACK_NOT_READY':
+    case 'ROLLBACK_UNSAFE':
     case 'FLIP_NOT_READY':
     case 'ABORT_TOO_LATE':
     case 'RETIRE_REFUSED':

@@ -128,6 +128,25 @@ test('status counts down to the deadline, and says why it is overdue', async () 
   );
 });
 
+test('--rollback-unsafe is sent; status says it, and rollback takes the reason with --unsafe', async () => {
+  const why = 'the schema moved on';
+  const deploy = start('--rollback-unsafe', why, '--detach');
+  await deploy.ended;
+  served.control.fail('shop-1', 'GATE_TIMEOUT', 'It was slow.');
+  const { rollback } = served.control.service('shop');
+  served.control.setService('shop', { rollback: { ...rollback, unsafe: why } });
+
+  const status = await runCli(['status', 'shop'], { url: served.url });
+  const bare = await runCli(['rollback', 'shop'], { url: served.url });
+  const done = await runCli(['rollback', 'shop', '--unsafe', why], { url: served.url });
+
+  expect(served.control.calls[0]?.order).toMatchObject({ rollbackUnsafe: why });
+  expect(status.stdout).toContain(`going back from v1 is unsafe: ${why}`);
+  expect(bare.exit).toBe(5);
+  expect(bare.stderr).toContain(`Going back is unsafe: ${why}`);
+  expect(done.exit).toBe(0);
+});
+
 test('--detach returns at once', async () => {
   const ran = await start('--detach').ended;
 

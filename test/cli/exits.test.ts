@@ -28,6 +28,7 @@ const ready = {
   to: null,
   reason: 'The warm pool has 1 of 2 targets.',
   asleep: false,
+  unsafe: null,
 };
 
 test('0: a command that did what it was asked', async () => {

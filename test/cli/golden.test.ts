@@ -29,7 +29,13 @@ beforeAll(async () => {
       run: 'process',
       paused: true,
       waiting: 12,
-      rollback: { ready: false, to: null, reason: 'There is no warm pool.', asleep: false },
+      rollback: {
+        ready: false,
+        to: null,
+        reason: 'There is no warm pool.',
+        asleep: false,
+        unsafe: null,
+      },
       pools: {
         blue: null,
         green: fakePool('checkout-api', 'green', '2026.01.01-abcdef', 'live', [
@@ -90,7 +96,7 @@ test('status of a service whose first release is still being proved', async () =
   const blue = fakePool('shop', 'blue', 'v1', 'probing', [
     fakeTarget('127.0.0.1:3001', { healthy: false, probe: null, requests: 0 }),
   ]);
-  const rollback = { ready: false, to: null, reason: null, asleep: false };
+  const rollback = { ready: false, to: null, reason: null, asleep: false, unsafe: null };
   const first = { generation: 0, live: null, pools: { blue, green: null }, rollback };
   const control = fakeControl({ services: [fakeService('shop', first)] });
   const beginning = await serveAdmin({ control });
@@ -262,7 +268,7 @@ test('pause, resume, retire, reload', async () => {
 test('a rollback to a warm pool that sleeps wakes it first; wake alone stops there', async () => {
   const reason = 'The warm pool (v1 on blue) is kept frozen; `pointsman wake` thaws it.';
   const to = { color: 'blue', release: 'v1' } as const;
-  const asleep = { rollback: { ready: false, to, reason, asleep: true } };
+  const asleep = { rollback: { ready: false, to, reason, asleep: true, unsafe: null } };
   served.control.setService('shop', asleep);
   const woken = await runCli(['wake', 'shop', '--why', 'a drill'], { url: served.url });
   served.control.setService('shop', asleep);
@@ -302,7 +308,7 @@ test('help fits the terminal', async () => {
 
 test('thirty services without a warm pool are one line, not thirty', async () => {
   const reason = 'There is no warm pool to go back to.';
-  const rollback = { ready: false, to: null, reason, asleep: false };
+  const rollback = { ready: false, to: null, reason, asleep: false, unsafe: null };
   const services = Array.from({ length: 30 }, (_, n) => {
     const name = `shop-${n}`;
     const pools = { blue: fakePool(name, 'blue', 'v1', 'live'), green: null };
@@ -322,7 +328,13 @@ test('thirty services without a warm pool are one line, not thirty', async () =>
 });
 
 test('wake where nothing is warm says that there is nothing to wake', async () => {
-  const rollback = { ready: false, to: null, reason: 'There is no warm pool.', asleep: false };
+  const rollback = {
+    ready: false,
+    to: null,
+    reason: 'There is no warm pool.',
+    asleep: false,
+    unsafe: null,
+  };
   served.control.setService('shop', { rollback });
   const ran = await runCli(['wake', 'shop'], { url: served.url });
 

@@ -175,7 +175,9 @@ browserTest(
     const before = await rollbackButton(tab).boundingBox();
     const reason = 'green is below its size: 0 of 1 targets are healthy.';
 
-    control.setService('shop', { rollback: { ready: false, to: null, reason, asleep: false } });
+    control.setService('shop', {
+      rollback: { ready: false, to: null, reason, asleep: false, unsafe: null },
+    });
     control.events.emit({ type: 'service', service: 'shop', what: 'health' });
     await sees(tab, reason);
 
@@ -229,11 +231,34 @@ browserTest('a deployment that waits for a person is flipped, or aborted, by but
   await tab.done();
 });
 
+browserTest('a rollback that is unsafe says why, and is done by who types that', async () => {
+  const control = await serve();
+  const why = 'the schema moved on';
+  const { rollback } = control.service('shop');
+  control.setService('shop', { rollback: { ...rollback, unsafe: why } });
+  const tab = await openPage(served.url);
+  await sees(tab, `Going back is unsafe: ${why}`);
+
+  await tab.page.click('[data-wish=rollback]');
+  await sees(tab, `Going back from v1 is unsafe: ${why}`);
+  await confirm(tab).click();
+  const untyped = control.calls.length;
+  await tab.page.fill('dialog [name=unsafe]', why);
+  await confirm(tab).click();
+
+  await heading(tab, 'Rolled back.').waitFor();
+  expect(untyped).toBe(0);
+  expect(control.calls.map((call) => call.order)).toEqual([{ to: 'v0', unsafe: why }]);
+  await tab.done();
+});
+
 browserTest('a warm pool that sleeps is woken, and then Rollback is ready', async () => {
   const control = await serve();
   const reason = 'The warm pool (v0 on green) is kept frozen; `pointsman wake` thaws it.';
   const to = { color: 'green', release: 'v0' } as const;
-  control.setService('shop', { rollback: { ready: false, to, reason, asleep: true } });
+  control.setService('shop', {
+    rollback: { ready: false, to, reason, asleep: true, unsafe: null },
+  });
   const tab = await openPage(served.url);
   await sees(tab, reason);
   expect(await tab.page.getAttribute('[data-wish=rollback]', 'aria-disabled')).toBe('true');
@@ -325,7 +350,13 @@ browserTest('a target that is down says why, in words, beside its name', async (
 
 browserTest('while the first release is proved the page says that nothing is live', async () => {
   const blue = fakePool('shop', 'blue', 'v1', 'probing');
-  const rollback = { ready: false, to: null, reason: 'There is no warm pool.', asleep: false };
+  const rollback = {
+    ready: false,
+    to: null,
+    reason: 'There is no warm pool.',
+    asleep: false,
+    unsafe: null,
+  };
   const first = { generation: 0, live: null, pools: { blue, green: null }, rollback };
   await serve(fakeControl({ services: [fakeService('shop', first)] }));
   const tab = await openPage(served.url);

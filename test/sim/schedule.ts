@@ -5,7 +5,12 @@
  * it; and nothing here knows how the control core works, only what it promised.
  */
 import type { ServiceConfig } from '../../src/config/config.ts';
-import { type PointsmanEvent, type ServiceStatus, sidesOf } from '../../src/control/model/api.ts';
+import {
+  type Call,
+  type PointsmanEvent,
+  type ServiceStatus,
+  sidesOf,
+} from '../../src/control/model/api.ts';
 import type { Confirm, Deployment, Receipt, State } from '../../src/control/model/state.ts';
 import { Fault } from '../../src/errors.ts';
 import { type Color, colors } from '../../src/wire.ts';
@@ -37,6 +42,8 @@ export class Schedule {
   /** What is to be confirmed, as it was last seen on record; and what may have been confirmed. */
   #unconfirmed: Confirm | null = null;
   readonly #confirmed = new Set<number>();
+  /** Why what was deployed last to a color is not to be gone back from; absent: it may be. */
+  readonly #unsafe: Partial<Record<Color, string>> = {};
   readonly #claimedPools = new Map<string, Set<string>>();
   /** The wall clock was set: what is told in its words is not what passed. */
   #jumped = false;
@@ -263,7 +270,11 @@ export class Schedule {
         : `v${++this.#releases}`;
       const flip = this.#random() < 0.3 ? ('auto' as const) : null;
       const confirmWithinMs = 5_000 + Math.floor(this.#random() * 25_000);
-      const more = this.#random() < 0.25 ? { flip, confirmWithinMs } : { flip };
+      const more = {
+        flip,
+        ...(this.#random() < 0.25 && { confirmWithinMs }),
+        ...(this.#random() < 0.15 && { rollbackUnsafe: `${name} leaves the old schema behind` }),
+      };
       this.#ask(
         `deploy ${name}`,
         this.#world.control.deploy(service, order(name, more), call),
@@ -288,7 +299,7 @@ export class Schedule {
       this.#ask('flip', this.#world.control.flip(service, call));
     } else if (roll < 0.82) {
       const to = status.rollback.to?.release ?? 'v1';
-      this.#ask(`rollback ${to}`, this.#world.control.rollback(service, to, call));
+      this.#rollBack(status, to, call);
       if (this.#random() < 0.3) {
         this.#ask(`rollback ${to} again`, this.#world.control.rollback(service, to, call));
       }
@@ -318,6 +329,17 @@ export class Schedule {
         : this.#world.control.pause(service, false, call);
       this.#ask(paused ? 'resume' : 'pause', asked);
     }
+  }
+
+  /** What is not to be gone back from is left by who repeats why, and by nobody else. */
+  #rollBack({ rollback: { unsafe } }: ServiceStatus, to: string, call: Call): void {
+    const repeated = unsafe !== null && this.#random() < 0.5 ? [unsafe] : [];
+    const asked = this.#world.control.rollback(service, to, call, ...repeated);
+    this.#ask(`rollback ${to}`, asked, () => {
+      if (unsafe === null) return;
+      this.#count('rollback although unsafe');
+      if (repeated.length === 0) this.#break(`a rollback was accepted although: ${unsafe}`);
+    });
   }
 
   /** A roll that leads to what could be accepted now: else most calls would be refused. */
@@ -543,10 +565,16 @@ export class Schedule {
   }
 
   /** What goes back by itself does so once, and to a release that was live before. */
-  #returned({ id, cause, phase, direction, to }: Deployment): void {
+  #returned({ id, cause, phase, direction, from, to, rollbackUnsafe }: Deployment): void {
+    if (phase === 'draining' && direction === 'deploy') {
+      if (rollbackUnsafe === undefined) delete this.#unsafe[to.color];
+      else this.#unsafe[to.color] = rollbackUnsafe;
+    }
     if (phase === 'starting' && this.#random() < 0.3) this.#bad.add(to.release);
     if (cause === undefined || phase !== 'draining') return;
     if (direction !== 'rollback') this.#break(`${id} went forward by itself`);
+    const unsafe = from === null ? undefined : this.#unsafe[from.color];
+    if (unsafe !== undefined) this.#break(`${id} went back by itself although: ${unsafe}`);
     if (cause.kind === 'unconfirmed') {
       this.#overdue(id, cause.release);
       return;
@@ -640,7 +668,10 @@ export class Schedule {
         this.#break(`${before.release} is confirmed, and nobody said so`);
       }
     }
-    if (now?.phase === 'held') this.#count('unconfirmed held');
+    if (now?.phase === 'held') {
+      this.#count('unconfirmed held');
+      if (status.rollback.unsafe !== null) this.#count('unconfirmed held for its unsafe way back');
+    }
     this.#unconfirmed = now;
   }
 
@@ -681,7 +712,9 @@ export class Schedule {
     if (record.intent !== null) throw this.#failure('an intent outlived its flip');
     const phase = record.deployment?.phase ?? 'live';
     if (!['live', 'failed', 'aborted'].includes(phase)) throw this.#failure(`it rests in ${phase}`);
-    if (record.confirm) throw this.#failure(`${record.confirm.release} is ${record.confirm.phase}`);
+    const unsafe = record.pools[record.live]?.rollbackUnsafe !== undefined;
+    if (record.confirm && !unsafe)
+      throw this.#failure(`${record.confirm.release} is ${record.confirm.phase}`);
     if (record.watch?.phase === 'watching') throw this.#failure('a watch outlived its time');
     if (this.#latched !== null && record.latch?.release !== this.#latched) {
       throw this.#failure(`nobody acknowledged ${this.#latched}`);

@@ -74,7 +74,13 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
       blue: fakePool(name, 'blue', 'v1', 'live'),
       green: fakePool(name, 'green', 'v0', 'warm'),
     },
-    rollback: { ready: true, to: { color: 'green', release: 'v0' }, reason: null, asleep: false },
+    rollback: {
+      ready: true,
+      to: { color: 'green', release: 'v0' },
+      reason: null,
+      asleep: false,
+      unsafe: null,
+    },
     deployment: null,
     releases: [],
     watch: null,
@@ -297,6 +303,7 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       to: from,
       reason: from ? null : 'There is no warm pool.',
       asleep: false,
+      unsafe: null,
     };
     const { live: old } = sidesOf(service);
     change(service.name, {
@@ -363,9 +370,9 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       }
       return commit(deployment, false);
     },
-    async rollback(name, to, call) {
+    async rollback(name, to, call, unsafe) {
       refuseToggle(to, call.generation);
-      await begin('rollback', call, { to });
+      await begin('rollback', call, { to, ...(unsafe !== undefined && { unsafe }) });
       const service = serviceOf(name);
       match(service, call);
       const { rollback } = service;
@@ -377,6 +384,9 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
           'ROLLBACK_NOT_READY',
           `The warm pool holds ${rollback.to.release}, not ${to}.`,
         );
+      }
+      if (rollback.unsafe !== null && rollback.unsafe !== unsafe) {
+        throw new Fault('ROLLBACK_UNSAFE', `Going back is unsafe: ${rollback.unsafe}`);
       }
       return commit(create(service, 'rollback', rollback.to.release, call), true);
     },
@@ -396,7 +406,13 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       if (running(service)) throw new Fault('RETIRE_REFUSED', 'A deployment needs the standby.');
       const { standby } = sidesOf(service);
       const pools = { ...service.pools, ...(standby && { [standby.color]: null }) };
-      const rollback = { ready: false, to: null, reason: 'There is no warm pool.', asleep: false };
+      const rollback = {
+        ready: false,
+        to: null,
+        reason: 'There is no warm pool.',
+        asleep: false,
+        unsafe: null,
+      };
       events.emit({ type: 'service', service: name, what: 'the standby was retired' });
       return change(name, { pools, rollback });
     },
@@ -405,7 +421,9 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       match(serviceOf(name), call);
       const { to } = serviceOf(name).rollback;
       events.emit({ type: 'service', service: name, what: 'woken' });
-      return change(name, { rollback: { ready: true, to, reason: null, asleep: false } });
+      return change(name, {
+        rollback: { ready: true, to, reason: null, asleep: false, unsafe: null },
+      });
     },
     async pause(name, page, call) {
       await begin('pause', call);

@@ -14,6 +14,7 @@ const printable = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u20
 
 export const byMax = 100;
 const whyMax = 1000;
+const unsafeMax = 500;
 
 const attribution = {
   by: Type.Optional(
@@ -101,6 +102,16 @@ export const DeployBody = closed({
   confirmWithin: confirmWithin(
     'Go back by itself so long after the flip (30s, 10m), unless it is confirmed before.',
   ),
+  rollbackUnsafe: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: unsafeMax,
+      pattern: `^(?=.*\\S)${printable.slice(1)}`,
+      description:
+        'Why going back from this release, once it is live, is unsafe: nobody does it by accident, ' +
+        'and nothing by itself.',
+    }),
+  ),
   dryRun: Type.Optional(
     Type.Boolean({
       description: 'Check what can be checked, start nothing, say what would happen.',
@@ -111,6 +122,15 @@ export const DeployBody = closed({
 export type DeployBody = Of<typeof DeployBody>;
 
 export const RollbackBody = closed({
+  unsafe: Type.Optional(
+    Type.String({
+      maxLength: unsafeMax,
+      pattern: printable,
+      description:
+        'Why it is unsafe to go back from what is live, as its deployment said: repeated by whoever ' +
+        'does so all the same.',
+    }),
+  ),
   to: Type.Optional(
     Type.String({
       minLength: 1,

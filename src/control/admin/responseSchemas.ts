@@ -111,6 +111,7 @@ export const Deployment = named(
       error: nullable(closed({ code: text, message: text, detail: Type.Optional(Type.Unknown()) })),
       receipt: nullable(ref(Receipt)),
       confirmWithinMs: Type.Optional(count),
+      rollbackUnsafe: Type.Optional(text),
       cause: Type.Optional(
         Type.Union([
           closed({ kind: oneOf(['errors', 'down']), release: text, figures, baseline: figures }),
@@ -191,6 +192,7 @@ export const ServiceStatus = named(
       to: nullable(side),
       reason: nullable(text),
       asleep: Type.Boolean(),
+      unsafe: nullable(text),
     }),
     deployment: nullable(ref(Deployment)),
     releases: Type.Array(closed({ name: text, source: text }), {

@@ -168,7 +168,7 @@ export const routes: readonly Route[] = [
     ...service,
     body: RollbackBody,
     responses: { 200: refs.deployment },
-    faults: [...ofFlip, 'ROLLBACK_NOT_READY', 'DEPLOYMENT_IN_PROGRESS'],
+    faults: [...ofFlip, 'ROLLBACK_NOT_READY', 'ROLLBACK_UNSAFE', 'DEPLOYMENT_IN_PROGRESS'],
     handle: rollback,
   },
   {
@@ -319,6 +319,7 @@ async function deploy(control: Control, ask: Ask): Promise<Answer> {
       ...(body.confirmWithin !== undefined && {
         confirmWithinMs: confirmMsOf(body.confirmWithin),
       }),
+      ...(body.rollbackUnsafe !== undefined && { rollbackUnsafe: body.rollbackUnsafe.trim() }),
     },
     ask.call,
   );
@@ -339,8 +340,8 @@ async function confirm(control: Control, ask: Ask): Promise<Answer> {
 }
 
 async function rollback(control: Control, ask: Ask): Promise<Answer> {
-  const { to } = ask.body as Of<typeof RollbackBody>;
-  return flipped(await control.rollback(nameOf(ask), to ?? null, ask.call));
+  const { to, unsafe } = ask.body as Of<typeof RollbackBody>;
+  return flipped(await control.rollback(nameOf(ask), to ?? null, ask.call, unsafe));
 }
 
 async function listDeployments(control: Control, ask: Ask): Promise<Answer> {

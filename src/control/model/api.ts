@@ -36,9 +36,10 @@ export interface Control {
    * a toggle.
    *
    * @throws Fault CALL_INVALID where it names neither, ROLLBACK_NOT_READY with the reason,
+   *   ROLLBACK_UNSAFE where what is live said why nobody should and `unsafe` does not repeat it,
    *   GENERATION_STALE, DEPLOYMENT_IN_PROGRESS, HOLD_TIMEOUT
    */
-  rollback(service: string, to: string | null, call: Call): Promise<Deployment>;
+  rollback(service: string, to: string | null, call: Call, unsafe?: string): Promise<Deployment>;
   /**
    * Says that somebody knows of a release that was taken back by itself: deployments are let in
    * again. Where none was, nothing changes.
@@ -117,6 +118,8 @@ export interface DeployOrder {
   readonly dryRun: boolean;
   /** 5 s to 7 d: it is gone back from unless somebody confirms it so long after its flip. */
   readonly confirmWithinMs?: number;
+  /** 1 to 500 characters: why going back from the release, once it is live, is unsafe. */
+  readonly rollbackUnsafe?: string;
 }
 
 export interface ServiceStatus {
@@ -185,6 +188,8 @@ export interface RollbackStatus {
   readonly reason: string | null;
   /** The warm pool is kept small or frozen, and `wake` is what opens the way back. */
   readonly asleep: boolean;
+  /** Why going back from what is live is unsafe, to be repeated by who does it; null: it is not. */
+  readonly unsafe: string | null;
 }
 
 export interface Reloaded {

@@ -148,6 +148,8 @@ export interface PoolState {
   readonly filledAt: string;
   readonly liveSince: string | null;
   readonly warmSince: string | null;
+  /** Why going back from it is unsafe while it is live, as who deployed it said; absent: it is not. */
+  readonly rollbackUnsafe?: string;
 }
 
 /** An immutable version: a name, and all that running it takes. */
@@ -208,6 +210,8 @@ export interface Deployment {
   readonly receipt: Receipt | null;
   /** It is gone back from unless it is confirmed so long after its flip; absent: it stays. */
   readonly confirmWithinMs?: number;
+  /** Why going back from the release is unsafe; absent: it is not. See `PoolState`. */
+  readonly rollbackUnsafe?: string;
   /** Why Pointsman began it by itself; absent: somebody asked. */
   readonly cause?: Cause;
 }

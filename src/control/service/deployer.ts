@@ -137,9 +137,8 @@ export class Deployer {
     refuseStale(this.state, this.name, call.generation);
     this.#refuseDeploying(order.release);
     const origin = this.#record.origin(call);
-    const within = order.confirmWithinMs;
-    refuseNoWayBack(this.state, this.name, within);
-    const begun = (state: ServiceState) => begin(state, origin, release.name, within);
+    refuseNoWayBack(this.state, this.name, order.confirmWithinMs);
+    const begun = (state: ServiceState) => begin(state, origin, release.name, order);
     const { deployment: planned } = begun(this.state);
     if (order.dryRun && planned !== null) return planned;
     const mode = order.flip ?? this.config.deploy.flip;
@@ -169,11 +168,11 @@ export class Deployer {
   }
 
   /** See `Control.rollback`. */
-  async rollback(to: string | null, call: Call): Promise<Deployment> {
+  async rollback(to: string | null, call: Call, unsafe?: string): Promise<Deployment> {
     this.#refuseLeaving();
     refuseToggle(to, call.generation);
     refuseStale(this.state, this.name, call.generation);
-    return this.#wayBack.rollback(to, call);
+    return this.#wayBack.rollback(to, call, unsafe);
   }
 
   /** See `Control.acknowledge`. */

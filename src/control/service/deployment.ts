@@ -46,6 +46,9 @@ export interface Origin {
   readonly at: string;
 }
 
+/** What is agreed on with a deployment about the time after its flip. */
+export type Terms = Pick<Deployment, 'confirmWithinMs' | 'rollbackUnsafe'>;
+
 export function livePool(state: ServiceState): PoolState | null {
   return state.pools[state.live];
 }
@@ -76,18 +79,21 @@ export function nextDeployment(state: ServiceState, service: string): string {
  * A deployment begins. No pool is touched yet: the standby may still be wanted if this one is
  * aborted.
  *
- * @param confirmWithinMs see `Deployment`.
+ * @param terms see `Deployment`.
  */
 export function begin(
   state: ServiceState,
   origin: Origin,
   release: string,
-  confirmWithinMs?: number,
+  { confirmWithinMs, rollbackUnsafe }: Terms = {},
 ): ServiceState {
   refuseSecond(state);
   const to = { color: otherColor(state.live), release };
-  const plain = recordOf(state, origin, 'deploy', to, 'starting');
-  const deployment = confirmWithinMs === undefined ? plain : { ...plain, confirmWithinMs };
+  const deployment: Deployment = {
+    ...recordOf(state, origin, 'deploy', to, 'starting'),
+    ...(confirmWithinMs !== undefined && { confirmWithinMs }),
+    ...(rollbackUnsafe !== undefined && { rollbackUnsafe }),
+  };
   const watch = superseded(state.watch, `Deployment ${deployment.id} began.`);
   return { ...state, deployments: state.deployments + 1, deployment, ...watch };
 }
@@ -97,7 +103,8 @@ export function fill(state: ServiceState, id: string, release: Release, at: stri
   const deployment = current(state, id);
   // Aborted while the disk was busy: then the slot stays as it is.
   if (deployment?.phase !== 'starting') return state;
-  const { color } = deployment.to;
+  const { to, rollbackUnsafe } = deployment;
+  const { color } = to;
   const fills = state.fills + 1;
   const pool: PoolState = {
     id: `${deployment.service}.${color}.${fills}`,
@@ -105,6 +112,7 @@ export function fill(state: ServiceState, id: string, release: Release, at: stri
     filledAt: at,
     liveSince: null,
     warmSince: null,
+    ...(rollbackUnsafe !== undefined && { rollbackUnsafe }),
   };
   return { ...state, fills, pools: { ...state.pools, [color]: pool } };
 }

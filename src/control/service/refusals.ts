@@ -84,6 +84,34 @@ export function refuseNoWayBack(state: ServiceState, service: string, withinMs?:
   throw new Fault('CONFIRM_REFUSED', text, { service });
 }
 
+/** Why nobody should go back from the release that is live, as sentences; null: it is safe. */
+export function unsafeWords({ pools, live }: ServiceState): string | null {
+  const { release, rollbackUnsafe } = pools[live] ?? {};
+  if (release === undefined || rollbackUnsafe === undefined) return null;
+  return `Going back from ${release.name} is unsafe: ${rollbackUnsafe}`;
+}
+
+/**
+ * @param repeated why it is unsafe, as the caller says it; white space does not count.
+ * @throws Fault ROLLBACK_UNSAFE where that is not what was said when the release was deployed.
+ */
+export function refuseUnsafe(state: ServiceState, service: string, repeated = ''): void {
+  const words = unsafeWords(state);
+  const unsafe = state.pools[state.live]?.rollbackUnsafe;
+  if (words === null || unsafe === undefined || plain(repeated) === plain(unsafe)) return;
+  const heard = repeated === '' ? '' : ` You said: ${repeated.slice(0, 500)}`;
+  throw new Fault(
+    'ROLLBACK_UNSAFE',
+    `${words}${heard} To go back all the same, repeat that reason: in "unsafe", or ` +
+      `\`pointsman rollback ${service} --unsafe '…'\`.`,
+    { service, unsafe },
+  );
+}
+
+function plain(text: string): string {
+  return text.trim().replaceAll(/\s+/g, ' ');
+}
+
 /**
  * A confirmation names the generation that it is for: another one is not meant by it.
  *

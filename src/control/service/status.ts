@@ -151,7 +151,13 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
       blue: poolStatus(standing, 'blue', stats),
       green: poolStatus(standing, 'green', stats),
     },
-    rollback: { ready: reason === null, to, reason, asleep: asleep(standing) },
+    rollback: {
+      ready: reason === null,
+      to,
+      reason,
+      asleep: asleep(standing),
+      unsafe: livePool(state)?.rollbackUnsafe ?? null,
+    },
     deployment: state.deployment,
     releases: pastReleases(standing),
     limits: {

@@ -3,6 +3,8 @@
  *
  * The rule this file keeps: both go through the same refusals and the same flip, and nothing is
  * started for either. It names where it goes, and is reserved in the turn in which it is decided.
+ * What nobody should go back from is gone back from by a person who repeats why, and never by
+ * itself.
  */
 import { Fault } from '../../errors.ts';
 import type { Call } from '../model/api.ts';
@@ -10,7 +12,7 @@ import { type Cause, type Deployment, inProgress, type ServiceState } from '../m
 import { Attempt } from './attempt.ts';
 import { intendRollback, nextDeployment, type Origin, standbyPool } from './deployment.ts';
 import type { ServiceRecord } from './record.ts';
-import { refuseBeginning, refuseSecond } from './refusals.ts';
+import { refuseBeginning, refuseSecond, refuseUnsafe, unsafeWords } from './refusals.ts';
 import type { Rollout } from './rollout.ts';
 import type { Standby } from './standby.ts';
 import { rollbackRefusal, type Standing } from './status.ts';
@@ -32,7 +34,7 @@ export class WayBack {
   }
 
   /** See `Control.rollback`; what names no place to go to has been refused. */
-  async rollback(to: string | null, call: Call): Promise<Deployment> {
+  async rollback(to: string | null, call: Call, unsafe?: string): Promise<Deployment> {
     const { name } = this.#record;
     refuseSecond(this.#state);
     refuseBeginning(name, this.#rollout.attempt?.id ?? null);
@@ -41,6 +43,7 @@ export class WayBack {
       this.#standby.wake();
       throw new Fault('ROLLBACK_NOT_READY', reason, { service: name, to });
     }
+    refuseUnsafe(this.#state, name, unsafe);
     return this.#go(this.#record.origin(call), null);
   }
 
@@ -57,6 +60,8 @@ export class WayBack {
     }
     const reason = rollbackRefusal(this.#standing(), null);
     if (reason !== null) return reason;
+    const unsafe = unsafeWords(this.#state);
+    if (unsafe !== null) return unsafe;
     await this.#go(this.#record.origin({ by: itself, why }), cause);
     return null;
   }

@@ -56,6 +56,11 @@ export function serviceSeries(
       (line, { name, rollback }) => line(of(name), Number(rollback.asleep)),
     ),
     each(
+      'rollback_unsafe',
+      '1 where who deployed what is live said that going back from it is unsafe',
+      (line, { name, rollback }) => line(of(name), Number(rollback.unsafe !== null)),
+    ),
+    each(
       'rollback_retired',
       '1 where nothing is kept to go back to, because the warm pool was retired',
       (line, service) => line(of(service.name), Number(retired(service))),

@@ -136,6 +136,28 @@ test('a time to confirm is a duration in words, within bounds, or nothing is ask
   expect(served.control.calls).toHaveLength(1);
 });
 
+test('why going back is unsafe is a sentence, and a rollback repeats it', async () => {
+  const answers = [];
+  for (const rollbackUnsafe of [
+    '  the schema moved on ',
+    '',
+    '   ',
+    'two\nlines',
+    'x'.repeat(501),
+  ]) {
+    answers.push((await deploy({ ...order, rollbackUnsafe, dryRun: true })).status);
+  }
+  const back = { to: 'v0', unsafe: 'the schema moved on' };
+  const rollback = await served.call('POST', '/v1/services/shop/rollback', { body: back });
+
+  expect(answers).toEqual([200, 400, 400, 400, 400]);
+  expect(rollback.status).toBe(200);
+  expect(served.control.calls.map((call) => call.order)).toEqual([
+    expect.objectContaining({ rollbackUnsafe: 'the schema moved on' }),
+    back,
+  ]);
+});
+
 test('abort, retire, wake, pause, resume and reload answer 200 with what is now', async () => {
   await deploy();
 

@@ -55,6 +55,7 @@ test('a deployment goes through its phases, flips, drains, and leaves a warm way
   expect(pools.blue?.role).toBe('warm');
   expect(rollback).toEqual({
     asleep: false,
+    unsafe: null,
     ready: true,
     to: { color: 'blue', release: 'v1' },
     reason: null,
