@@ -7,19 +7,12 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { Deployment } from '../../src/control/model/state.ts';
-import {
-  download,
-  Load,
-  listen,
-  type Stream,
-  type Talk,
-  talk,
-  type Where,
-} from '../support/clients.ts';
+import { download, Load, listen, type Stream, type Talk, talk } from '../support/clients.ts';
 import { long } from '../support/form.ts';
 import { startHttps } from '../support/https.ts';
 import { seeded } from '../support/random.ts';
 import { type FlipSeen, strays } from '../support/verdict.ts';
+import type { Where } from '../support/ways.ts';
 import {
   kill,
   type Pointsman,
@@ -57,21 +50,30 @@ describe.each([
   }, 300_000);
 });
 
-test('over TLS, 2 workers: the same, and the express lane carries it', async () => {
-  const addresses = await startReleases(sets);
-  const targets = (at: number) => [addresses[sets[at % 3] ?? ''] ?? ''];
-  const https = await startHttps({
-    workers: 2,
-    run: { static: {} },
-    first: { release: 'r0', targets: targets(0) },
-  });
+test.each([
+  ['TLS', 'express', false],
+  ['HTTP/2', 'http2', true],
+])(
+  'by %s, 2 workers: the same, and the lane %s carries it',
+  async (_, __, http2) => {
+    const addresses = await startReleases(sets);
+    const targets = (at: number) => [addresses[sets[at % 3] ?? ''] ?? ''];
+    const { pointsman, where } = await startHttps({
+      workers: 2,
+      run: { static: {} },
+      tls: { http2 },
+      first: { release: 'r0', targets: targets(0) },
+    });
 
-  await soak(https, Math.ceil(flipsWanted / (long ? 5 : 8)), (at) => ({
-    release: `r${at}`,
-    answers: sets[at % 3] ?? '',
-    body: { targets: targets(at) },
-  }));
-}, 300_000);
+    const front = { pointsman, where: { ...where, http2 } };
+    await soak(front, Math.ceil(flipsWanted / (long ? 5 : 8)), (at) => ({
+      release: `r${at}`,
+      answers: sets[at % 3] ?? '',
+      body: { targets: targets(at) },
+    }));
+  },
+  300_000,
+);
 
 test('process pools, 2 workers: replicas come and go among the flips', async () => {
   const command = [process.execPath, releaseFile];
@@ -163,7 +165,9 @@ async function soak(
   expect(new Set(load.exchanges.map(({ client }) => client)).size).toBe(load.clients);
   expect(lodgers.flatMap(({ talk }) => talk.wrongs)).toEqual([]);
   await checkReceipts(pointsman, flips.length, undone);
-  if (typeof where !== 'number') await checkLane(pointsman, load.exchanges.length);
+  if (typeof where !== 'number') {
+    await checkLane(pointsman, where.http2 ? 'http2' : 'express', load.exchanges.length);
+  }
   const { code, output } = await pointsman.stop();
   expect({ code, bug: output.includes('bug:') }).toEqual({ code: 0, bug: false });
   await pointsman.nothingLeft();
@@ -236,11 +240,11 @@ async function evicted({ talk }: Lodgers): Promise<void> {
   expect(await talk.closed).toBe(1012);
 }
 
-/** What came by HTTPS was carried as plain HTTP is: read and written directly on sockets. */
-async function checkLane(pointsman: Pointsman, exchanges: number): Promise<void> {
+/** What came by HTTPS was carried as plain HTTP is, and what came by HTTP/2 as streams. */
+async function checkLane(pointsman: Pointsman, lane: string, exchanges: number): Promise<void> {
   const { text } = await pointsman.call('GET', '/metrics');
-  const carried = /^pointsman_lane_requests_total\{lane="express"\} (\d+)$/m.exec(text)?.[1];
-  expect(Number(carried)).toBeGreaterThanOrEqual(exchanges);
+  const line = new RegExp(`^pointsman_lane_requests_total\\{lane="${lane}"\\} (\\d+)$`, 'm');
+  expect(Number(line.exec(text)?.[1])).toBeGreaterThanOrEqual(exchanges);
 }
 
 async function checkReceipts(pointsman: Pointsman, flips: number, undone: number): Promise<void> {

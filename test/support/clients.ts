@@ -7,39 +7,12 @@
  * written, it happened before.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
 import type { Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
+import { type Where, wayTo } from './ways.ts';
 import { until } from './whole.ts';
-
-/** Where clients connect: a port of loopback; by HTTPS, where there is an authority to trust. */
-export interface Https {
-  readonly port: number;
-  /** PEM */
-  readonly ca: string;
-  /** Whom they ask for; the certificate has to have that name. */
-  readonly servername: string;
-}
-
-/** A port: plain HTTP. */
-export type Where = number | Https;
-
-/** How a client of Node gets there. */
-function wayTo(where: Where) {
-  if (typeof where === 'number') {
-    const make = (options: http.AgentOptions): http.Agent => new http.Agent(options);
-    return { request: http.request, agent: make, options: { host: '127.0.0.1', port: where } };
-  }
-  const { port, ca, servername } = where;
-  const headers = { host: servername };
-  return {
-    request: https.request,
-    agent: (options: http.AgentOptions): http.Agent => new https.Agent(options),
-    options: { host: '127.0.0.1', port, ca, servername, headers },
-  };
-}
 
 /** One request, from the moment it was about to be written. Times by `performance.now()`. */
 export interface Exchange {

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Authority, type Pair } from './certificates.ts';
-import type { Https } from './clients.ts';
+import type { Https } from './ways.ts';
 import {
   freePort,
   type Pointsman,

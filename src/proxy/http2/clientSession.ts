@@ -76,7 +76,13 @@ export class ClientSession implements Waiter {
 
   /** Nothing came for as long as it may, or what was to close is still there. */
   expired(): void {
-    if (this.#streams > 0) return;
+    // Timers come before reads: what came while the process stood still is read first.
+    setImmediate(() => this.#end());
+  }
+
+  #end(): void {
+    // It has come to life meanwhile, or has been given another term.
+    if (this.#streams > 0 || this.#deadline.dueMs !== 0) return;
     if (this.#session.closed || this.#session.destroyed) {
       this.socket.destroy();
       return;

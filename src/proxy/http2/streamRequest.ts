@@ -46,8 +46,18 @@ export class StreamRequest implements RequestSide {
   }
 
   on(event: 'data' | 'end', listener: (chunk: Buffer) => void): void {
-    if (event === 'data') this.#stream.on('data', listener);
-    else this.#ended.add(listener as () => void);
+    if (event === 'data') {
+      this.#stream.on('data', listener);
+      return;
+    }
+    const ended = listener as () => void;
+    this.#ended.add(ended);
+    // Node ends a stream on which no DATA came without being read: that may have been long ago.
+    if (this.complete) {
+      process.nextTick(() => {
+        if (this.#ended.has(ended)) ended();
+      });
+    }
   }
 
   off(event: 'data' | 'end', listener: (chunk: Buffer) => void): void {

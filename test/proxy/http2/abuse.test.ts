@@ -18,7 +18,7 @@ import {
   uint32,
 } from '../../support/frames.ts';
 import { ask, http2Client, startHttp2 } from '../../support/http2.ts';
-import { oneService, type ProxySetup, startOrigin, type TestProxy } from '../../support/proxy.ts';
+import { oneService, startOrigin, type TestProxy } from '../../support/proxy.ts';
 
 const calm = 11;
 const mebibyte = 1024 * 1024;
@@ -31,8 +31,11 @@ interface Stage {
   most(): number;
 }
 
-/** A target that never answers what it is asked for at `/held`. */
-async function stage(change: Partial<ProxySetup> = {}): Promise<Stage> {
+/**
+ * A target that never answers what it is asked for at `/held`. No time passes, so that nothing is
+ * allowed anew while a machine takes its time.
+ */
+async function stage(): Promise<Stage> {
   let inside = 0;
   let most = 0;
   const origin = await startOrigin((req, res) => {
@@ -41,7 +44,7 @@ async function stage(change: Partial<ProxySetup> = {}): Promise<Stage> {
     res.once('close', () => inside--);
     if (req.url !== '/held') res.end('ok');
   });
-  const proxy = await startHttp2({ ...oneService(origin.port), ...change });
+  const proxy = await startHttp2({ ...oneService(origin.port), clock: fakeClock() });
   const client = await frameClient(proxy.port);
   return { proxy, client, inside: () => inside, most: () => most };
 }
@@ -199,7 +202,7 @@ test('one connection has so many streams at once, and no more', async () => {
 });
 
 test('a browser that reloads a page of a hundred files eight times over keeps its connection', async () => {
-  const scene = await stage({ clock: fakeClock() });
+  const scene = await stage();
   const { client } = scene;
   let id = -1;
   for (let reload = 0; reload < 8; reload++) {

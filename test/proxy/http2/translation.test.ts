@@ -12,8 +12,8 @@ import {
   frameType,
   type Outcome,
 } from '../../support/frames.ts';
-import { startHttp2 } from '../../support/http2.ts';
-import { oneService, startRawOrigin } from '../../support/proxy.ts';
+import { ask, http2Client, startHttp2 } from '../../support/http2.ts';
+import { oneService, startOrigin, startRawOrigin } from '../../support/proxy.ts';
 import { refused } from './refusedHeads.ts';
 
 const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -134,6 +134,21 @@ test('a body without a length goes on in chunks, and its trailers behind it', as
   expect(got).toContain('\r\nTransfer-Encoding: chunked\r\n');
   expect(got).toMatch(/\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 5\r\n\r\n$/);
   expect(got).not.toContain('1.2.3.4');
+});
+
+test('a body of nothing ends, even if it ends before there is a place for its request', async () => {
+  const origin = await startOrigin((req, res) => {
+    req.resume();
+    req.on('end', () => res.end(`${req.method} ${req.headers['transfer-encoding']}`));
+  });
+  const proxy = await startHttp2(oneService(origin.port));
+  const client = http2Client(proxy.port);
+
+  for (const method of ['GET', 'POST', 'PUT', 'DELETE']) {
+    const got = await ask(client, { ':method': method, ':path': '/' }, { body: '' });
+
+    expect(got).toMatchObject({ status: 200, body: `${method} chunked`, whole: true });
+  }
 });
 
 test('an upload that its client resets, with or without an error, never ends whole', async () => {
