@@ -16,7 +16,7 @@ const withEngines = [
 const plain = process.env.POINTSMAN_TESTS === 'plain';
 const leftOut = long || areNamed(process.argv.slice(2)) ? [] : Object.keys(longOnly);
 // The patience of a test is no promise of the product: on a busy machine each of them takes ten times as long.
-const common = { testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' } as const;
+const common = { testTimeout: 300_000, hookTimeout: 300_000, pool: 'forks' } as const;
 
 export default defineConfig({
   test: {

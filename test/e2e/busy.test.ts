@@ -57,7 +57,7 @@ test(`${rollbacks} rollbacks on a busy machine: all committed, no error, nobody 
   expect(load.closed).toEqual([]);
   const still = own.max / 1e6;
   expect(Math.max(...waits()) - without - still).toBeLessThan(waitMsMax);
-}, 300_000);
+});
 
 test('workers and controller come before others, where the system lets them', async () => {
   const addresses = await startReleases(['alder']);
@@ -73,4 +73,4 @@ test('workers and controller come before others, where the system lets them', as
   expect([controller ?? 0, ...workers].map((pid) => getPriority(pid))).toEqual(
     Array(3).fill(wanted),
   );
-}, 120_000);
+});

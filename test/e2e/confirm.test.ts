@@ -49,7 +49,6 @@ test.each(['before', 'at', 'after'] as const)(
 
     await returned(pointsman);
   },
-  120_000,
 );
 
 test('kill -9 of everything before the deadline, and a start after it: it goes back by itself', async () => {
@@ -61,7 +60,7 @@ test('kill -9 of everything before the deadline, and a start after it: it goes b
   await pointsman.start();
 
   await returned(pointsman);
-}, 120_000);
+});
 
 test('what was confirmed stays, over a kill -9 and its deadline', async () => {
   const { pointsman, status } = await unconfirmed();
@@ -82,4 +81,4 @@ test('what was confirmed stays, over a kill -9 and its deadline', async () => {
   });
   expect(after).toMatchObject({ generation: 2, confirm: null });
   expect(sidesOf(after).live?.release).toBe('v2');
-}, 120_000);
+});

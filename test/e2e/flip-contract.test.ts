@@ -53,27 +53,23 @@ describe.each([
 test.each([
   ['TLS', 'express', false],
   ['HTTP/2', 'http2', true],
-])(
-  'by %s, 2 workers: the same, and the lane %s carries it',
-  async (_, __, http2) => {
-    const addresses = await startReleases(sets);
-    const targets = (at: number) => [addresses[sets[at % 3] ?? ''] ?? ''];
-    const { pointsman, where } = await startHttps({
-      workers: 2,
-      run: { static: {} },
-      tls: { http2 },
-      first: { release: 'r0', targets: targets(0) },
-    });
+])('by %s, 2 workers: the same, and the lane %s carries it', async (_, __, http2) => {
+  const addresses = await startReleases(sets);
+  const targets = (at: number) => [addresses[sets[at % 3] ?? ''] ?? ''];
+  const { pointsman, where } = await startHttps({
+    workers: 2,
+    run: { static: {} },
+    tls: { http2 },
+    first: { release: 'r0', targets: targets(0) },
+  });
 
-    const front = { pointsman, where: { ...where, http2 } };
-    await soak(front, Math.ceil(flipsWanted / (long ? 5 : 8)), (at) => ({
-      release: `r${at}`,
-      answers: sets[at % 3] ?? '',
-      body: { targets: targets(at) },
-    }));
-  },
-  300_000,
-);
+  const front = { pointsman, where: { ...where, http2 } };
+  await soak(front, Math.ceil(flipsWanted / (long ? 5 : 8)), (at) => ({
+    release: `r${at}`,
+    answers: sets[at % 3] ?? '',
+    body: { targets: targets(at) },
+  }));
+});
 
 test('process pools, 2 workers: replicas come and go among the flips', async () => {
   const command = [process.execPath, releaseFile];
@@ -86,7 +82,7 @@ test('process pools, 2 workers: replicas come and go among the flips', async () 
     Math.ceil(flipsWanted / 4),
     (at) => ({ release: `r${at}`, answers: `r${at}`, body: {} }),
   );
-}, 300_000);
+});
 
 interface Next {
   readonly release: string;

@@ -36,7 +36,6 @@ test.each([0, 1])(
     expect((await pointsman.rollback('v1')).status).toBe(200);
     expect((await pointsman.stop()).code).toBe(0);
   },
-  60_000,
 );
 
 /** @returns what came so far, once the head of the answer did. */

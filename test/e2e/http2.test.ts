@@ -71,7 +71,7 @@ test('streams of four connections pass through flips to and fro, and none of the
 
   expect(failed).toEqual([]);
   expect(sessions.every(({ closed }) => !closed)).toBe(true);
-}, 300_000);
+});
 
 test('curl speaks it, and plain HTTP is still sent to HTTPS', async () => {
   const { pointsman, ca, port } = await start();

@@ -39,7 +39,7 @@ test(`${connections} idle connections: at most ${eachKibMax} KB each, and each i
 
   expect(each).toBeLessThanOrEqual(eachKibMax);
   expect(new Set(served)).toEqual(new Set(['HTTP/1.1 200 OK']));
-}, 60_000);
+});
 
 function openMany(port: number, count: number): Promise<Socket[]> {
   return Promise.all(

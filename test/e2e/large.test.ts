@@ -45,7 +45,6 @@ test.each([
     const after = await lanes(pointsman);
     expect(after[lane] - before[lane]).toBe(2);
   },
-  180_000,
 );
 
 /** A target that counts what it is given, and has as much to give. @returns its address. */

@@ -166,7 +166,7 @@ test('installed, it helps, says its version, and checks the example config it ca
   expect(help.stdout).toContain('Usage: pointsman');
   expect(version.stdout.trim()).toBe(JSON.parse(read('package.json')).version);
   expect(check).toMatchObject({ code: 0, stderr: '' });
-}, 30_000);
+});
 
 test('installed, the tour of the quick start prints what the page shows', async ({ skip }) => {
   if (!isInstalled(skip)) return;
@@ -214,4 +214,4 @@ test('installed, the tour of the quick start prints what the page shows', async 
   expect((await fetch(`${admin}/docs/`)).status).toBe(200);
   running.kill('SIGTERM');
   expect(await ended).toBe(0);
-}, 120_000);
+});

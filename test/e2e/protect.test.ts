@@ -100,5 +100,4 @@ test.each(['auto', 'general'])(
     // What was under way at the flip ends; whatever began after the answer goes to the good one.
     expect(answers.slice(since + 4).filter(({ by }) => by !== 'good')).toEqual([]);
   },
-  300_000,
 );

@@ -162,7 +162,7 @@ test('the tour: status, deploy, rollback, a broken release, history, events', as
   expect(unknown.stderr).toMatch(/shpo/);
 
   expect(await tour.end()).toBe(0);
-}, 90_000);
+});
 
 test('a second start says which address is taken and by whom, and nothing of the first one', async () => {
   const tour = await start();
@@ -183,7 +183,7 @@ test('a second start says which address is taken and by whom, and nothing of the
   expect(second.stderr.trim().split('\n')).toHaveLength(1);
   expect(await tour.who()).toMatch(/^Hello from v1 /);
   expect(await tour.end()).toBe(0);
-}, 60_000);
+});
 
 for (const [page, steps] of [
   ['docs/quick-start.md', 9],
@@ -194,7 +194,7 @@ for (const [page, steps] of [
 
     expect(await replayTour(read(page), tour)).toBeGreaterThanOrEqual(steps);
     expect(await tour.end()).toBe(0);
-  }, 90_000);
+  });
 }
 
 test('the demo config is right, and check says so', async () => {

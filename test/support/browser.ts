@@ -105,7 +105,7 @@ export async function openPage(url: string, looks: Looks = {}): Promise<Watched>
 }
 
 /** A test that needs the browser. */
-export function browserTest(name: string, run: () => Promise<void>, timeoutMs = 40_000): void {
+export function browserTest(name: string, run: () => Promise<void>, timeoutMs?: number): void {
   const why = whyNoBrowser();
   if (why === null || process.env.CI) test(name, run, timeoutMs);
   else test.skip(`${name} (skipped: ${why})`, run);

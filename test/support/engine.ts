@@ -27,15 +27,15 @@ export function describeWithEngine(name: string, body: (engine: () => TestEngine
   }
   const skipped = engineMissing === null ? '' : ` (skipped: ${engineMissing})`;
   // An engine shares the machine's two cores with whatever else runs.
-  const options = { timeout: 120_000 };
+  const options = { timeout: 300_000 };
   describe.skipIf(engineMissing !== null)(`${name}${skipped}`, options, () => {
     let engine: TestEngine | undefined;
     beforeAll(async () => {
       engine = await openTestEngine();
-    }, 60_000);
+    });
     afterAll(async () => {
       await engine?.close();
-    }, 60_000);
+    });
     body(() => {
       if (engine === undefined) throw new Error('the engine is there inside tests and hooks only');
       return engine;

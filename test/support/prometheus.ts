@@ -28,7 +28,7 @@ export function prometheusTest(
   name: string,
   run: () => void | Promise<void>,
   programs: readonly string[] = ['promtool'],
-  timeoutMs = 60_000,
+  timeoutMs?: number,
 ): void {
   const missing = programs.filter((program) => programOf(program) === undefined);
   if (missing.length === 0 || process.env.CI) test(name, run, timeoutMs);

@@ -31,7 +31,7 @@ export const mainFile =
 export const releaseFile = fileURLToPath(new URL('release.mjs', import.meta.url));
 
 /** Generous: it only ends a test that hangs. */
-const patienceMs = 60_000;
+const patienceMs = 240_000;
 const lookEveryMs = 10;
 /** At least how many test files run at a time. */
 const portStep = 4;

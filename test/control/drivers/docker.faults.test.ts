@@ -34,7 +34,7 @@ describeWithEngine('the docker driver, when things break', (engine) => {
     await engine().image('shop:slow', { VERSION: 'slow', SLOW_MS: '1500' });
     host = await bundle(join(repository, 'test/support/engine/host.ts'));
     await symlink(join(repository, 'node_modules'), join(dirname(host), 'node_modules'));
-  }, 60_000);
+  });
   afterAll(() => rm(dirname(host), { recursive: true, force: true }));
   afterEach(async () => {
     for (const child of children.splice(0)) child.kill('SIGKILL');

@@ -124,4 +124,4 @@ test(`a controller that is killed at a random moment of a start leaks nothing ($
     await driver.close();
   }
   expect(found).toBeGreaterThan(0);
-}, 120_000);
+});

@@ -81,7 +81,7 @@ test(`a writer that is killed at a random moment leaves the old or the new state
     }
   }
   expect(appended).toBeGreaterThan(rounds / 2);
-}, 120_000);
+});
 
 test('a directory that a living controller has is refused to a second one, which names its pid', async () => {
   const child = spawn(process.execPath, [writer, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -121,7 +121,7 @@ test('two controllers that start at once: never both have the directory', async 
     const began = outputs.flat().filter((line) => line.startsWith('begin'));
     expect(new Set(began).size).toBe(began.length);
   }
-}, 60_000);
+});
 
 const canMount = tmpfs(join(tmpdir(), `pointsman-mount-${process.pid}`));
 

@@ -107,7 +107,7 @@ test(`${told.length} ways to smuggle a request in HTTP/1.1, said in HTTP/2: none
   expect(failures).toEqual([]);
   // Were all refused, nothing would have been shown.
   expect(passed).toBeGreaterThan(100);
-}, 120_000);
+});
 
 /** A head as we write it: a method, a path, and lines that are each one field. */
 const clean =

@@ -34,7 +34,7 @@ export interface PebbleOptions {
   readonly binding?: { readonly kid: string; readonly hmacKey: string };
 }
 
-export function pebbleTest(name: string, run: () => Promise<void>, timeoutMs = 60_000): void {
+export function pebbleTest(name: string, run: () => Promise<void>, timeoutMs?: number): void {
   const missing = ['pebble', 'pebble-challtestsrv'].filter((one) => programOf(one) === undefined);
   if (missing.length === 0 || process.env.CI) test(name, run, timeoutMs);
   else test.skip(`${name} (skipped: no ${missing.join(', ')}; apt-get install pebble)`, run);
