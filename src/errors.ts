@@ -31,6 +31,12 @@ const table = {
   METHOD_UNKNOWN: row(501, 'client', false, 'This method is not known here'),
   CODING_UNKNOWN: row(501, 'client', false, 'This transfer coding is not known here'),
   UPSTREAM_UNREACHABLE: row(502, 'upstream', true, 'The service could not be reached'),
+  UPSTREAM_UNVERIFIED: row(
+    502,
+    'upstream',
+    false,
+    'The service showed a certificate that is not trusted here',
+  ),
   UPSTREAM_RESET: row(502, 'upstream', true, 'The service broke the connection'),
   UPSTREAM_MALFORMED: row(502, 'upstream', false, 'The service gave an answer that is not HTTP'),
   UPSTREAM_HEADER_TOO_LARGE: row(
@@ -94,7 +100,7 @@ const table = {
   GENERATION_STALE: row(412, 'operator', false, 'The service has changed since you looked'),
   ADMIN_BODY_TOO_LARGE: row(413, 'operator', false, 'The admin API takes smaller bodies'),
   RELEASE_INVALID: row(422, 'operator', false, 'This is no release that the service can run'),
-  TARGET_INVALID: row(422, 'operator', false, 'A target is an address of the form host:port'),
+  TARGET_INVALID: row(422, 'operator', false, 'A target is host:port, https://host or unix:/path'),
   IDEMPOTENCY_MISMATCH: row(422, 'operator', false, 'This Idempotency-Key came with another call'),
   RATE_LIMITED: row(429, 'operator', true, 'Too many calls'),
 

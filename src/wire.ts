@@ -32,8 +32,12 @@ export interface TargetEntry {
    */
   readonly id: string;
   readonly host: string;
-  /** 1 to 65535 */
+  /** 1 to 65535; 0 of a socket in the file system. */
   readonly port: number;
+  /** Absent: TCP. `unix`: `host` is the path of a socket. */
+  readonly scheme?: 'https' | 'unix';
+  /** Of an `https` one: the id of the `TargetTls` by which it is verified. */
+  readonly tls?: string;
   readonly healthy: boolean;
 }
 
@@ -211,6 +215,7 @@ export interface TargetStats {
    */
   readonly host?: string;
   readonly port?: number;
+  readonly scheme?: 'https' | 'unix';
   /** As the worker's table says; a restarted controller begins from it. */
   readonly healthy: boolean;
   /** Taken out by this worker after errors in a row (passive ejection). */
@@ -233,7 +238,7 @@ export interface ColorCounts {
   readonly duration: HistogramCounts;
   readonly upstream: HistogramCounts;
   readonly clientAborts: number;
-  /** By reason: connect, stale, reset. */
+  /** By reason: connect, unverified, stale, reset. */
   readonly retries: Readonly<Record<string, number>>;
   /** Sent to a pool without a healthy target, for want of a better one. */
   readonly panics: number;

@@ -63,12 +63,29 @@ export interface ClientAuthority {
   readonly ca: string;
 }
 
+/** How targets with `https://` are verified, and who we are to them. */
+export interface TargetTls {
+  /** SHA-256 of the rest: the same id is the same. */
+  readonly id: string;
+  /** What their certificates have to be for; null: for the host that each is reached by. */
+  readonly serverName: string | null;
+  /** false: whatever they show is taken. */
+  readonly verify: boolean;
+  /** PEM; null: the system's authorities. */
+  readonly ca: string | null;
+  /** What we show, and its key, PEM; null: nothing. */
+  readonly cert: string | null;
+  readonly key: string | null;
+}
+
 /** All that a worker speaks TLS with; replaced whole. It holds keys: it is never logged. */
 export interface CertificateSet {
   /** The first is the default. */
   readonly certificates: readonly CertificateEntry[];
   readonly challenges: ChallengeAnswers;
   readonly clientAuthorities: readonly ClientAuthority[];
+  /** Of the services, each once. A controller of before tells none. */
+  readonly targetTls?: readonly TargetTls[];
   /** 48 bytes in base64: the same in every worker, so that a session resumes in any of them. */
   readonly ticketKeys: string;
 }

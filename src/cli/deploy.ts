@@ -5,7 +5,7 @@
  * knows in the end it has read, not only heard. A controller that restarts meanwhile is waited for.
  */
 import { pause } from '../clock.ts';
-import { parseAddress } from '../config/address.ts';
+import { parseTarget } from '../config/address.ts';
 import { type PointsmanEvent, type ServiceStatus, sidesOf } from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { Fault } from '../errors.ts';
@@ -237,7 +237,7 @@ function checkTarget(target: string): void {
     throw new Failure(exits.usage, `--target takes one address; repeat --target: ${meant}`);
   }
   try {
-    parseAddress(target);
+    parseTarget(target);
   } catch (thrown) {
     if (!(thrown instanceof Fault)) throw thrown;
     throw new Failure(exits.usage, `--target: ${thrown.message}`);

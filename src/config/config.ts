@@ -6,12 +6,21 @@
  */
 import type { Color, Edge, Policy } from '../wire.ts';
 import type { ServiceEdge } from '../wireEdge.ts';
-import type { ServiceTls } from '../wireTls.ts';
+import type { ServiceTls, TargetTls } from '../wireTls.ts';
 
 export interface Address {
   readonly host: string;
   /** 0 to 65535; 0 asks the system for a free one. */
   readonly port: number;
+}
+
+/** Where a target is, and how it is spoken to. */
+export interface TargetAddress extends Address {
+  /**
+   * Absent: HTTP over TCP. `https`: over TLS; `unix`: `host` is the absolute path of a socket in the
+   * file system, and `port` is 0.
+   */
+  readonly scheme?: 'https' | 'unix';
 }
 
 export interface Config {
@@ -122,6 +131,8 @@ export interface ServiceConfig {
   readonly tls: ServiceTls;
   /** null: requests and answers pass as they are. */
   readonly edge: ServiceEdge | null;
+  /** How targets with `https://` are verified. */
+  readonly targetTls: TargetTls;
   /** Absolute path of PEM certificates that clients' certificates must come from; null: none asked. */
   readonly clientCa: string | null;
   readonly run: Run;
@@ -144,6 +155,8 @@ export interface Health {
   readonly rise: number;
   readonly fall: number;
   readonly status: { readonly from: number; readonly to: number };
+  /** As requests: see `ServiceConfig.targetTls`. */
+  readonly tls: TargetTls;
 }
 
 /** How long the old pool is kept after a flip, and at what size. */
@@ -221,5 +234,5 @@ export interface First {
   readonly color: Color;
   readonly release: string;
   readonly image: string | null;
-  readonly targets: readonly Address[];
+  readonly targets: readonly TargetAddress[];
 }

@@ -1,5 +1,5 @@
 /**
- * The files that services name for their edge: who has which password, and pages.
+ * The files that services name: who has which password, pages, and what targets are verified by.
  *
  * The rule this file keeps: they are read with the config, whole and bounded, and a mistake in one
  * is a mistake of the config, told at the key that names it; so what was right before stays.
@@ -11,6 +11,7 @@ import { parsePasswordHash } from '../passwordHash.ts';
 import type { BasicAuth, ServiceEdge } from '../wireEdge.ts';
 import { below, type Reading } from './reading.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
+import { noTargetPems, readTargetPems, type TargetPems } from './targetTrust.ts';
 import { readTextFile } from './textFile.ts';
 import { quote } from './tree.ts';
 
@@ -19,11 +20,12 @@ export interface EdgeFiles {
   readonly users: BasicAuth['users'];
   /** HTML, by status. */
   readonly pages: ServiceEdge['pages'];
+  readonly targetPems: TargetPems;
 }
 
 export type EdgeFilesOf = ReadonlyMap<string, EdgeFiles>;
 
-export const noEdgeFiles: EdgeFiles = { users: [], pages: {} };
+export const noEdgeFiles: EdgeFiles = { users: [], pages: {}, targetPems: noTargetPems };
 
 const usersBytesMax = 256 * 1024;
 const usersMax = 1000;
@@ -42,7 +44,9 @@ export async function readEdgeFiles(
     const path = below('services', name);
     const users = await usersOf(service, path, reading, folder);
     const pages = await pagesOf(service, path, reading, folder);
-    found.set(name, { users, pages });
+    const tls = `${path}.targetTls`;
+    const targetPems = await readTargetPems(service.targetTls, tls, reading, folder);
+    found.set(name, { users, pages, targetPems });
   }
   reading.finish();
   return found;

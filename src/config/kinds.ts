@@ -7,8 +7,7 @@
 import { BlockList, isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { Fault } from '../errors.ts';
-import { isHostName, parseListen, parseAddress as parseTarget } from './address.ts';
-import type { Address } from './config.ts';
+import { isHostName, listenWanted, parseListen, parseTarget, targetWanted } from './address.ts';
 import { nearest } from './hint.ts';
 import type { Kind, ScalarKind } from './kind.ts';
 import { describe } from './tree.ts';
@@ -123,11 +122,27 @@ export function size(min: string, max: string): ScalarKind<number> {
   });
 }
 
+const addressPattern = '^([A-Za-z0-9_.-]*|\\[[0-9A-Fa-f:.%]+\\]):\\d{1,5}$';
+
 /** Where to listen. */
-export const listenAddress = address(parseListen, 0);
+export const listenAddress = address(
+  {
+    wanted: listenWanted.replace('3000', '8080'),
+    bounds: '`host:port`',
+    json: { type: 'string', pattern: addressPattern },
+  },
+  parseListen,
+);
 
 /** Where to connect to. */
-export const targetAddress = address(parseTarget, 1);
+export const targetAddress = address(
+  {
+    wanted: targetWanted,
+    bounds: '`host:port`, `https://host`, `unix:/path`',
+    json: { type: 'string', pattern: `${addressPattern}|^https://.+$|^unix:/.+$` },
+  },
+  parseTarget,
+);
 
 /** A name, an IPv4 address, or `*.` and a name; in lower case. */
 export const hostPattern: ScalarKind<string> = scalar(
@@ -229,10 +244,8 @@ function numeric(type: string, wanted: string, min: number, max: number): Scalar
   });
 }
 
-function address(parse: (text: string) => Address, portMin: number): ScalarKind<Address> {
-  const wanted = `an address such as 127.0.0.1:8080, port ${portMin} to 65535`;
-  const json = { type: 'string', pattern: '^([A-Za-z0-9_.-]*|\\[[0-9A-Fa-f:.%]+\\]):\\d{1,5}$' };
-  return scalar({ wanted, bounds: '`host:port`', json }, ({ text: written }, hint) => {
+function address<T>(about: Description, parse: (text: string) => T): ScalarKind<T> {
+  return scalar(about, ({ text: written }, hint) => {
     try {
       return parse(written);
     } catch (thrown) {

@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { resolve as absolute, dirname } from 'node:path';
-import type { EdgeTls } from '../wireTls.ts';
+import type { EdgeTls, TargetTls } from '../wireTls.ts';
 import type {
   AcmeConfig,
   Config,
@@ -22,6 +22,7 @@ import { serviceEdge } from './edge.ts';
 import { type EdgeFiles, type EdgeFilesOf, noEdgeFiles } from './edgeFiles.ts';
 import { probeTimeoutDefaultMs } from './rules.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
+import { targetTlsOf } from './targetTrust.ts';
 
 /** Let's Encrypt's, for trying things out. */
 const stagingDirectory = 'https://acme-staging-v02.api.letsencrypt.org/directory';
@@ -110,11 +111,12 @@ function service(
   files: EdgeFiles,
 ): ServiceConfig {
   const { timeouts, limits } = of;
+  const targetTls = targetTlsOf(of.targetTls, files.targetPems);
   return {
     name,
     hosts: of.hosts,
     paths: of.paths,
-    health: health(of.health),
+    health: health(of.health, targetTls),
     deploy: { timeoutMs: of.deploy.timeout, flip: of.deploy.flip },
     warm: warm(of.warm),
     protect: protect(of.protect),
@@ -136,13 +138,14 @@ function service(
     },
     tls: { mode: of.tls, healthPath: of.health.path },
     edge: serviceEdge(name, of, files),
+    targetTls,
     clientCa: of.clientCa === null ? null : absolute(folder, of.clientCa),
     run: run(of, folder),
     first: of.first,
   };
 }
 
-function health(of: ServiceFields['health']): Health {
+function health(of: ServiceFields['health'], tls: TargetTls): Health {
   return {
     path: of.path,
     host: of.host,
@@ -152,6 +155,7 @@ function health(of: ServiceFields['health']): Health {
     rise: of.rise,
     fall: of.fall,
     status: of.status,
+    tls,
   };
 }
 

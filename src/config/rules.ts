@@ -4,11 +4,12 @@
  * The rule this file keeps: a rule speaks only of values that are right by themselves, and says at
  * the place that is easiest to change what does not go together, and why.
  */
-import { formatAddress, isLoopback } from './address.ts';
+import { formatAddress, formatTarget, isLoopback } from './address.ts';
 import { checkEdge } from './edge.ts';
 import { below, type Reading } from './reading.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
 import { listens, refusalOf } from './targets.ts';
+import { checkTargetTls } from './targetTrust.ts';
 import { checkListens, checkServiceTls, checkTls } from './tlsRules.ts';
 import { formatDuration } from './units.ts';
 
@@ -26,6 +27,7 @@ export function checkRules(file: FileFields, reading: Reading): void {
     checkWarm(service, path, reading);
     checkServiceTls(file, service, path, reading);
     checkEdge(service, path, reading);
+    checkTargetTls(service.targetTls, `${path}.targetTls`, reading);
   }
 }
 
@@ -155,7 +157,7 @@ function checkFirst(
   const own = listens(file).map(([, listen]) => listen);
   for (const [index, target] of first.targets.entries()) {
     const refusal = refusalOf(target, { own, linkLocal: run.static?.linkLocal ?? false });
-    if (refusal !== null) report(`targets[${index}]`, `${refusal}, got ${formatAddress(target)}`);
+    if (refusal !== null) report(`targets[${index}]`, `${refusal}, got ${formatTarget(target)}`);
   }
 }
 

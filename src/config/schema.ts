@@ -36,6 +36,7 @@ import {
   required,
   shortOrFull,
 } from './records.ts';
+import { targetTlsKind } from './targetTrust.ts';
 
 /** What stands at the top of the JSON Schema. */
 export const aboutFile =
@@ -403,6 +404,7 @@ const service = recordAt('services.*', {
     path,
     "A PEM file with the authorities of clients' certificates; without one no request passes.",
   ),
+  targetTls: preset(targetTlsKind, {}, 'How targets with `https://` are verified.'),
   ...edgeKeys,
   run: required(run, { docker: null, process: null, static: null }, 'How its releases are run.'),
   first: optional(

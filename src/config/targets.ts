@@ -8,7 +8,7 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { meet } from './address.ts';
-import type { Address } from './config.ts';
+import type { Address, TargetAddress } from './config.ts';
 
 /** What is listened on, of a file as of a Config. */
 export interface Listening {
@@ -40,10 +40,11 @@ export function listens({ listen, tls, admin }: Listening): readonly [string, Ad
  * @returns what is wanted in place of it; null: it may be a target, as far as its text tells.
  */
 export function refusalOf(
-  target: Address,
+  target: TargetAddress,
   { own, linkLocal }: TargetRules,
   local: () => ReadonlySet<string> = localAddresses,
 ): string | null {
+  if (target.scheme === 'unix') return null;
   if (own.some((listen) => reaches(listen, target, local))) {
     return "wanted another address than Pointsman's own";
   }

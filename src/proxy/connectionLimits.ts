@@ -41,7 +41,7 @@ const upstreamIdleMarginMs = 1_000;
 
 /** From when it was made, how long a connection to this host may be used. */
 export function upstreamAgeMsMax(host: string): number {
-  return isIP(host) === 0 ? namedAgeMsMax : Number.POSITIVE_INFINITY;
+  return isIP(host) === 0 && !host.startsWith('/') ? namedAgeMsMax : Number.POSITIVE_INFINITY;
 }
 
 /** How long a connection may be idle whose target keeps it for `saidMs`; 0: not at all. */

@@ -14,7 +14,8 @@ import type { ClientVersion } from './headers.ts';
 /**
  * How a target was lost before the client got anything of its answer.
  *
- * `connect`: no connection was made; `stale`: a kept connection was closed as we wrote; `reset`: a
+ * `connect`: no connection was made; `unverified`: none was, because of the certificate that the
+ * target showed; `stale`: a kept connection was closed as we wrote; `reset`: a
  * new one was closed before anything came; `broken`: something had come, and then no more;
  * `malformed`: what came is no answer; `oversized`: its head is longer than we take; `endless`:
  * so many interim answers came that no other is to be expected; `silent`: nothing came in time.
@@ -46,7 +47,7 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 export function mayRetry(loss: Loss, tried: Tried, body: BodyState): loss is RetryReason {
   if (tried.status !== 0 || tried.retries > 1) return false;
   if (tried.retries === 1 && (tried.retryReason !== 'stale' || loss === 'stale')) return false;
-  if (loss === 'connect') return body !== 'read';
+  if (loss === 'connect' || loss === 'unverified') return body !== 'read';
   if (loss !== 'stale' && loss !== 'reset') return false;
   return body === 'none' && idempotent.has(tried.method);
 }
@@ -66,6 +67,8 @@ export function answerToLoss(loss: Loss, panic: boolean): FaultCode {
   switch (loss) {
     case 'connect':
       return panic ? 'NO_HEALTHY_TARGET' : 'UPSTREAM_UNREACHABLE';
+    case 'unverified':
+      return 'UPSTREAM_UNVERIFIED';
     case 'malformed':
       return 'UPSTREAM_MALFORMED';
     case 'oversized':

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { formatAddress, isLoopback, parseAddress, parseListen } from '../../src/config/address.ts';
+import {
+  formatAddress,
+  formatTarget,
+  isLoopback,
+  parseListen,
+  parseTarget,
+  targetWanted,
+} from '../../src/config/address.ts';
 import { Fault } from '../../src/errors.ts';
 import { fc } from '../support/property.ts';
 
@@ -12,20 +19,21 @@ test.each([
   ['[FE80::1%eth0]:80', 'fe80::1%eth0', 80],
   ['a:65535', 'a', 65_535],
 ])('%s is a target', (text, host, port) => {
-  expect(parseAddress(text)).toEqual({ host, port });
+  expect(parseTarget(text)).toEqual({ host, port });
 });
 
-const noSocket =
-  'sockets in the file system are not connected to; let the application listen on 127.0.0.1';
-
-test.each(['https://shop:8443', 'HTTPS://shop', 'wss://shop:8443/live'])(
-  '%s is never told to lose its scheme, which would be plain HTTP to a port of TLS',
-  (text) => {
-    expect(() => parseAddress(text)).toThrow(
-      /; targets are spoken to in plain HTTP: name a port of the application that takes it/,
-    );
-  },
-);
+test.each([
+  ['https://shop:8443', { host: 'shop', port: 8443, scheme: 'https' }],
+  ['HTTPS://Shop.Internal', { host: 'shop.internal', port: 443, scheme: 'https' }],
+  ['https://shop/', { host: 'shop', port: 443, scheme: 'https' }],
+  ['https://[::1]:8443', { host: '::1', port: 8443, scheme: 'https' }],
+  ['https://[::1]', { host: '::1', port: 443, scheme: 'https' }],
+  ['unix:/run/shop.sock', { host: '/run/shop.sock', port: 0, scheme: 'unix' }],
+  ['unix:///run/shop.sock', { host: '/run/shop.sock', port: 0, scheme: 'unix' }],
+])('%s is a target that is spoken to in another way', (text, target) => {
+  expect(parseTarget(text)).toEqual(target);
+  expect(parseTarget(formatTarget(parseTarget(text)))).toEqual(target);
+});
 
 test.each([
   ['', ''],
@@ -42,9 +50,18 @@ test.each([
     'shop:80/path',
     'an address has no path; `prefix.add` of the service puts one in front of paths',
   ],
-  ['/run/shop.sock', noSocket],
-  ['unix:/run/shop.sock', noSocket],
-  ['unix:///run/shop.sock', noSocket],
+  ['/run/shop.sock', 'write unix:/run/shop.sock'],
+  ['unix:shop.sock', 'the path of a socket begins with /'],
+  ['unix:/run/', 'that is no path of a socket'],
+  ['unix:/run/a b', 'that is no path of a socket'],
+  ['unix:/run/a:\0b', 'that is no path of a socket'],
+  ['wss://shop:8443', 'write https://shop:8443'],
+  ['https://', 'the host is missing'],
+  ['https://:8443', 'the host is missing'],
+  [
+    'https://shop/v2',
+    'an address has no path; `prefix.add` of the service puts one in front of paths',
+  ],
   ['h2c://shop:80', 'targets are spoken to in HTTP/1.1: name a port that takes it, as host:port'],
   ['tcp://shop:80', 'targets are spoken to in HTTP/1.1: name a port that takes it, as host:port'],
   ['user@shop:80', '"user@shop" is no host name'],
@@ -64,10 +81,10 @@ test.each([
   ['0.0.0.0:80', '0.0.0.0 is no address to connect to; 127.0.0.1 is this machine'],
   ['shop\r\nHost: evil:80', ''],
 ])('%j is no target, and the refusal says why', (text, hint) => {
-  const wanted = 'wanted an address such as 127.0.0.1:3000, port 1 to 65535';
+  const wanted = `wanted ${targetWanted}`;
   const message = `${wanted}, got ${JSON.stringify(text)}${hint === '' ? '' : `; ${hint}`}`;
 
-  expect(() => parseAddress(text)).toThrow(
+  expect(() => parseTarget(text)).toThrow(
     expect.objectContaining({ code: 'TARGET_INVALID', message }),
   );
 });
@@ -99,7 +116,7 @@ test('an address that is written and read again is the same', () => {
       const address = { host: typeof made === 'string' ? made : made.join('.'), port };
       fc.pre(address.host !== '0.0.0.0' && address.host !== '::');
 
-      expect(parseAddress(formatAddress(address))).toEqual({
+      expect(parseTarget(formatAddress(address))).toEqual({
         host: address.host.toLowerCase(),
         port,
       });
@@ -111,7 +128,7 @@ test('any text is an address or a Fault', () => {
   fc.assert(
     fc.property(fc.string(), (text) => {
       try {
-        parseAddress(text);
+        parseTarget(text);
       } catch (thrown) {
         expect(thrown).toBeInstanceOf(Fault);
       }

@@ -7,6 +7,7 @@ import { fileBytesMax, loadConfig, parseConfig, readFields } from '../../src/con
 import { type Mistake, mistakesMax, Reading } from '../../src/config/reading.ts';
 import { Fault } from '../../src/errors.ts';
 import { fc } from '../support/property.ts';
+import { systemTls } from '../support/targetTls.ts';
 
 /** How many texts are made up; more with POINTSMAN_FUZZ_RUNS. */
 const numRuns = Number(process.env.POINTSMAN_FUZZ_RUNS ?? 1500);
@@ -114,6 +115,7 @@ describe('what is not said has its default', () => {
         rise: 2,
         fall: 3,
         status: { from: 200, to: 299 },
+        tls: systemTls,
       },
       deploy: { timeoutMs: 60_000, flip: 'auto' },
       warm: { forMs: null, replicas: null, freeze: false },
@@ -136,6 +138,7 @@ describe('what is not said has its default', () => {
       },
       tls: { mode: 'default', healthPath: '/up' },
       edge: null,
+      targetTls: systemTls,
       clientCa: null,
       run: { kind: 'static', linkLocal: false },
       first: null,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseAddress } from '../../src/config/address.ts';
+import { parseTarget } from '../../src/config/address.ts';
 import { refusalOf } from '../../src/config/targets.ts';
 
 const own = [
@@ -10,7 +10,7 @@ const own = [
 ];
 const local = () => new Set(['10.0.0.5', '2001:db8::5', '127.0.0.1', '::1']);
 const refused = (text: string, linkLocal = false) =>
-  refusalOf(parseAddress(text), { own, linkLocal }, local) !== null;
+  refusalOf(parseTarget(text), { own, linkLocal }, local) !== null;
 
 test.each([
   'localhost:8080',

@@ -5,12 +5,17 @@
  * The rule this file keeps: what is checked never depends on how fast the machine is. FLIPS makes a
  * longer soak of it.
  */
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Deployment } from '../../src/control/model/state.ts';
+import { Authority } from '../support/certificates.ts';
 import { download, Load, listen, type Stream, type Talk, talk } from '../support/clients.ts';
 import { long } from '../support/form.ts';
 import { startHttps } from '../support/https.ts';
 import { seeded } from '../support/random.ts';
+import { frontOf } from '../support/targetTls.ts';
 import { type FlipSeen, strays } from '../support/verdict.ts';
 import type { Where } from '../support/ways.ts';
 import {
@@ -70,6 +75,28 @@ test.each([
     body: { targets: targets(at) },
   }));
 });
+
+test('targets by TLS, on sockets and by TCP alone in turn, 2 workers: the same', async () => {
+  const addresses = await startReleases(sets);
+  const folder = mkdtempSync(join(tmpdir(), 'pointsman-flip-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const ca = new Authority(join(folder, 'ca'));
+  const pair = ca.sign(join(folder, 'app'), { names: ['app.internal'] });
+  const [alder = '', birch = '', cedar = ''] = sets.map((name) => addresses[name] ?? '');
+  const reached = [await frontOf(alder, pair), await frontOf(birch, null), cedar];
+  const targets = (at: number) => [reached[at % 3] ?? ''];
+
+  await soak(
+    await startPlain({
+      workers: 2,
+      run: { static: {} },
+      first: { release: 'r0', targets: targets(0) },
+      service: { targetTls: { ca: ca.file, serverName: 'app.internal' } },
+    }),
+    Math.ceil(flipsWanted / (long ? 5 : 8)),
+    (at) => ({ release: `r${at}`, answers: sets[at % 3] ?? '', body: { targets: targets(at) } }),
+  );
+}, 300_000);
 
 test('process pools, 2 workers: replicas come and go among the flips', async () => {
   const command = [process.execPath, releaseFile];

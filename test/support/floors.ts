@@ -23,6 +23,7 @@ export const standing: Readonly<Record<string, string>> = {
   'src/wire.ts': 'ground',
   'src/wireEdge.ts': 'ground',
   'src/wireTls.ts': 'ground',
+  'src/targetTls.ts': 'ground',
   'src/passwordHash.ts': 'ground',
   'src/log.ts': 'ground',
   'src/priority.ts': 'ground',

@@ -20,6 +20,7 @@ import { type FakeClock, fakeClock } from './clock.ts';
 import { type Claim, FakeCluster } from './fakeDataPlane.ts';
 import { FakePlatform, type FakePlatformOptions } from './fakeDriver.ts';
 import { type MemoryStore, memoryStore } from './memoryStore.ts';
+import { systemTls } from './targetTls.ts';
 
 /** What tests call by default. */
 export const me: Call = { by: 'test', why: '', generation: null };
@@ -45,6 +46,7 @@ export function serviceConfig(
       rise: 2,
       fall: 3,
       status: { from: 200, to: 299 },
+      tls: systemTls,
     },
     deploy: { timeoutMs: 60_000, flip: 'auto' },
     warm: { forMs: null, replicas: null, freeze: false },
@@ -52,6 +54,7 @@ export function serviceConfig(
     freeze: null,
     tls: { mode: 'default', healthPath: '/up' },
     edge: null,
+    targetTls: systemTls,
     clientCa: null,
     policy: {
       connectMs: 2_000,

@@ -19,7 +19,8 @@ export const wordsOfHealth: readonly WellKnown[] = [
   {
     at: ['services.*.health'],
     words: 'scheme https tls protocol insecureskipverify verify mode grpc tcp',
-    answer: 'a probe is a GET over plain HTTP/1.1',
+    answer:
+      'a probe is a GET over HTTP/1.1, by TLS where the target begins with https:// (`targetTls`)',
   },
   {
     at: ['services.*.health'],

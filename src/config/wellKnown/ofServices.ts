@@ -65,9 +65,15 @@ export const wordsOfServices: readonly WellKnown[] = [
   },
   {
     at: ['services.*'],
-    words:
-      'scheme protocol upstreamtls backendprotocol serverstransport insecureskipverify transport',
-    answer: 'targets are spoken to in plain HTTP/1.1',
+    words: 'scheme protocol backendprotocol',
+    answer: 'targets are spoken to in HTTP/1.1, by TLS where they begin with https://',
+  },
+  {
+    at: ['services.*'],
+    words: `upstreamtls serverstransport insecureskipverify transport proxyssl proxysslverify
+      proxyssltrustedcertificate proxysslname rootcas verify`,
+    answer:
+      'targets with https:// are verified, by what `targetTls` says: `targetTls: { ca: ./ca.pem }`',
   },
   {
     at: ['services.*'],

@@ -8,8 +8,8 @@
  * `targets` of a deployment.
  */
 
-import { parseAddress } from '../../config/address.ts';
-import type { Address } from '../../config/config.ts';
+import { parseTarget } from '../../config/address.ts';
+import type { TargetAddress } from '../../config/config.ts';
 import { Fault, type FaultCode } from '../../errors.ts';
 import type { Call, Control } from '../model/api.ts';
 import type { Deployment } from '../model/state.ts';
@@ -352,9 +352,9 @@ async function listDeployments(control: Control, ask: Ask): Promise<Answer> {
 }
 
 /** @throws Fault TARGET_INVALID naming which one. */
-function targetOf(text: string, index: number): Address {
+function targetOf(text: string, index: number): TargetAddress {
   try {
-    return parseAddress(text);
+    return parseTarget(text);
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
     throw new Fault(cause.code, `targets.${index}: ${cause.message}`, { cause, ...cause.detail });

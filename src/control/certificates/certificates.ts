@@ -10,7 +10,12 @@ import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import type { CertificateSet, ChallengeAnswers, ClientAuthority } from '../../wireTls.ts';
+import type {
+  CertificateSet,
+  ChallengeAnswers,
+  ClientAuthority,
+  TargetTls,
+} from '../../wireTls.ts';
 import type { CertificateStatus } from '../model/certificates.ts';
 import type { CertificateTaker } from '../workers/dataPlane.ts';
 import { readAuthority } from './pair.ts';
@@ -31,6 +36,7 @@ export class Certificates {
   readonly #options: CertificatesOptions;
   readonly #sources: readonly CertificateSource[];
   #authorities: readonly ClientAuthority[] = [];
+  #targetTls: readonly TargetTls[] = [];
   #ticketKeys = randomBytes(48).toString('base64');
   #sent = '';
   #sending: Promise<void> = Promise.resolve();
@@ -60,6 +66,8 @@ export class Certificates {
     this.#authorities = await this.#readAuthorities(config);
     // Sessions of clients that were let in by another authority are not to be resumed.
     if (JSON.stringify(before) !== JSON.stringify(this.#authorities)) this.#newTickets();
+    const ofTargets = config.services.map(({ targetTls }) => [targetTls.id, targetTls] as const);
+    this.#targetTls = [...new Map(ofTargets).values()];
     this.#begin();
     await this.publish();
   }
@@ -112,6 +120,7 @@ export class Certificates {
         }),
       challenges,
       clientAuthorities: this.#authorities,
+      targetTls: this.#targetTls,
       ticketKeys: this.#ticketKeys,
     };
   }

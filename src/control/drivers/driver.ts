@@ -66,6 +66,8 @@ export interface RunningTarget {
   readonly id: string;
   readonly host: string;
   readonly port: number;
+  /** As in `TargetAddress`. */
+  readonly scheme?: 'https' | 'unix';
   /** Where its health is asked; absent: where the config says, or at `port`. */
   readonly healthPort?: number;
   /**

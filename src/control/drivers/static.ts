@@ -5,7 +5,7 @@
  * life. A static pool always exists, so whoever restores one calls `start` again with the stored
  * release.
  */
-import type { Address } from '../../config/config.ts';
+import { formatTarget } from '../../config/address.ts';
 import { Fault } from '../../errors.ts';
 import type { Release } from '../model/state.ts';
 import type { Driver, RunningPool, RunningTarget } from './driver.ts';
@@ -41,19 +41,18 @@ function targetsOf(release: Release): readonly RunningTarget[] {
     );
   }
   const targets = new Map<string, RunningTarget>();
-  for (const { host, port } of run.targets) {
-    const id = idOf({ host, port });
-    if (!Number.isInteger(port) || port < 1 || port > 65_535 || host === '') {
+  for (const target of run.targets) {
+    const { host, port, scheme } = target;
+    const id = formatTarget(target);
+    const placed = scheme === 'unix' ? port === 0 : port >= 1 && port <= 65_535;
+    if (!Number.isInteger(port) || !placed || host === '') {
       throw new Fault('TARGET_INVALID', `Release ${name}: ${id} is no host:port, port 1 to 65535.`);
     }
     if (targets.has(id)) {
       throw new Fault('RELEASE_INVALID', `Release ${name} names the target ${id} twice.`);
     }
-    targets.set(id, { id, host, port, state: 'running', detail: `reached at ${id}` });
+    const at = { id, host, port, ...(scheme !== undefined && { scheme }) };
+    targets.set(id, { ...at, state: 'running', detail: `reached at ${id}` });
   }
   return [...targets.values()];
-}
-
-function idOf({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

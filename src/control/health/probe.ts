@@ -6,9 +6,13 @@
  * a person can act on.
  */
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { Clock } from '../../clock.ts';
+import { formatTarget } from '../../config/address.ts';
 import type { Health } from '../../config/config.ts';
 import { faults } from '../../errors.ts';
+import { certificateReason, targetTlsOptions } from '../../targetTls.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
 import type { ProbeResult } from '../model/pools.ts';
 
@@ -20,10 +24,12 @@ const bodyBytesMax = 200;
  * throws: what went wrong is in the result. `signal` gives it up; the result is then dropped.
  */
 export type Probe = (
-  target: Pick<RunningTarget, 'host' | 'port'>,
+  target: ProbedTarget,
   health: Health,
   signal: AbortSignal,
 ) => Promise<ProbeResult>;
+
+export type ProbedTarget = Pick<RunningTarget, 'host' | 'port' | 'scheme'>;
 
 interface Outcome {
   readonly status: number | null;
@@ -49,19 +55,21 @@ export function httpProbe(clock: Clock, mark: string): Probe {
 function ask(
   clock: Clock,
   mark: string,
-  target: { readonly host: string; readonly port: number },
+  target: ProbedTarget,
   health: Health,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const where = addressOf(target);
+  const where = formatTarget(target);
   return new Promise((resolve) => {
     let req: ClientRequest | null = null;
     let answered: Outcome | null = null;
+    let socket: Socket | null = null;
     const end = (outcome: Outcome): void => {
       cancel();
       signal.removeEventListener('abort', gone);
       resolve(outcome);
       req?.destroy();
+      socket?.destroy();
     };
     const late = `no answer within ${seconds(health.timeoutMs)} from ${where}`;
     const cancel = clock.after(health.timeoutMs, () => end(answered ?? failure(late)));
@@ -69,13 +77,16 @@ function ask(
     signal.addEventListener('abort', gone, { once: true });
     try {
       req = request({
-        host: target.host,
-        port: target.port,
         path: health.path,
         method: 'GET',
-        agent: false,
+        createConnection: (_, done) => {
+          const opened = open(target, health, where, done);
+          socket = opened;
+          return target.scheme === 'https' ? undefined : opened;
+        },
+        setHost: false,
         headers: {
-          host: health.host ?? where,
+          host: health.host ?? hostOf(target),
           'user-agent': 'pointsman-probe',
           accept: '*/*',
           connection: 'close',
@@ -164,10 +175,22 @@ const sentences: Readonly<Record<string, (where: string) => string>> = {
   ENOTFOUND: (where) => `the name in ${where} does not resolve`,
   EAI_AGAIN: (where) => `the name in ${where} cannot be resolved now: the name server is silent`,
   EADDRNOTAVAIL: (where) => `no local port is free for a connection to ${where}`,
+  ENOENT: (where) => `there is no socket at ${where}`,
+  EACCES: (where) => `Pointsman may not connect to ${where}: the socket is not open to its user`,
+  ERR_SSL_WRONG_VERSION_NUMBER: (where) => `${where} does not speak TLS`,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: (where) => `${where} does not speak TLS`,
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: (where) => wantsCertificate(where),
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: (where) =>
+    `${where} refuses the handshake: it may want a certificate of ours (targetTls.cert)`,
   EMFILE: () => 'Pointsman has no file descriptor left for a probe',
 };
 
+function wantsCertificate(where: string): string {
+  return `${where} wants a certificate of ours, and targetTls.cert names none`;
+}
+
 function sentenceOf(error: NodeJS.ErrnoException, where: string): string {
+  if (error instanceof CertificateError) return error.message;
   const code = error.code ?? '';
   const known = sentences[code];
   if (known !== undefined) return known(where);
@@ -185,10 +208,40 @@ function cleaned(bytes: Buffer): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-function addressOf(target: { readonly host: string; readonly port: number }): string {
-  return target.host.includes(':')
-    ? `[${target.host}]:${target.port}`
-    : `${target.host}:${target.port}`;
+/** Why no request was made: the message is a sentence. */
+class CertificateError extends Error {}
+
+/** @param done for TLS, which is not written to before its target is verified. */
+function open(
+  target: ProbedTarget,
+  { tls }: Health,
+  where: string,
+  done: (error: Error | null, socket: Socket) => void,
+): Socket {
+  const { host, port, scheme } = target;
+  if (scheme === 'unix') return connect({ path: host });
+  if (scheme === undefined) return connect({ host, port });
+  // Verified below, where what the target showed can still be looked at.
+  const options = { ...targetTlsOptions(tls, host), rejectUnauthorized: false };
+  const socket = connectTls({ ...options, host, port });
+  const failed = (error: Error): void => done(error, socket);
+  socket.once('error', failed);
+  socket.once('secureConnect', () => {
+    socket.off('error', failed);
+    if (socket.authorized || !tls.verify) return done(null, socket);
+    const code = String(socket.authorizationError);
+    const reason = certificateReason(code, socket.getPeerCertificate(), where, tls);
+    socket.destroy();
+    done(new CertificateError(reason), socket);
+  });
+  return socket;
+}
+
+/** What the probe asks for where the config does not say. */
+function hostOf(target: ProbedTarget): string {
+  if (target.scheme === 'unix') return 'localhost';
+  const authority = formatTarget({ host: target.host, port: target.port });
+  return target.scheme === 'https' ? authority.replace(/:443$/, '') : authority;
 }
 
 function seconds(ms: number): string {

@@ -11,6 +11,7 @@
  * lost starts the gate again for all of them.
  */
 import type { Clock } from '../../clock.ts';
+import { formatTarget } from '../../config/address.ts';
 import type { Health } from '../../config/config.ts';
 import type { Color } from '../../wire.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
@@ -188,7 +189,7 @@ export class Prober {
     }
     if (moved || target.state !== 'running') {
       track.passes = 0;
-      const why = moved ? `it moved to ${target.host}:${target.port}` : stateText(target);
+      const why = moved ? `it moved to ${formatTarget(target)}` : stateText(target);
       this.#become(pool, track, false, why);
     }
     if (target.state === 'frozen') this.#drop(track);
@@ -210,8 +211,8 @@ export class Prober {
     const asked = new AbortController();
     track.inFlight = asked;
     const begun = this.#clock.now();
-    const { host, port, healthPort } = track.target;
-    const at = { host, port: healthPort ?? pool.health.port ?? port };
+    const { port, healthPort } = track.target;
+    const at = { ...track.target, port: healthPort ?? pool.health.port ?? port };
     const result = await this.#probe(at, pool.health, asked.signal);
     if (asked.signal.aborted || track.inFlight !== asked) return;
     track.inFlight = null;
@@ -264,8 +265,8 @@ export class Prober {
   }
 }
 
-function placeOf({ host, port, healthPort }: RunningTarget): string {
-  return `${host}:${port} ${healthPort ?? ''}`;
+function placeOf(target: RunningTarget): string {
+  return `${formatTarget(target)} ${target.healthPort ?? ''}`;
 }
 
 function stateText(target: RunningTarget): string {

@@ -5,7 +5,7 @@
  * The rule this file keeps: plain immutable values in and out, ready for JSON; every refusal is a
  * `Fault` that changed nothing.
  */
-import type { Address, FlipMode } from '../../config/config.ts';
+import type { FlipMode, TargetAddress } from '../../config/config.ts';
 import { type Color, otherColor } from '../../wire.ts';
 import type { CertificateStatus } from './certificates.ts';
 import type { PoolStatus, ProbeResult } from './pools.ts';
@@ -110,7 +110,7 @@ export interface DeployOrder {
   /** Where the service runs containers. */
   readonly image: string | null;
   /** Where the service is static. */
-  readonly targets: readonly Address[];
+  readonly targets: readonly TargetAddress[];
   /** A release that is known is deployed as it ran then; the order names nothing but it. */
   readonly again?: boolean;
   /** null: as the config says. */

@@ -9,7 +9,7 @@
  * traffic was about to go, and going forward is the only direction that never sends a request to
  * the old pool after a client has seen the new one.
  */
-import type { Address, DockerRun, ProcessRun } from '../../config/config.ts';
+import type { DockerRun, ProcessRun, TargetAddress } from '../../config/config.ts';
 import type { Color, Drained, Inside } from '../../wire.ts';
 
 /** The format this version writes; older ones are migrated when read, newer ones are refused. */
@@ -159,7 +159,7 @@ export interface Release {
 }
 
 export type ReleaseRun =
-  | { readonly kind: 'static'; readonly targets: readonly Address[] }
+  | { readonly kind: 'static'; readonly targets: readonly TargetAddress[] }
   | ProcessRun
   | PinnedDockerRun;
 

@@ -12,7 +12,7 @@ export function entryOf(record: ServiceRecord, pools: Pools): ServiceEntry {
   const { generation, live } = record.tableOverride ?? state;
   const pool = (color: Color) => {
     const filled = state.pools[color];
-    return filled === null ? null : pools.entry(filled.id);
+    return filled === null ? null : pools.entry(filled.id, config.targetTls);
   };
   return {
     name,

@@ -9,6 +9,7 @@ import { pause } from '../../clock.ts';
 import type { Run, ServiceConfig } from '../../config/config.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { Color, PoolEntry, WorkerStats } from '../../wire.ts';
+import type { TargetTls } from '../../wireTls.ts';
 import type { Driver, RunningTarget, Started, StartOrder } from '../drivers/driver.ts';
 import type { PoolState, Release } from '../model/state.ts';
 import { statsOfPool } from '../workers/stats.ts';
@@ -101,17 +102,17 @@ export class Pools {
     return pool;
   }
 
-  entry(poolId: string): PoolEntry | null {
+  /** @param tls of the service. */
+  entry(poolId: string, { id: tls }: TargetTls): PoolEntry | null {
     const pool = this.#pools.get(poolId);
     if (pool === undefined || !pool.shown) return null;
     const targets = this.#context.prober
       .view(poolId)
-      .filter(({ target }) => target.port > 0)
-      .map(({ target, healthy }) => ({
-        id: target.id,
-        host: target.host,
-        port: target.port,
-        healthy,
+      .filter(({ target }) => target.port > 0 || target.scheme === 'unix')
+      .map(({ target: { id, host, port, scheme }, healthy }) => ({
+        ...{ id, host, port, healthy },
+        ...(scheme !== undefined && { scheme }),
+        ...(scheme === 'https' && { tls }),
       }));
     return { id: poolId, release: pool.release.name, targets };
   }

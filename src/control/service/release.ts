@@ -4,7 +4,8 @@
  * The rule this file keeps: a name means one thing. A release that was live under it is what it
  * stays, digest included; asking for something else under the same name is refused, not obeyed.
  */
-import type { Address, Run } from '../../config/config.ts';
+import { formatTarget, parseTarget } from '../../config/address.ts';
+import type { Run, TargetAddress } from '../../config/config.ts';
 import { Fault } from '../../errors.ts';
 import { otherColor } from '../../wire.ts';
 import type { DeployOrder } from '../model/api.ts';
@@ -86,7 +87,7 @@ function asItRan(
 /** What a release runs, for people: an image by digest, a command, addresses. */
 export function sourceOf(release: Release): string {
   const { run } = release;
-  if (run.kind === 'static') return run.targets.map(addressText).join(', ');
+  if (run.kind === 'static') return run.targets.map(formatTarget).join(', ');
   if (run.kind === 'process') return run.command.join(' ').replaceAll('{release}', release.name);
   return run.digest === null ? run.image : `${run.image} ${run.digest}`;
 }
@@ -127,24 +128,13 @@ function runOf(
   return { ...run, image: order.image ?? '', digest: null };
 }
 
-function checked(target: Address, at: number, all: readonly Address[]): Address {
-  const named = addressText(target);
-  const host = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45})$/.test(target.host);
-  const port = Number.isInteger(target.port) && target.port >= 1 && target.port <= 65_535;
-  if (!host || !port) {
-    throw new Fault('TARGET_INVALID', `A target is host:port, port 1 to 65535; got "${named}".`, {
-      target: named,
-    });
-  }
-  if (all.findIndex((other) => addressText(other) === named) !== at) {
+/** Whoever asks by another way than text may not have had it parsed. */
+function checked(target: TargetAddress, at: number, all: readonly TargetAddress[]): TargetAddress {
+  const named = formatTarget({ ...target, host: String(target.host) });
+  if (all.findIndex((other) => formatTarget(other) === named) !== at) {
     throw new Fault('TARGET_INVALID', `The target ${named} is named twice.`, { target: named });
   }
-  return { host: target.host, port: target.port };
-}
-
-function addressText(address: Address): string {
-  const host = String(address.host).slice(0, 260);
-  return host.includes(':') ? `[${host}]:${address.port}` : `${host}:${address.port}`;
+  return parseTarget(named);
 }
 
 /** The digest is what an image came to be, not what was asked for; it is left out. */

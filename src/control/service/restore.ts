@@ -210,9 +210,10 @@ function cleared(state: ServiceState): ServiceState {
 /** The targets of a pool as the workers reach them now. */
 function servedBy(stats: readonly WorkerStats[], poolId: string): readonly RunningTarget[] {
   for (const pool of statsOfPool(stats, poolId)) {
-    const targets = pool.targets.flatMap(({ id, host, port }) => {
+    const targets = pool.targets.flatMap(({ id, host, port, scheme }) => {
       if (host === undefined || port === undefined) return [];
-      return [{ id, host, port, state: 'running' as const, detail: 'as the workers know it' }];
+      const at = { id, host, port, ...(scheme !== undefined && { scheme }) };
+      return [{ ...at, state: 'running' as const, detail: 'as the workers know it' }];
     });
     if (targets.length > 0) return targets;
   }

@@ -5,6 +5,7 @@
  * The rule this file keeps: it only looks. A rollback that is shown as not ready would be refused
  * for the same reason, because both ask `rollbackReason`.
  */
+import { formatTarget } from '../../config/address.ts';
 import type { ServiceConfig } from '../../config/config.ts';
 import { type Color, colors, type Inside, otherColor, type WorkerStats } from '../../wire.ts';
 import type { Cost } from '../drivers/driver.ts';
@@ -251,7 +252,7 @@ function targetStatus(
     seen.reduce((total, one) => total + of(one), 0);
   return {
     id: target.id,
-    address: `${target.host}:${target.port}`,
+    address: formatTarget(target),
     healthy: view.healthy,
     state: target.state,
     detail: target.detail,

@@ -7,8 +7,8 @@
  */
 import { isIP } from 'node:net';
 import { pause } from '../../clock.ts';
-import { formatAddress } from '../../config/address.ts';
-import type { Address, Run } from '../../config/config.ts';
+import { formatTarget } from '../../config/address.ts';
+import type { Run, TargetAddress } from '../../config/config.ts';
 import { refusalOf } from '../../config/targets.ts';
 import { Fault } from '../../errors.ts';
 import type { Release } from '../model/state.ts';
@@ -30,17 +30,17 @@ export async function refuseTargets(
   const rules = { own: own(), linkLocal: run.linkLocal };
   for (const target of targets) {
     const refusal = refusalOf(target, rules);
-    if (refusal !== null) throw refused(refusal, formatAddress(target));
+    if (refusal !== null) throw refused(refusal, formatTarget(target));
   }
-  const named = targets.filter(({ host }) => isIP(host) === 0);
+  const named = targets.filter(({ host, scheme }) => scheme !== 'unix' && isIP(host) === 0);
   if (named.length === 0) return;
   const looked = new AbortController();
   const late = pause(dependencies.clock, lookupMs, looked.signal);
-  const look = async (target: Address): Promise<void> => {
+  const look = async (target: TargetAddress): Promise<void> => {
     const found = await Promise.race([dependencies.lookup(target.host), late]);
     for (const host of found ?? []) {
       const refusal = refusalOf({ host, port: target.port }, rules);
-      if (refusal !== null) throw refused(refusal, `${formatAddress(target)}, which is ${host}`);
+      if (refusal !== null) throw refused(refusal, `${formatTarget(target)}, which is ${host}`);
     }
   };
   try {

@@ -9,7 +9,7 @@ import { type Color, type ColorCounts, durationBounds, type HistogramCounts } fr
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** Why a request was sent a second time. */
-export type RetryReason = 'connect' | 'stale' | 'reset';
+export type RetryReason = 'connect' | 'unverified' | 'stale' | 'reset';
 
 export class Counters {
   readonly #color: Color;

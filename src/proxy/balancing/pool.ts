@@ -76,9 +76,7 @@ export class Pool implements Lessor {
     const round = this.#targets.reduce((most, target) => Math.max(most, target.turn), 0);
     this.#targets = entry.targets.map((is) => {
       const was = before.get(is.id);
-      if (was === undefined || was.host !== is.host || was.port !== is.port) {
-        return new Target(is, round);
-      }
+      if (was?.isAt(is) !== true) return new Target(is, round);
       before.delete(is.id);
       if (was.healthy && !is.healthy) this.#forget(was);
       // A target that comes back would have the fewest turns, and get every request until it caught

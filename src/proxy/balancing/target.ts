@@ -11,10 +11,17 @@ import type { TargetEntry, TargetStats } from '../../wire.ts';
 export const ejectAfterErrors = 5;
 export const ejectForMs = 30_000;
 
+let made = 0;
+
 export class Target {
   readonly id: string;
   readonly host: string;
   readonly port: number;
+  readonly scheme: TargetEntry['scheme'];
+  /** The id of what an `https` one is verified by; '': another one. */
+  readonly tls: string;
+  /** Names this very target among the connections of a lane: another may come by the same id. */
+  readonly key = `${++made}`;
   healthy: boolean;
   /** How often it was chosen, as far as taking turns goes. */
   turn: number;
@@ -36,8 +43,16 @@ export class Target {
     this.id = entry.id;
     this.host = entry.host;
     this.port = entry.port;
+    this.scheme = entry.scheme;
+    this.tls = entry.tls ?? '';
     this.healthy = entry.healthy;
     this.turn = turn;
+  }
+
+  /** Whether the entry leads to where this target is, in the same way. */
+  isAt({ host, port, scheme, tls = '' }: TargetEntry): boolean {
+    const same = host === this.host && port === this.port;
+    return same && scheme === this.scheme && tls === this.tls;
   }
 
   /** What stands for this target in cookies: the same in every worker, and for this pool alone. */
@@ -61,6 +76,7 @@ export class Target {
       id: this.id,
       host: this.host,
       port: this.port,
+      ...(this.scheme !== undefined && { scheme: this.scheme }),
       healthy: this.healthy,
       ejected: this.ejected(now),
       inside: this.inside,

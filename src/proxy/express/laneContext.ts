@@ -41,6 +41,7 @@ export class LaneContext {
   }
 
   upstreamsOf(pool: Lessor): UpstreamPool {
-    return pool.upstreams(this.#key, () => new UpstreamPool(this.plane.clock));
+    const { clock, certificates } = this.plane;
+    return pool.upstreams(this.#key, () => new UpstreamPool(clock, certificates));
   }
 }

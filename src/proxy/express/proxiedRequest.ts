@@ -185,7 +185,8 @@ export class ProxiedRequest implements SentRequest, Recipient, Holder {
     const { exchange } = this;
     this.#try.drop();
     if (blamesTarget(loss)) exchange.failed();
-    const body = !this.#hasBody ? 'none' : loss === 'connect' ? 'unread' : 'read';
+    const unsent = loss === 'connect' || loss === 'unverified';
+    const body = !this.#hasBody ? 'none' : unsent ? 'unread' : 'read';
     if (mayRetry(loss, exchange, body)) {
       const lost = exchange.retry(loss);
       this.#claim(avoidsTarget(loss) ? lost : undefined);

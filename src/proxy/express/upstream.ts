@@ -5,8 +5,10 @@
  * framing said and nothing followed; one that says anything unasked, or ends, is closed. The one
  * used last is used next, so that those nobody needs grow old and go.
  */
-import net from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
+import { isUnverified } from '../../targetTls.ts';
+import { connectTo, readyEvent, type Trust } from '../balancing/connect.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Upstreams } from '../balancing/upstreams.ts';
 import {
@@ -37,7 +39,7 @@ const readBytes = 64 * 1024;
 export class Upstream {
   readonly target: Target;
   readonly #pool: UpstreamPool;
-  readonly #socket: net.Socket;
+  readonly #socket: Socket;
   #receiver: Receiver | null = null;
   #error: Error | null = null;
   /** It is not used again from then on. */
@@ -58,9 +60,7 @@ export class Upstream {
     this.target = target;
     this.#receiver = receiver;
     this.#buffer = Buffer.allocUnsafeSlow(readBytes);
-    const socket = net.connect({
-      host: target.host,
-      port: target.port,
+    const socket = connectTo(target, pool.trust, {
       noDelay: true,
       onread: {
         buffer: () => this.#nextBuffer(),
@@ -68,13 +68,18 @@ export class Upstream {
       },
     });
     this.#socket = socket;
-    socket.on('connect', () => this.#receiver?.connected());
+    socket.on(readyEvent(target), () => this.#receiver?.connected());
     socket.on('drain', () => this.#receiver?.drained());
     socket.on('end', () => this.#ended());
     socket.on('error', (error) => {
       this.#error = error;
     });
     socket.on('close', () => this.#closed());
+  }
+
+  /** It was given up because of the certificate that the target showed. */
+  get unverified(): boolean {
+    return isUnverified(this.#socket);
   }
 
   /** Bytes written that the kernel has not taken. */
@@ -183,13 +188,15 @@ export class Upstream {
 
 export class UpstreamPool implements Upstreams {
   readonly #clock: Clock;
+  readonly trust: Trust;
   readonly #idle = new Map<Target, Upstream[]>();
   readonly #all = new Set<Upstream>();
   #sweeping = false;
   #over = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, trust: Trust) {
     this.#clock = clock;
+    this.trust = trust;
   }
 
   /** An idle connection to `target`; undefined: there is none. */

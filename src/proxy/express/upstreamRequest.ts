@@ -116,7 +116,7 @@ export class UpstreamRequest implements Receiver, AnswerSource {
     const upstream = this.#over();
     if (upstream === null || request === null) return;
     if (connecting) {
-      request.lost('connect');
+      request.lost(upstream.unverified ? 'unverified' : 'connect');
     } else if (request.relay.state === 'answering') {
       request.exchange.failed();
       request.broken('UPSTREAM_RESET');

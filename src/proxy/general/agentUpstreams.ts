@@ -3,12 +3,14 @@
  * being live.
  *
  * The rule this file keeps: a kept connection that says anything unasked is closed, or the next
- * request would be answered with it; and one is given up before its target gives it up.
+ * request would be answered with it; one is given up before its target gives it up; and a request
+ * is given a connection only where it can be written to, or is about to be by TCP alone.
  */
 import { Agent, type ClientRequestArgs } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../clock.ts';
+import { type ConnectOptions, connectTo, readyEvent, type Trust } from '../balancing/connect.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Upstreams } from '../balancing/upstreams.ts';
 import {
@@ -18,16 +20,28 @@ import {
   upstreamIdleMsMax,
 } from '../connectionLimits.ts';
 
-export class AgentUpstreams implements Upstreams {
-  readonly agent: Agent;
+/** What a request says of the connection that it wants, among its options. */
+export interface Wanted {
+  readonly target: Target;
+  /** It is being made. */
+  opening(socket: Socket): void;
+}
 
-  constructor(clock: Clock) {
-    this.agent = new KeepingAgent(clock);
+type Options = ClientRequestArgs & ConnectOptions & { readonly wanted: Wanted };
+
+export class AgentUpstreams implements Upstreams {
+  /** Keeps connections. */
+  readonly agent: Agent;
+  /** Makes a new one for each request. */
+  readonly fresh: Agent;
+
+  constructor(clock: Clock, trust: Trust) {
+    this.agent = new KeepingAgent(clock, trust);
+    this.fresh = new TargetAgent(trust, {});
   }
 
   forget(target: Target): void {
-    const name = this.agent.getName({ host: target.host, port: target.port });
-    for (const socket of this.agent.freeSockets[name] ?? []) socket.destroy();
+    for (const socket of this.agent.freeSockets[target.key] ?? []) socket.destroy();
   }
 
   close(): void {
@@ -46,13 +60,51 @@ function spoke(this: Socket): void {
   this.destroy();
 }
 
-class KeepingAgent extends Agent {
+class TargetAgent extends Agent {
+  readonly #trust: Trust;
+
+  constructor(trust: Trust, options: ConstructorParameters<typeof Agent>[0]) {
+    super(options);
+    this.#trust = trust;
+  }
+
+  override getName(options?: ClientRequestArgs): string {
+    return (options as Options).wanted.target.key;
+  }
+
+  override createConnection(
+    options: ClientRequestArgs,
+    done?: (error: Error | null, socket: Duplex) => void,
+  ): Duplex | null | undefined {
+    const { wanted, noDelay = true, keepAlive, keepAliveInitialDelay } = options as Options;
+    const { allowHalfOpen } = options as Options;
+    const { target } = wanted;
+    const socket = connectTo(target, this.#trust, {
+      noDelay,
+      ...(keepAlive !== undefined && { keepAlive }),
+      ...(keepAliveInitialDelay !== undefined && { keepAliveInitialDelay }),
+      ...(allowHalfOpen !== undefined && { allowHalfOpen }),
+    });
+    wanted.opening(socket);
+    if (target.scheme !== 'https') return socket;
+    // Whatever Node writes to it before would be sent before the target is verified.
+    const failed = (error: Error): void => done?.(error, socket);
+    socket.once('error', failed);
+    socket.once(readyEvent(target), () => {
+      socket.off('error', failed);
+      done?.(null, socket);
+    });
+    return undefined;
+  }
+}
+
+class KeepingAgent extends TargetAgent {
   readonly #clock: Clock;
   /** From when on a connection is not used again. */
   readonly #until = new WeakMap<Duplex, number>();
 
-  constructor(clock: Clock) {
-    super({ keepAlive: true, maxFreeSockets: upstreamIdleMax, scheduling: 'lifo' });
+  constructor(clock: Clock, trust: Trust) {
+    super(trust, { keepAlive: true, maxFreeSockets: upstreamIdleMax, scheduling: 'lifo' });
     this.#clock = clock;
   }
 
@@ -60,12 +112,16 @@ class KeepingAgent extends Agent {
     options: ClientRequestArgs,
     done?: (error: Error | null, socket: Duplex) => void,
   ): Duplex | null | undefined {
-    const socket = super.createConnection(options, done);
-    const ageMsMax = upstreamAgeMsMax(options.host ?? '');
-    if (socket && ageMsMax < Number.POSITIVE_INFINITY) {
-      this.#until.set(socket, this.#clock.now() + ageMsMax);
-    }
-    return socket;
+    const { wanted } = options as Options;
+    const ageMsMax = upstreamAgeMsMax(wanted.target.host);
+    if (ageMsMax === Number.POSITIVE_INFINITY) return super.createConnection(options, done);
+    const untilMs = this.#clock.now() + ageMsMax;
+    const opening = (socket: Socket): void => {
+      this.#until.set(socket, untilMs);
+      wanted.opening(socket);
+    };
+    const aged = { ...options, wanted: { target: wanted.target, opening } } as ClientRequestArgs;
+    return super.createConnection(aged, done);
   }
 
   /**

@@ -16,9 +16,11 @@ import {
   request as openRequest,
   type ServerResponse,
 } from 'node:http';
+import type { Socket } from 'node:net';
 import util from 'node:util';
 import httpProxy from 'http-proxy';
 import type { Target } from '../balancing/target.ts';
+import type { Wanted } from './agentUpstreams.ts';
 
 /** One try of a request on one target, as it hears of what happens. */
 export interface Sender {
@@ -26,6 +28,8 @@ export interface Sender {
   readonly path: string;
   /** The longest head of an answer that is taken. */
   readonly responseHeaderBytesMax: number;
+  /** A connection for it is being made. */
+  opening(socket: Socket): void;
   /** The request exists; nothing of it was written. */
   begun(request: ClientRequest): void;
   /** It has a connection, which may not be made yet. */
@@ -37,10 +41,10 @@ export interface Sender {
 
 /** Carries requests to targets. */
 export interface Forwarder {
-  /** @param agent where connections are kept; false: a new one, that is not kept. */
-  send(sender: Sender, target: Target, agent: Agent | false): void;
+  /** @param agent makes the connection; see `AgentUpstreams`. */
+  send(sender: Sender, target: Target, agent: Agent): void;
   /** A request that asks for a tunnel; the caller listens for 'upgrade' from `begun` on. */
-  upgrade(sender: Sender, target: Target): void;
+  upgrade(sender: Sender, target: Target, agent: Agent): void;
 }
 
 /** Passes of http-proxy that change headers or timers; `deleteLength` is CVE-2026-29057. */
@@ -65,7 +69,9 @@ export function createForwarder(): Forwarder {
       const guise = new Guise(sender);
       const both = guise as unknown as IncomingMessage & ServerResponse;
       const options = {
+        // By TLS too: it is the agent that makes the connection.
         target: { protocol: 'http:', host: target.host, hostname: target.host, port: target.port },
+        agent,
         buffer: guise,
         // Whatever it holds becomes part of the options of `http.request`: the only way to reach
         // them.
@@ -73,24 +79,22 @@ export function createForwarder(): Forwarder {
           setHost: false,
           insecureHTTPParser: false,
           maxHeaderSize: sender.responseHeaderBytesMax,
+          wanted: wanted(sender, target),
         },
-        ...(agent === false ? {} : { agent }),
       };
       proxy.web(both, both, options as unknown as httpProxy.ServerOptions, failed);
     },
 
-    upgrade(sender, target) {
+    upgrade(sender, target, agent) {
       const request = openRequest({
-        host: target.host,
-        port: target.port,
+        agent,
         method: sender.method,
         path: sender.path,
-        agent: false,
         setHost: false,
         insecureHTTPParser: false,
         maxHeaderSize: sender.responseHeaderBytesMax,
-        // The tunnel passes a half-close on; it is `net.connect` that reads this.
-        ...{ allowHalfOpen: true },
+        // The tunnel passes a half-close on; it is the agent that reads these.
+        ...{ allowHalfOpen: true, wanted: wanted(sender, target) },
       });
       request.on('socket', () => sender.placed(request));
       request.on('response', (answer) => sender.answered(answer));
@@ -98,6 +102,10 @@ export function createForwarder(): Forwarder {
       sender.begun(request);
     },
   };
+}
+
+function wanted(sender: Sender, target: Target): Wanted {
+  return { target, opening: (socket) => sender.opening(socket) };
 }
 
 /** A sending failed: Node refuses a character in a header that its parser let through. */

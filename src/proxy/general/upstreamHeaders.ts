@@ -50,6 +50,7 @@ export function setHeaders(request: ClientRequest, call: HeadedRequest, target: 
   }
 }
 
-function authority({ host, port }: Target): string {
+function authority({ host, port, scheme }: Target): string {
+  if (scheme === 'unix') return 'localhost';
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -8,6 +8,7 @@
 import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FaultCode } from '../../errors.ts';
+import { isUnverified } from '../../targetTls.ts';
 import type { ClientsTurn, Cut, Holder, Lease } from '../balancing/lease.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
 import { afterCut, afterSilence, type Loss, type Progress } from '../failurePolicy.ts';
@@ -54,6 +55,8 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
   #phase: Phase = 'connect';
   readonly #interims = new InterimAnswers();
   #request: ClientRequest | null = null;
+  /** The connection that was made for it, which it may not have yet. */
+  #opening: Socket | null = null;
   #relay: ResponseRelay | null = null;
   #tunnel: Tunnel | null = null;
   #over = false;
@@ -87,17 +90,21 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     lease.heldBy(this);
     if (this.#over) return;
     try {
-      if (tunnelHead !== null) {
-        around.forwarder.upgrade(this, lease.target);
-        return;
-      }
-      const kept = lease.pool.upstreams(generalKey, () => new AgentUpstreams(around.plane.clock));
+      const { clock, certificates } = around.plane;
+      const make = (): AgentUpstreams => new AgentUpstreams(clock, certificates);
+      const { agent, fresh } = lease.pool.upstreams(generalKey, make);
       // What failed on a kept connection is tried again on a new one: others may be as stale.
-      around.forwarder.send(this, lease.target, exchange.retries > 0 ? false : kept.agent);
+      const by = exchange.retries > 0 ? fresh : agent;
+      if (tunnelHead === null) around.forwarder.send(this, lease.target, by);
+      else around.forwarder.upgrade(this, lease.target, fresh);
     } catch (thrown) {
       if (!isBadHeader(thrown)) throw thrown;
       this.#fail('REQUEST_INVALID');
     }
+  }
+
+  opening(socket: Socket): void {
+    this.#opening = socket;
   }
 
   begun(request: ClientRequest): void {
@@ -147,7 +154,8 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     // Behind an answer it is the answer's end that says whether it was whole.
     if (this.#over || this.#relay !== null) return;
     const broken = this.#request?.reusedSocket === true ? 'stale' : 'reset';
-    if (this.#phase === 'connect') this.#lost('connect');
+    const unmade = isUnverified(this.#opening) ? 'unverified' : 'connect';
+    if (this.#phase === 'connect') this.#lost(unmade);
     else this.#lost(lossOf(error) ?? (this.#interims.none ? broken : 'broken'));
   }
 
@@ -209,6 +217,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     const request = this.#request;
     // A connection whose exchange is complete on both sides goes back to the agent.
     if (request !== null && !(this.#relay?.complete && request.writableFinished)) request.destroy();
+    if (this.#phase === 'connect') this.#opening?.destroy();
   }
 
   #connected(): void {

@@ -7,7 +7,12 @@
  */
 import { createHash, createPrivateKey } from 'node:crypto';
 import tls, { type SecureContext } from 'node:tls';
-import type { CertificateEntry, CertificateSet, ClientAuthority } from '../../wireTls.ts';
+import type {
+  CertificateEntry,
+  CertificateSet,
+  ClientAuthority,
+  TargetTls,
+} from '../../wireTls.ts';
 
 /** A session is resumed only where the same was asked of the client: OpenSSL compares this. */
 export function sessionIdContextOf(authority?: ClientAuthority): string {
@@ -51,6 +56,9 @@ export class Certificates {
   /** By the id of the certificate: rsa, ec, and what else there is. */
   #keyTypes = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
+  /** By id; those of the set before too, for targets of a table that has not come yet. */
+  #targetTls: ReadonlyMap<string, TargetTls> = new Map();
+  #targetTlsNow: readonly string[] = [];
 
   /** null: none came yet. */
   get set(): CertificateSet | null {
@@ -101,7 +109,25 @@ export class Certificates {
     for (const key of this.#contexts.keys()) {
       if (!ids.has(key.split(' ', 1)[0] ?? '')) this.#contexts.delete(key);
     }
+    this.#keepTargetTls(set.targetTls ?? []);
     for (const listener of this.#listeners) listener();
+  }
+
+  /** By what a target is verified. @param id as a table names it. */
+  targetTls(id: string): TargetTls | undefined {
+    return this.#targetTls.get(id);
+  }
+
+  /** One that stays is the same object, since what is made of it is kept with it. */
+  #keepTargetTls(now: readonly TargetTls[]): void {
+    const before = this.#targetTls;
+    const ids = new Set(this.#targetTlsNow);
+    const kept = [...before].filter(([id]) => ids.has(id));
+    this.#targetTlsNow = now.map(({ id }) => id);
+    this.#targetTls = new Map([
+      ...kept,
+      ...now.map((one) => [one.id, before.get(one.id) ?? one] as const),
+    ]);
   }
 
   onChange(listener: () => void): void {

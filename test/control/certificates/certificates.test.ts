@@ -9,6 +9,7 @@ import type { CertificateSource } from '../../../src/control/certificates/source
 import type { CertificateSet } from '../../../src/wireTls.ts';
 import { Authority } from '../../support/certificates.ts';
 import { fakeClock } from '../../support/clock.ts';
+import { systemTls } from '../../support/targetTls.ts';
 
 const none: CertificateSource = {
   current: () => ({ certificates: [], challenges: { http01: {}, tlsAlpn01: {} } }),
@@ -33,7 +34,7 @@ function start() {
   });
   onTestFinished(() => certificates.close());
   const clientCa = join(dir, 'clients.pem');
-  const services = [{ name: 'staff', hosts: ['staff.example'], clientCa }];
+  const services = [{ name: 'staff', hosts: ['staff.example'], clientCa, targetTls: systemTls }];
   const config = { services } as unknown as Config;
   return { dir, clock, sets, said, certificates, clientCa, config };
 }

@@ -2,22 +2,29 @@
  * One probe, over real sockets. The rule: whatever the target does, it ends with a sentence to act
  * on.
  */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createTcp, type Server, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import type { Health } from '../../../src/config/config.ts';
-import { httpProbe } from '../../../src/control/health/probe.ts';
+import { httpProbe, type ProbedTarget } from '../../../src/control/health/probe.ts';
+import type { TargetTls } from '../../../src/wireTls.ts';
+import { Authority, type Pair } from '../../support/certificates.ts';
+import { listenOnSocket, startSecure, systemTls, trust } from '../../support/targetTls.ts';
 
 const health: Health = {
   path: '/up',
   host: null,
   port: null,
   intervalMs: 2_000,
-  timeoutMs: 300,
+  timeoutMs: 10_000,
   rise: 2,
   fall: 3,
   status: { from: 200, to: 299 },
+  tls: systemTls,
 };
 const servers: Server[] = [];
 const sockets = new Set<Socket>();
@@ -123,7 +130,7 @@ test('a target that never answers is given up at the deadline', async () => {
   const port = await http(() => {});
   const begun = performance.now();
 
-  const got = await probe(port);
+  const got = await probe(port, { timeoutMs: 300 });
 
   expect(got.error).toBe(`no answer within 300 ms from 127.0.0.1:${port}`);
   expect(performance.now() - begun).toBeLessThan(2_000);
@@ -136,7 +143,7 @@ test('a head that comes byte by byte does not outstay the deadline', async () =>
     socket.on('close', () => clearInterval(drip));
   });
 
-  expect((await probe(port)).error).toContain('no answer within 300 ms');
+  expect((await probe(port, { timeoutMs: 300 })).error).toContain('no answer within 300 ms');
 });
 
 test('an error whose body never ends is told with what came of it', async () => {
@@ -145,7 +152,7 @@ test('an error whose body never ends is told with what came of it', async () => 
     res.write('warming up');
   });
 
-  const got = await probe(port);
+  const got = await probe(port, { timeoutMs: 300 });
 
   expect(got).toMatchObject({ passed: false, status: 503 });
   expect(got.error).toContain('answered 503 Service Unavailable');
@@ -186,4 +193,87 @@ test('a probe that is given up ends at once', async () => {
   controller.abort();
 
   expect(await probing).toMatchObject({ passed: false, error: 'the probe was given up' });
+});
+
+const probeOf = (target: ProbedTarget, how: Health) =>
+  httpProbe(systemClock, 'pointsman-1-probe')(target, how, new AbortController().signal);
+
+test('a target by TLS is asked as it is used: verified, and what is wrong with its certificate is said in words', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pointsman-probe-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const at = (name: string): string => join(folder, name);
+  const ca = new Authority(at('ca'));
+  const other = new Authority(at('other'), 'Other Authority');
+  const alone = new Authority(at('alone'), '127.0.0.1');
+  const names = ['127.0.0.1'];
+  const past = { names, from: '20200101000000Z', until: '20200201000000Z' };
+  const good = ca.sign(at('good'), { names });
+  const ask = async (pair: Pair, by: Partial<TargetTls>, options = {}): Promise<string> => {
+    const hosts: unknown[] = [];
+    const app = await startSecure(
+      pair,
+      (req, res) => {
+        hosts.push(req.headers.host);
+        res.end();
+      },
+      options,
+    );
+    const target = { host: '127.0.0.1', port: app.port, scheme: 'https' } as const;
+    const slow = { ...health, tls: trust({ ca: ca.pem, ...by }) };
+    const { error } = await probeOf(target, slow);
+    if (error === null) expect(hosts).toEqual([`127.0.0.1:${app.port}`]);
+    else if (!error.includes('certificate of ours')) expect(app.received()).toBe(0);
+    return (error ?? 'passed').replaceAll(`https://127.0.0.1:${app.port}`, 'APP');
+  };
+
+  expect(await ask(good, {})).toBe('passed');
+  expect(await ask(good, { ca: null, verify: false })).toBe('passed');
+  expect(await ask(ca.sign(at('past'), past), {})).toBe(
+    'the certificate of APP has expired, or one above it: it was valid until Feb  1 00:00:00 2020 GMT',
+  );
+  expect(await ask(ca.sign(at('name'), { names: ['a.internal', 'b.internal'] }), {})).toBe(
+    'the certificate of APP is for another name: it is for a.internal, b.internal',
+  );
+  expect(await ask(other.sign(at('issuer'), { names }), {})).toMatch(
+    /^the issuer of the certificate of APP is unknown: Other Authority is none of the authorities of targetTls\.ca/,
+  );
+  expect(await ask({ cert: alone.file, key: at('alone/ca.key'), serial: '' }, {})).toBe(
+    'the certificate of APP is signed by itself, and is none of the authorities of targetTls.ca',
+  );
+  const signed = other.sign(at('chain'), { names });
+  writeFileSync(at('chain.pem'), `${readFileSync(signed.cert)}${other.pem}`);
+  expect(await ask(signed, { ca: null })).toBe(
+    "the certificate of APP leads to a root that is not trusted: it is none of the system's authorities",
+  );
+  const asks = { requestCert: true, rejectUnauthorized: true, ca: ca.pem };
+  expect(await ask(good, {}, asks)).toBe(
+    'APP wants a certificate of ours, and targetTls.cert names none',
+  );
+});
+
+test('a port that speaks plain HTTP is told from one that speaks TLS', async () => {
+  const port = await http((_req, res) => res.end());
+  const target = { host: '127.0.0.1', port, scheme: 'https' } as const;
+
+  const { error } = await probeOf(target, health);
+
+  expect(error).toBe(`https://127.0.0.1:${port} does not speak TLS`);
+});
+
+test('a socket in the file system is asked; one that is not there, or nobody listens at, is said to be so', async () => {
+  const hosts: unknown[] = [];
+  const server = createServer((req, res) => {
+    hosts.push(req.headers.host);
+    res.end();
+  });
+  const path = await listenOnSocket(server);
+  const ask = async (host: string): Promise<string | null> =>
+    (await probeOf({ host, port: 0, scheme: 'unix' }, health)).error;
+
+  expect([await ask(path), hosts]).toEqual([null, ['localhost']]);
+  expect(await ask('/nowhere/app.sock')).toBe('there is no socket at unix:/nowhere/app.sock');
+  writeFileSync(`${path}.plain`, '');
+  expect(await ask(`${path}.plain`)).toBe(
+    `connection refused: nothing listens on unix:${path}.plain`,
+  );
 });

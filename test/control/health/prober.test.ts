@@ -6,6 +6,7 @@ import { Prober } from '../../../src/control/health/prober.ts';
 import type { ProbeResult } from '../../../src/control/model/pools.ts';
 import { fakeClock } from '../../support/clock.ts';
 import { seeded } from '../../support/random.ts';
+import { systemTls } from '../../support/targetTls.ts';
 
 const health: Health = {
   path: '/up',
@@ -16,6 +17,7 @@ const health: Health = {
   rise: 2,
   fall: 3,
   status: { from: 200, to: 299 },
+  tls: systemTls,
 };
 const named = { poolId: 'shop.blue.1', service: 'shop', color: 'blue' as const };
 const target = (id: string, more: Partial<RunningTarget> = {}): RunningTarget => {

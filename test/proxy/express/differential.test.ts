@@ -5,13 +5,19 @@
  *
  * `DIFFERENTIAL_CASES` says how many (100,000 in CI), `SEED` which.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectionHandler } from '../../../src/proxy/express/lane.ts';
 import { createGeneralLane } from '../../../src/proxy/general/lane.ts';
-import { type MakeLane, oneService, serviceEdge, startProxy } from '../../support/proxy.ts';
+import type { TargetEntry } from '../../../src/wire.ts';
+import { Authority, type Pair } from '../../support/certificates.ts';
+import { entry, type MakeLane, serviceEdge, startProxy } from '../../support/proxy.ts';
 import { seed } from '../../support/random.ts';
+import { listenOnSocket, setOfTrust, startFront, trust } from '../../support/targetTls.ts';
 import { type Case, cases } from './cases.ts';
 import { requestCorpus } from './corpus.ts';
 import { answersIn, normal, requestsSeen, type SeenAnswer } from './readers.ts';
@@ -55,9 +61,10 @@ test(
     let left = count;
     const failures: string[] = [];
     const work = async (_: unknown, at: number): Promise<void> => {
-      // Half of them have a service that does things at its edge.
-      const express = await Rig.start('express', at % 2 === 1);
-      const general = await Rig.start('general', at % 2 === 1);
+      // Half of them have a service that does things at its edge; half are reached by TCP alone.
+      const how = [undefined, undefined, 'https', 'unix'] as const;
+      const express = await Rig.start('express', at % 2 === 1, how[(at >> 1) % 4]);
+      const general = await Rig.start('general', at % 2 === 1, how[(at >> 1) % 4]);
       while (left-- > 0 && failures.length < 5) {
         const next: Case = source.next().value;
         const [one, other] = await Promise.all([express.send(next), general.send(next)]);
@@ -153,7 +160,7 @@ class Rig {
   #refused = 0;
   #heads = 0;
 
-  static async start(lane: string, edge: boolean): Promise<Rig> {
+  static async start(lane: string, edge: boolean, scheme: TargetEntry['scheme']): Promise<Rig> {
     let rig: Rig | null = null;
     const origin = http.createServer((req, res) => rig?.received(req, res));
     origin.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -164,16 +171,15 @@ class Rig {
     origin.on('connection', (socket) => {
       socket.on('data', (chunk: Buffer) => rig?.read(chunk));
     });
-    await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => {
-      origin.closeAllConnections();
-      origin.close();
-    });
-    const { port } = origin.address() as net.AddressInfo;
+    const by = trust({ verify: false });
+    const at = await listening(origin, scheme, by.id);
     const make = lanes[lane];
     if (make === undefined) throw new Error(`there is no lane ${lane}`);
-    const services = oneService(port).services.map((is) => (edge ? { ...is, edge: busy } : is));
+    const targets = [{ id: 'origin', healthy: true, ...at }];
+    const pools = { blue: { id: 'shop.blue.1', release: 'v1', targets }, green: null };
+    const services = [entry({ pools, edge: edge ? busy : null })];
     const proxy = await startProxy(make, { services, edge: { accessLog: 'off' } });
+    proxy.plane.certificates.replace(setOfTrust(by));
     rig = new Rig(lane, proxy.port, proxy.plane);
     return rig;
   }
@@ -273,6 +279,36 @@ class Rig {
       socket.on('connect', next);
     });
   }
+}
+
+/** Where a lane reaches the origin that listens from now on. */
+async function listening(
+  origin: http.Server,
+  scheme: TargetEntry['scheme'],
+  tls: string,
+): Promise<Pick<TargetEntry, 'host' | 'port' | 'scheme' | 'tls'>> {
+  const host = '127.0.0.1';
+  if (scheme === 'unix') return { host: await listenOnSocket(origin), port: 0, scheme };
+  if (scheme === 'https')
+    return { host, port: (await startFront(pair(), origin)).port, scheme, tls };
+  await new Promise<void>((resolve) => origin.listen(0, host, resolve));
+  onTestFinished(() => {
+    origin.closeAllConnections();
+    origin.close();
+  });
+  return { host, port: (origin.address() as net.AddressInfo).port };
+}
+
+let made: Pair | null = null;
+
+/** Nobody verifies it: that is for others to test. */
+function pair(): Pair {
+  if (made !== null) return made;
+  const folder = mkdtempSync(join(tmpdir(), 'pointsman-differential-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const { dir, file } = new Authority(folder);
+  made = { cert: file, key: join(dir, 'ca.key'), serial: '' };
+  return made;
 }
 
 /** Ids that are made anew for each request, and the origins' ports. */

@@ -15,6 +15,7 @@ import { loopSuite } from './loops.ts';
 import { nameSuite } from './names.ts';
 import { outcomeSuite } from './outcomes.ts';
 import { plainSuite } from './plain.ts';
+import { reachedSuite } from './reached.ts';
 import { refusalSuite } from './refusals.ts';
 import { slowSuite } from './slow.ts';
 import { stickySuite } from './sticky.ts';
@@ -34,5 +35,6 @@ export function laneSuite(name: string, makeLane: MakeLane): void {
   flipSuite(name, makeLane);
   extremeSuite(name, makeLane);
   nameSuite(name, makeLane);
+  reachedSuite(name, makeLane);
   outcomeSuite(name, makeLane);
 }
