@@ -58,7 +58,7 @@ export function versionOf(name) {
 /**
  * A proxy of this kind before the origin, once it accepts connections.
  *
- * @param pair files of a certificate: it speaks HTTPS. Pointsman, haproxy and nginx alone.
+ * @param pair files of a certificate: it speaks HTTPS, and HTTP/2 with who asks for it. Pointsman, haproxy and nginx alone.
  */
 export async function start(name, originPort, pair = null) {
   const folder = mkdtempSync(join(tmpdir(), 'pointsman-bench-'));
@@ -80,7 +80,8 @@ export async function pointsman({ folder, port, originPort, pair = null }, optio
   const admin = await freePort();
   const at = `127.0.0.1:${port}`;
   const certificates = pair === null ? [] : [{ cert: pair.cert, key: pair.key }];
-  const listen = pair === null ? { listen: at } : { listen: [], tls: { listen: at, certificates } };
+  const listen =
+    pair === null ? { listen: at } : { listen: [], tls: { listen: at, certificates, http2: true } };
   const targets = Array.from(
     { length: options.targets ?? 1 },
     (_, at) => `127.0.0.${at + 1}:${originPort}`,
@@ -133,7 +134,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend f
-  bind 127.0.0.1:${port}${pair ? ` ssl crt ${pair.both}` : ''}
+  bind 127.0.0.1:${port}${pair ? ` ssl crt ${pair.both} alpn h2,http/1.1` : ''}
   default_backend b
 backend b
   server s 127.0.0.1:${originPort} maxconn 4096
@@ -158,7 +159,7 @@ http {
   map $http_upgrade $wish { default upgrade; '' ''; }
   upstream o { server 127.0.0.1:${originPort}; keepalive 256; keepalive_requests 1000000000; }
   server {
-    listen 127.0.0.1:${port}${pair ? ' ssl' : ''}; ${ssl}
+    listen 127.0.0.1:${port}${pair ? ' ssl http2' : ''}; ${ssl}
     location / {
       proxy_pass http://o; proxy_http_version 1.1; proxy_set_header Connection $wish;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;

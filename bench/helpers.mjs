@@ -19,6 +19,11 @@ export function startLoad() {
   return startClient('load.mjs');
 }
 
+/** @returns {{ run(order: object): Promise<object>, stop(): void }} clients of HTTP/2 at a steady pace */
+export function startPaced() {
+  return startClient('paced.mjs');
+}
+
 /** @returns {{ run(order: object): Promise<object>, stop(): void }} WebSocket clients */
 export function startChatter() {
   return startClient('chatter.mjs');

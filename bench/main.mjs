@@ -5,6 +5,7 @@
  *   npm run bench -- loads flip       only these parts; a name that is none is answered with all
  *   npm run bench -- --brief          two short rounds: is it alive? (what .ci/run does)
  *   npm run bench -- --rounds 7 --seconds 4 --only pointsman,haproxy
+ *   npm run bench -- floods --seconds 60 --only pointsman --floods PING,MadeYouReset
  *   POINTSMAN_BEFORE=../before npm run bench -- loads     another checkout, built, in the same rounds
  *
  * The rule this file keeps: rounds are interleaved, figures are medians, and what counts are the
@@ -14,6 +15,8 @@ import { parseArgs } from 'node:util';
 import { kinds, onPath, versionOf } from './contenders.mjs';
 import { deployBench } from './deploy.mjs';
 import { flipBench } from './flip.mjs';
+import { floodBench } from './floods.mjs';
+import { h2Bench } from './h2.mjs';
 import { latencyBench, loadBench } from './loads.mjs';
 import { overloadBench } from './overload.mjs';
 import { refusalBench } from './refusals.mjs';
@@ -27,6 +30,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '3' },
     brief: { type: 'boolean', default: false },
     only: { type: 'string' },
+    floods: { type: 'string' },
   },
 });
 
@@ -34,6 +38,7 @@ const options = {
   rounds: values.brief ? 2 : Number(values.rounds),
   seconds: values.brief ? 0.5 : Number(values.seconds),
   names: contenders(values.only),
+  floods: values.floods?.split(','),
 };
 const parts = {
   loads: loadBench,
@@ -47,6 +52,8 @@ const parts = {
   overload: overloadBench,
   refusals: refusalBench,
   tls: tlsBench,
+  h2: h2Bench,
+  floods: floodBench,
 };
 const wanted = positionals.length > 0 ? positionals : ['loads', 'flip', 'memory'];
 const unknown = wanted.filter((part) => !(part in parts));

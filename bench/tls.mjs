@@ -50,7 +50,7 @@ function rows(results) {
 }
 
 /** @returns {{ cert: string, key: string, both: string }} files */
-function makePair(folder) {
+export function makePair(folder) {
   const [cert, key, both] = ['cert.pem', 'key.pem', 'both.pem'].map((name) => join(folder, name));
   const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const names = ['-subj', '/CN=bench.example', '-addext', 'subjectAltName=DNS:bench.example'];

@@ -5,6 +5,8 @@
  * does; and however it ends, its socket is gone soon after.
  *
  * Decisions:
+ * - A stream begins in the turn behind the read that brought it: one that was reset in the same
+ *   read has cost some objects, and neither a place nor a connection to a target.
  * - Streams that a client resets, and those that it makes us reset (rapid reset, CVE-2023-44487;
  *   MadeYouReset, CVE-2025-8671), are counted together, where the answer was not whole. A browser
  *   that reloads a page of a hundred files several times over stays within the burst.
@@ -25,6 +27,8 @@ import { clientAddress } from '../edge/trustedProxies.ts';
 import type { LaneContext } from '../general/laneContext.ts';
 import { type Allowance, Budget } from './budget.ts';
 import { ClientStream } from './clientStream.ts';
+import { type StreamHead, streamHead } from './streamHead.ts';
+import { StreamRequest } from './streamRequest.ts';
 
 /** As many as nghttp2 allows for those of the client. */
 export const resets: Allowance = { burst: 1_000, perSecond: 33 };
@@ -32,6 +36,21 @@ export const resets: Allowance = { burst: 1_000, perSecond: 33 };
 export const pings: Allowance = { burst: 500, perSecond: 50 };
 /** Sent once, and hardly ever again. */
 export const settings: Allowance = { burst: 50, perSecond: 1 };
+
+/**
+ * What still comes of a client that is about to be told to calm down: the system hands over some
+ * MiB at a time, and all of it would be read before the next turn.
+ */
+const beyondMax = 100;
+
+/** So many streams of one connection begin in one turn. */
+const begunMax = 32;
+
+interface Coming {
+  readonly stream: ServerHttp2Stream;
+  readonly head: StreamHead;
+  readonly req: StreamRequest;
+}
 
 export class ClientSession implements Waiter {
   readonly socket: Socket;
@@ -41,7 +60,10 @@ export class ClientSession implements Waiter {
   readonly #deadline = new Deadline(this);
   readonly #resets: Budget;
   #streams = 0;
+  /** Those that have come and are not begun, in order. */
+  readonly #coming: Coming[] = [];
   #overdrawn = false;
+  #beyond = 0;
 
   constructor(around: LaneContext, session: ServerHttp2Session, socket: Socket) {
     this.#around = around;
@@ -56,13 +78,13 @@ export class ClientSession implements Waiter {
     session.on('ping', () => this.#charge(pinged));
     session.on('remoteSettings', () => this.#charge(set));
     session.on('goaway', () => this.#rest());
-    const begin = (
+    const take = (
       stream: ServerHttp2Stream,
       headers: IncomingHttpHeaders,
       _flags: number,
       fields: string[],
-    ): void => this.#begin(stream, headers, fields);
-    session.on('stream', begin as () => void);
+    ): void => this.#take(stream, headers, fields);
+    session.on('stream', take as () => void);
     socket.once('close', () => around.deadlines.disarm(this.#deadline));
     around.deadlines.arm(this.#deadline, headMsMax);
   }
@@ -90,7 +112,7 @@ export class ClientSession implements Waiter {
     this.drain();
   }
 
-  #begin(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, fields: string[]): void {
+  #take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, fields: string[]): void {
     this.#streams++;
     this.#around.deadlines.disarm(this.#deadline);
     stream.on('error', ignore);
@@ -100,17 +122,34 @@ export class ClientSession implements Waiter {
     });
     if (this.#overdrawn) {
       stream.destroy();
+      this.#goesOn();
       return;
     }
+    const head = streamHead(fields, stream.endAfterHeaders);
+    this.#coming.push({ stream, head, req: new StreamRequest(stream, head, headers) });
+    if (this.#coming.length === 1) setImmediate(() => this.#begin());
+  }
+
+  /** Some of what has come; the others of this worker are not to wait for all of it. */
+  #begin(): void {
+    for (const { stream, head, req } of this.#coming.splice(0, begunMax)) {
+      if (stream.closed || stream.destroyed) this.#charge(this.#resets);
+      else if (this.#overdrawn) stream.destroy();
+      else this.#serve(stream, head, req);
+    }
+    if (this.#coming.length > 0) setImmediate(() => this.#begin());
+    // What came with it is served as well; then it is told, as HTTP/1.1 is with its answer.
+    else if (this.#around.plane.closing) this.drain();
+  }
+
+  #serve(stream: ServerHttp2Stream, head: StreamHead, req: StreamRequest): void {
     let served: ClientStream | null = null;
     stream.once('aborted', () => {
       if (served?.aborted !== true) this.#charge(this.#resets);
       // Where it was reset without an error Node waits for somebody to read what had come.
       stream.destroy();
     });
-    served = new ClientStream(this.#around, this, stream, headers, fields);
-    // What came with it is served as well; then it is told, as HTTP/1.1 is with its answer.
-    if (this.#around.plane.closing) setImmediate(() => this.drain());
+    served = new ClientStream(this.#around, this, stream, head, req);
   }
 
   /** Nothing is open: it may stay for a while, unless it is about to end. */
@@ -122,7 +161,11 @@ export class ClientSession implements Waiter {
 
   #charge(budget: Budget): void {
     const session = this.#session;
-    if (this.#overdrawn || session.destroyed || budget.spend()) return;
+    if (this.#overdrawn) {
+      this.#goesOn();
+      return;
+    }
+    if (session.destroyed || budget.spend()) return;
     this.#overdrawn = true;
     // Not in the middle of what nghttp2 reads: the client would not be told why.
     setImmediate(() => {
@@ -131,6 +174,11 @@ export class ClientSession implements Waiter {
       }
       this.#around.deadlines.arm(this.#deadline, lingerMs);
     });
+  }
+
+  /** It was to be sent away, and one read brought more: it is not told any more, but cut. */
+  #goesOn(): void {
+    if (++this.#beyond > beyondMax) this.socket.destroy();
   }
 }
 

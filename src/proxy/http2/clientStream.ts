@@ -4,7 +4,7 @@
  * The rule this file keeps: nothing that is done for one stream is felt by the others of its
  * connection.
  */
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { FaultCode } from '../../errors.ts';
 import { discardMs } from '../connectionLimits.ts';
@@ -14,8 +14,8 @@ import type { LaneContext } from '../general/laneContext.ts';
 import { ProxiedRequest } from '../general/proxiedRequest.ts';
 import type { InterimHead } from '../general/responseHead.ts';
 import type { ValidRequest } from '../validateRequest.ts';
-import { streamHead } from './streamHead.ts';
-import { StreamRequest } from './streamRequest.ts';
+import type { StreamHead } from './streamHead.ts';
+import type { StreamRequest } from './streamRequest.ts';
 import { StreamResponse } from './streamResponse.ts';
 
 export class ClientStream implements ClientSide {
@@ -33,29 +33,23 @@ export class ClientStream implements ClientSide {
   readonly #vetted: ValidRequest | FaultCode;
   readonly #res: StreamResponse;
 
-  /**
-   * @param socket beneath the session.
-   * @param fields names and values in turn.
-   */
+  /** @param of the session's: the socket beneath it. */
   constructor(
     around: LaneContext,
     of: { readonly socket: Duplex; readonly client: string },
     stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    fields: readonly string[],
+    head: StreamHead,
+    req: StreamRequest,
   ) {
     this.#around = around;
     this.socket = of.socket;
     this.client = of.client;
     this.#stream = stream;
-    const ends = stream.endAfterHeaders;
-    const head = streamHead(fields, ends);
     this.#vetted = head.vetted;
     this.#res = new StreamResponse(stream);
-    const req = new StreamRequest(stream, head, headers, ends);
     const call = new ProxiedRequest(around, this, req, this.#res, null);
     // Nobody reads a body of no bytes; its end has to be heard all the same.
-    if (call.body === 'none' && !ends) stream.resume();
+    if (call.body === 'none' && !req.complete) stream.resume();
     call.begin();
   }
 

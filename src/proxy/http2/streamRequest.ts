@@ -18,20 +18,19 @@ export class StreamRequest implements RequestSide {
   readonly #stream: ServerHttp2Stream;
   readonly #ended = new Set<() => void>();
 
-  /** @param ends nothing follows its head. */
+  /** Made in the turn in which the stream comes: what follows at once is heard. */
   constructor(
     stream: ServerHttp2Stream,
     { method, path, raw }: StreamHead,
     headers: IncomingHttpHeaders,
-    ends: boolean,
   ) {
     this.#stream = stream;
     this.method = method;
     this.url = path;
     this.rawHeaders = raw;
     this.headers = { ...headers, host: raw[1] };
-    this.complete = ends;
-    if (ends) return;
+    this.complete = stream.endAfterHeaders;
+    if (this.complete) return;
     const trailers = (_fields: object, _flags: number, raw: string[]): void => {
       this.rawTrailers = raw;
     };

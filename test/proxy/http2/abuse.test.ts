@@ -95,6 +95,17 @@ test('rapid reset (CVE-2023-44487): streams opened and reset at once end the con
   expect(code).not.toBe(0);
 });
 
+test('streams that are reset in the read that brought them reach no target', async () => {
+  const { client, most } = await stage();
+  const ids = Array.from({ length: 100 }, (_, at) => at * 2 + 1);
+
+  client.send(...ids.flatMap((id) => [opened(id), frame(frameType.reset, 0, id, uint32(8))]));
+  client.request(1_001, fieldsWith({}));
+
+  expect(await client.outcome(1_001)).toMatchObject({ status: 200 });
+  expect(most()).toBe(1);
+});
+
 /** What a client sends on a stream so that it is us who reset it. */
 const provocations: Record<string, (id: number) => Buffer> = {
   'a window that opens by nothing': (id) => frame(frameType.window, 0, id, uint32(0)),
