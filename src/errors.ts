@@ -115,6 +115,7 @@ const table = {
   START_FAILED: row(500, 'upstream', true, 'The release could not be started'),
   DRIVER_UNAVAILABLE: row(503, 'operator', true, 'What runs the releases cannot be reached'),
   GATE_TIMEOUT: row(504, 'upstream', true, 'The release did not become healthy in time'),
+  HOOK_FAILED: row(500, 'upstream', true, 'The release has not passed a check before its flip'),
   HOLD_TIMEOUT: row(503, 'us', true, 'A worker did not hold in time; the flip was aborted'),
   FLIP_FENCED: row(409, 'us', false, 'An order of an older flip is not obeyed'),
   AUTHORITY_UNREACHABLE: row(503, 'operator', true, 'The certificate authority cannot be reached'),

@@ -7,6 +7,7 @@
 import { type ServiceStatus, sidesOf } from '../control/model/api.ts';
 import type { PoolStatus, TargetStatus } from '../control/model/pools.ts';
 import { type Color, otherColor } from '../wire.ts';
+import { checkLines } from './checks.ts';
 import type { Paint } from './paint.ts';
 import { deploymentText, insideText, probeText } from './receipt.ts';
 import { ago, bytes, type Cell, clip, duration, plural, since, table, wrap } from './text.ts';
@@ -101,6 +102,7 @@ export function detail(service: ServiceStatus, look: Look): string {
       `${deployment.id} ${deployment.phase}: ${deploymentText(deployment)}, by ${deployment.by}, ${when}`,
     ]);
   }
+  if (deployment) for (const [when, text] of checkLines(deployment)) facts.push([when, text]);
   const lines = facts.map(([name, text]) => wrap(`  ${name.padEnd(13)}`, text, look.columns));
   parts.push([...lines, ...notesOf(service, look, '  ')].join('\n'));
   const first = service.live ?? 'blue';

@@ -66,6 +66,17 @@ export function recordAt<const K extends Keys>(
   return recordOf(keys, place, exactlyOne);
 }
 
+/** A map with one of the known keys, and only one. */
+export function exactlyOneOf<const K extends Keys>(keys: K): Kind<Fields<K>> {
+  return recordOf(keys, null, true);
+}
+
+/** What a record is where none of its keys is written, for what can be written in short too. */
+export function defaultsOf<const K extends Keys>(keys: K): Fields<K> {
+  const fields = Object.entries(keys).map(([name, key]) => [name, key.absent()]);
+  return Object.fromEntries(fields) as Fields<K>;
+}
+
 function recordOf<K extends Keys>(
   keys: K,
   place: Place | null,
@@ -176,8 +187,8 @@ export function oneOrMany<T>(each: ScalarKind<T>, min: number, max: number): Kin
   };
 }
 
-/** A scalar in short, or a map in full. */
-export function shortOrFull<A, B>(short: ScalarKind<A>, full: Kind<B>): Kind<A | B> {
+/** A scalar or a list in short, or a map in full. */
+export function shortOrFull<A, B>(short: Kind<A>, full: Kind<B>): Kind<A | B> {
   return {
     wanted: `${short.wanted}, or ${full.wanted}`,
     bounds: `${short.bounds}, or a map`,

@@ -20,6 +20,7 @@ import type {
 } from './config.ts';
 import { serviceEdge } from './edge.ts';
 import { type EdgeFiles, type EdgeFilesOf, noEdgeFiles } from './edgeFiles.ts';
+import { serviceHooks } from './hooks.ts';
 import { probeTimeoutDefaultMs } from './rules.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
 import { targetTlsOf } from './targetTrust.ts';
@@ -121,6 +122,7 @@ function service(
     warm: warm(of.warm),
     protect: protect(of.protect),
     freeze: of.freeze ?? frozen,
+    hooks: serviceHooks(of, targetTls, (path) => absolute(folder, path)),
     policy: {
       connectMs: timeouts.connect,
       responseMs: timeouts.response,

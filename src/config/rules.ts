@@ -6,6 +6,7 @@
  */
 import { formatAddress, formatTarget, isLoopback } from './address.ts';
 import { checkEdge } from './edge.ts';
+import { checkHooks } from './hooks.ts';
 import { below, type Reading } from './reading.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
 import { listens, refusalOf } from './targets.ts';
@@ -28,6 +29,7 @@ export function checkRules(file: FileFields, reading: Reading): void {
     checkServiceTls(file, service, path, reading);
     checkEdge(service, path, reading);
     checkTargetTls(service.targetTls, `${path}.targetTls`, reading);
+    checkHooks(service, path, reading);
   }
 }
 

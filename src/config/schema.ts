@@ -8,6 +8,7 @@
  */
 import { isHostName } from './address.ts';
 import { edgeKeys } from './edgeSchema.ts';
+import { hookKeys } from './hookSchema.ts';
 import {
   choice,
   cidr,
@@ -388,6 +389,7 @@ const service = recordAt('services.*', {
     freeze,
     'Why it is not deployed to now: deployments and flips are refused with this sentence, rollbacks are not.',
   ),
+  ...hookKeys,
   timeouts: preset(timeouts, {}, 'How long a request may take, step by step.'),
   limits: preset(limits, {}, 'What one service may use up.'),
   tls: preset(

@@ -22,6 +22,7 @@ import { sourcesOf } from './certificates/sources.ts';
 import { dockerDriver } from './drivers/docker/dockerDriver.ts';
 import { ProcessDriver } from './drivers/process/processDriver.ts';
 import { staticDriver } from './drivers/static.ts';
+import { hookGates } from './gates/hookGates.ts';
 import { httpProbe } from './health/probe.ts';
 import type { Control, Health, Reloaded } from './model/api.ts';
 import { Notifier } from './notify/notifier.ts';
@@ -99,11 +100,7 @@ export class Controller {
     this.#notifier = new Notifier({
       ...shared,
       events: this.#events,
-      service: (name) =>
-        this.#services
-          ?.all()
-          .find((one) => one.name === name)
-          ?.status() ?? null,
+      service: (name) => this.#services?.find(name)?.status() ?? null,
     });
     this.#metrics = new Metrics({
       version,
@@ -224,7 +221,7 @@ export class Controller {
     this.#stopping = true;
     await this.#certificates.close();
     await this.#notifier.close();
-    this.#services?.close();
+    await this.#services?.close();
     await this.#admin?.close();
     const processes = this.#processes;
     if (processes !== null) {
@@ -236,8 +233,9 @@ export class Controller {
   }
 
   #dependencies(): Dependencies {
-    const { clock, plane, config, log } = this.#options;
+    const { clock, plane, log, config } = this.#options;
     const { stateDir } = config;
+    const mark = probeMark(this.#instance);
     return {
       clock,
       random: Math.random,
@@ -257,7 +255,8 @@ export class Controller {
         commit: (fence, go) => plane.commit(fence, go),
         stats: () => this.#stats(),
       },
-      probe: httpProbe(clock, probeMark(this.#instance)),
+      probe: httpProbe(clock, mark),
+      gates: hookGates({ clock, log, stateDir, via: mark, env: process.env }),
       lookup,
       events: this.#events,
       log,

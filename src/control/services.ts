@@ -121,9 +121,13 @@ export class Services {
     return [...this.#deployers.values()];
   }
 
+  find(name: string): Deployer | undefined {
+    return this.#deployers.get(name);
+  }
+
   /** @throws Fault SERVICE_UNKNOWN */
   deployer(name: string): Deployer {
-    const deployer = this.#deployers.get(name);
+    const deployer = this.find(name);
     if (deployer !== undefined) return deployer;
     const known = [...this.#deployers.keys()].slice(0, 20).join(', ') || 'none';
     const text = `There is no service ${JSON.stringify(name.slice(0, 100))}; there are: ${known}.`;
@@ -172,16 +176,17 @@ export class Services {
   }
 
   /** Ends all work and stops nothing: pools run on, workers serve on. */
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
     for (const deployer of [...this.#deployers.values(), ...this.#leaving.keys()]) deployer.close();
     this.#platforms.close();
     this.#poller.close();
-    const { prober, publisher, ledger } = this.#context;
+    const { prober, publisher, ledger, dependencies } = this.#context;
     prober.close();
     publisher.close();
     ledger.close();
     this.#journal.close();
+    await dependencies.gates.close();
   }
 
   async #start(): Promise<void> {

@@ -5,6 +5,7 @@
  * the log folds, and what went wrong stays in sight.
  */
 import { type Deployment, type Phase, steps } from '../control/model/state.ts';
+import { Checks } from './Checks.tsx';
 import { Log } from './Log.tsx';
 import { linesOf, nowMs } from './store.ts';
 import { runs, sideWord, spanWord, timeWord } from './words.ts';
@@ -39,6 +40,7 @@ export function Timeline({ deployment, until }: Props) {
           {error.message}
         </p>
       )}
+      <Checks deployment={deployment} running={running} />
       {lines.length > 0 && (
         <details open={running}>
           <summary>What happened</summary>

@@ -121,6 +121,7 @@ describe('what is not said has its default', () => {
       warm: { forMs: null, replicas: null, freeze: false },
       protect: { windowMs: 60_000, requestsMin: 50, clientsMin: 2 },
       freeze: null,
+      hooks: { beforeFlip: [], afterFlip: [], afterRollback: [], onFailure: [] },
       policy: {
         connectMs: 2000,
         responseMs: 30_000,

@@ -174,6 +174,12 @@ const cases: readonly Case[] = [
     { 'pointsman_latched{service="shop"}': '0x20' },
   ),
   ...pair(
+    'PointsmanHookFailed',
+    '5m',
+    { 'pointsman_hook_failed{service="shop",hook="afterFlip"}': '0x4 1x20' },
+    { 'pointsman_hook_failed{service="shop",hook="beforeFlip"}': '0x4 1x20' },
+  ),
+  ...pair(
     'PointsmanFlipAborted',
     '10m',
     { 'pointsman_flips_total{service="shop",direction="deploy",result="aborted"}': '0x20 1x20' },

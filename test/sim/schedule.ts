@@ -4,7 +4,9 @@
  * The rule this file keeps: a broken promise throws at the moment it is broken, with what led to
  * it; and nothing here knows how the control core works, only what it promised.
  */
+import { type Clock, pause } from '../../src/clock.ts';
 import type { ServiceConfig } from '../../src/config/config.ts';
+import type { Gates, Subject } from '../../src/control/gates/gate.ts';
 import {
   type Call,
   type PointsmanEvent,
@@ -15,6 +17,7 @@ import type { Confirm, Deployment, Receipt, State } from '../../src/control/mode
 import { Fault } from '../../src/errors.ts';
 import { type Color, colors } from '../../src/wire.ts';
 import type { Claim, FakeWorker } from '../support/fakeDataPlane.ts';
+import { smoke } from '../support/fakeGates.ts';
 import { memoryStore } from '../support/memoryStore.ts';
 import { seeded } from '../support/random.ts';
 import { me, order, serviceConfig, World } from '../support/services.ts';
@@ -64,6 +67,9 @@ export class Schedule {
   #poolOf = new Map<string, string>();
   /** Passes in a row of each port, as the probes went. */
   readonly #passes = new Map<number, number>();
+  /** When a probe of each port failed last, and when the check of a deployment that passed began. */
+  readonly #failedAt = new Map<number, number>();
+  readonly #proved = new Map<string, number>();
 
   constructor(seed: number, tally: Tally) {
     const random = seeded(seed);
@@ -75,6 +81,8 @@ export class Schedule {
     const small = random() < 0.2 ? 1 : null;
     const freeze = random() < 0.2;
     const watches = random() < 0.4;
+    const hooked = random() < 0.3;
+    const checks = hooked ? [smoke('/')] : [];
     const base = serviceConfig(service);
     const config = {
       ...base,
@@ -83,6 +91,7 @@ export class Schedule {
       warm: { forMs: warmMs, replicas: small, freeze },
       protect: watches ? { windowMs: 20_000, requestsMin: 20, clientsMin: 2 } : null,
       policy: { ...base.policy, drainMs: 5_000 },
+      hooks: { beforeFlip: checks, afterFlip: checks, afterRollback: checks, onFailure: checks },
     };
     this.#config = config;
     const slowOrders = random() < 0.7;
@@ -111,9 +120,11 @@ export class Schedule {
         probe: async (target, health, signal) => {
           const result = await dependencies.probe(target, health, signal);
           const passes = result.passed ? (this.#passes.get(target.port) ?? 0) + 1 : 0;
+          if (!result.passed) this.#failedAt.set(target.port, this.#world.clock.now());
           this.#passes.set(target.port, passes);
           return result;
         },
+        gates: this.#gates(dependencies.clock),
         plane: {
           stage: (table) => dependencies.plane.stage(table),
           stats: () => dependencies.plane.stats(),
@@ -144,6 +155,23 @@ export class Schedule {
     await this.#calm();
     this.#checkQuiet();
     this.#world.kill();
+  }
+
+  /** Checks that take their time, and fail now and then. */
+  #gates(clock: Clock): Gates {
+    const check = async ({ deployment, moment }: Subject, signal: AbortSignal) => {
+      const began = this.#world.clock.now();
+      await pause(clock, Math.floor(this.#random() * 8_000), signal);
+      const passed = !signal.aborted && this.#random() > 0.15;
+      this.#count(`${moment} ${signal.aborted ? 'given up' : passed ? 'passed' : 'failed'}`);
+      if (passed && moment === 'beforeFlip') this.#proved.set(deployment, began);
+      return { passed, result: 'as the seed says' };
+    };
+    return {
+      of: (hooks) => hooks.map(() => ({ name: 'GET /', check })),
+      sweep: async (deployment) => this.#say(`${deployment} is swept`),
+      close: async () => {},
+    };
   }
 
   #count(what: string): void {
@@ -543,6 +571,18 @@ export class Schedule {
     for (const port of this.#world.platform.ports(pool?.id ?? '')) {
       const passes = this.#passes.get(port) ?? 0;
       if (passes < 2) this.#break(`a flip to port ${port} after ${passes} passes in a row`);
+      this.#checkProof(status.deployment, port);
+    }
+  }
+
+  /** What has passed before a flip has passed for targets that were healthy ever since. */
+  #checkProof({ id, checks = [] }: Deployment, port: number): void {
+    if (this.#config.hooks.beforeFlip.length === 0) return;
+    const began = this.#proved.get(id);
+    const phase = checks.find(({ moment }) => moment === 'beforeFlip')?.phase;
+    if (began === undefined || phase !== 'passed') this.#break(`${id} flips, its check ${phase}`);
+    else if ((this.#failedAt.get(port) ?? 0) > began) {
+      this.#break(`${id} flips, and port ${port} was lost after its check began`);
     }
   }
 

@@ -6,122 +6,20 @@
  * so that neither can drift from the other.
  */
 import { type FaultCode, faults } from '../../errors.ts';
-import { colors } from '../../wire.ts';
-import { confirmPhases, phases, watchPhases } from '../model/state.ts';
+import {
+  color,
+  confirm,
+  count,
+  Deployment,
+  inside,
+  latch,
+  Receipt,
+  side,
+  text,
+  time,
+  watch,
+} from './deploymentSchemas.ts';
 import { closed, named, nullable, oneOf, ref, Type } from './shape.ts';
-
-const time = Type.String({ description: 'ISO 8601' });
-const count = Type.Integer({ minimum: 0 });
-const color = oneOf(colors);
-const direction = oneOf(['deploy', 'rollback']);
-const side = closed({ color, release: Type.String() });
-const text = Type.String();
-
-const inside = closed({ http: count, sse: count, upgrade: count });
-
-const drained = closed({
-  inflight: inside,
-  finished: count,
-  clientAborted: count,
-  cut: count,
-  stillOpen: count,
-  done: Type.Boolean(),
-});
-
-const figures = closed({ sent: count, failed: count });
-
-const watch = closed(
-  {
-    deployment: text,
-    generation: count,
-    release: text,
-    since: time,
-    until: time,
-    phase: oneOf(watchPhases),
-    reason: nullable(text),
-    baseline: figures,
-    figures: nullable(figures),
-  },
-  { description: 'How the release that is live stands against the one before it.' },
-);
-
-const latch = closed(
-  { release: text, deployment: text, at: time, reason: text },
-  { description: 'A release was taken back by itself; deployments wait for `acknowledge`.' },
-);
-
-const confirm = closed(
-  {
-    deployment: text,
-    generation: count,
-    release: text,
-    since: time,
-    until: time,
-    phase: oneOf(confirmPhases),
-    reason: nullable(text),
-  },
-  {
-    description:
-      'The release that is live is gone back from at `until` unless it is confirmed. `held`: there ' +
-      'is no way back yet, and `reason` says why.',
-  },
-);
-
-const Receipt = named(
-  'Receipt',
-  closed(
-    {
-      service: text,
-      generation: count,
-      direction,
-      from: nullable(side),
-      to: side,
-      committedAt: time,
-      holdMs: Type.Number(),
-      flipMs: Type.Number(),
-      workers: count,
-      attempts: Type.Optional(count),
-      waited: count,
-      waitedMsMax: Type.Number(),
-      inflight: inside,
-      drained: nullable(drained),
-    },
-    {
-      description:
-        'What a flip reports about itself. `attempts` is how often the workers were asked to ' +
-        'hold; `drained` is null until the old pool is empty.',
-    },
-  ),
-);
-
-export const Deployment = named(
-  'Deployment',
-  closed(
-    {
-      id: text,
-      service: text,
-      direction,
-      from: nullable(side),
-      to: side,
-      phase: oneOf(phases),
-      by: text,
-      why: text,
-      startedAt: time,
-      endedAt: nullable(time),
-      error: nullable(closed({ code: text, message: text, detail: Type.Optional(Type.Unknown()) })),
-      receipt: nullable(ref(Receipt)),
-      confirmWithinMs: Type.Optional(count),
-      rollbackUnsafe: Type.Optional(text),
-      cause: Type.Optional(
-        Type.Union([
-          closed({ kind: oneOf(['errors', 'down']), release: text, figures, baseline: figures }),
-          closed({ kind: oneOf(['unconfirmed']), release: text }),
-        ]),
-      ),
-    },
-    { description: 'One attempt to move a service to a release.' },
-  ),
-);
 
 const ProbeResult = named(
   'ProbeResult',

@@ -6,15 +6,19 @@
  * a person can act on.
  */
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
-import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import { formatTarget } from '../../config/address.ts';
 import type { Health } from '../../config/config.ts';
 import { faults } from '../../errors.ts';
-import { certificateReason, targetTlsOptions } from '../../targetTls.ts';
-import type { RunningTarget } from '../drivers/driver.ts';
 import type { ProbeResult } from '../model/pools.ts';
+import {
+  cleaned,
+  connectTarget,
+  hostOf,
+  type ProbedTarget,
+  sentenceOf,
+} from './targetConnection.ts';
 
 /** Of a body that is not the answer hoped for, so much is kept: enough for the reason. */
 const bodyBytesMax = 200;
@@ -28,8 +32,6 @@ export type Probe = (
   health: Health,
   signal: AbortSignal,
 ) => Promise<ProbeResult>;
-
-export type ProbedTarget = Pick<RunningTarget, 'host' | 'port' | 'scheme'>;
 
 interface Outcome {
   readonly status: number | null;
@@ -80,7 +82,7 @@ function ask(
         path: health.path,
         method: 'GET',
         createConnection: (_, done) => {
-          const opened = open(target, health, where, done);
+          const opened = connectTarget(target, health.tls, where, done);
           socket = opened;
           return target.scheme === 'https' ? undefined : opened;
         },
@@ -165,83 +167,8 @@ function verdict(
   return `${where} answered ${named} to ${health.path}, and ${wanted} is wanted`;
 }
 
-const sentences: Readonly<Record<string, (where: string) => string>> = {
-  ECONNREFUSED: (where) => `connection refused: nothing listens on ${where}`,
-  ECONNRESET: (where) => `${where} closed the connection without an answer`,
-  EPIPE: (where) => `${where} closed the connection without an answer`,
-  ETIMEDOUT: (where) => `${where} does not take connections (timed out)`,
-  EHOSTUNREACH: (where) => `no route to ${where}: the host is down or the address is wrong`,
-  ENETUNREACH: (where) => `no network to ${where}: the address is wrong, or a route is missing`,
-  ENOTFOUND: (where) => `the name in ${where} does not resolve`,
-  EAI_AGAIN: (where) => `the name in ${where} cannot be resolved now: the name server is silent`,
-  EADDRNOTAVAIL: (where) => `no local port is free for a connection to ${where}`,
-  ENOENT: (where) => `there is no socket at ${where}`,
-  EACCES: (where) => `Pointsman may not connect to ${where}: the socket is not open to its user`,
-  ERR_SSL_WRONG_VERSION_NUMBER: (where) => `${where} does not speak TLS`,
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: (where) => `${where} does not speak TLS`,
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: (where) => wantsCertificate(where),
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: (where) =>
-    `${where} refuses the handshake: it may want a certificate of ours (targetTls.cert)`,
-  EMFILE: () => 'Pointsman has no file descriptor left for a probe',
-};
-
-function wantsCertificate(where: string): string {
-  return `${where} wants a certificate of ours, and targetTls.cert names none`;
-}
-
-function sentenceOf(error: NodeJS.ErrnoException, where: string): string {
-  if (error instanceof CertificateError) return error.message;
-  const code = error.code ?? '';
-  const known = sentences[code];
-  if (known !== undefined) return known(where);
-  if (code.startsWith('HPE_')) return `${where} sent something that is not HTTP`;
-  return `${where} could not be asked: ${cleaned(Buffer.from(error.message.slice(0, 200)))}`;
-}
-
 function failure(error: string): Outcome {
   return { status: null, error, body: null };
-}
-
-/** Readable on one line whatever it was: control characters become blanks, runs of blanks one. */
-function cleaned(bytes: Buffer): string {
-  const text = bytes.toString('utf8').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\uFFFD]+/gu, ' ');
-  return text.replace(/\s+/g, ' ').trim();
-}
-
-/** Why no request was made: the message is a sentence. */
-class CertificateError extends Error {}
-
-/** @param done for TLS, which is not written to before its target is verified. */
-function open(
-  target: ProbedTarget,
-  { tls }: Health,
-  where: string,
-  done: (error: Error | null, socket: Socket) => void,
-): Socket {
-  const { host, port, scheme } = target;
-  if (scheme === 'unix') return connect({ path: host });
-  if (scheme === undefined) return connect({ host, port });
-  // Verified below, where what the target showed can still be looked at.
-  const options = { ...targetTlsOptions(tls, host), rejectUnauthorized: false };
-  const socket = connectTls({ ...options, host, port });
-  const failed = (error: Error): void => done(error, socket);
-  socket.once('error', failed);
-  socket.once('secureConnect', () => {
-    socket.off('error', failed);
-    if (socket.authorized || !tls.verify) return done(null, socket);
-    const code = String(socket.authorizationError);
-    const reason = certificateReason(code, socket.getPeerCertificate(), where, tls);
-    socket.destroy();
-    done(new CertificateError(reason), socket);
-  });
-  return socket;
-}
-
-/** What the probe asks for where the config does not say. */
-function hostOf(target: ProbedTarget): string {
-  if (target.scheme === 'unix') return 'localhost';
-  const authority = formatTarget({ host: target.host, port: target.port });
-  return target.scheme === 'https' ? authority.replace(/:443$/, '') : authority;
 }
 
 function seconds(ms: number): string {

@@ -9,7 +9,7 @@
  * traffic was about to go, and going forward is the only direction that never sends a request to
  * the old pool after a client has seen the new one.
  */
-import type { DockerRun, ProcessRun, TargetAddress } from '../../config/config.ts';
+import type { DockerRun, HookMoment, ProcessRun, TargetAddress } from '../../config/config.ts';
 import type { Color, Drained, Inside } from '../../wire.ts';
 
 /** The format this version writes; older ones are migrated when read, newer ones are refused. */
@@ -208,6 +208,8 @@ export interface Deployment {
     readonly detail?: unknown;
   } | null;
   readonly receipt: Receipt | null;
+  /** What had to pass before its flip, or was done after it, in order; absent: nothing. */
+  readonly checks?: readonly Check[];
   /** It is gone back from unless it is confirmed so long after its flip; absent: it stays. */
   readonly confirmWithinMs?: number;
   /** Why going back from the release is unsafe; absent: it is not. See `PoolState`. */
@@ -215,6 +217,36 @@ export interface Deployment {
   /** Why Pointsman began it by itself; absent: somebody asked. */
   readonly cause?: Cause;
 }
+
+/** One thing that has to pass before a flip, or is done after one. */
+export interface Check {
+  readonly moment: HookMoment;
+  /** As its gate is called: `GET /login`. */
+  readonly name: string;
+  readonly phase: (typeof checkPhases)[number];
+  /** How often it was begun: more than once where a target was lost after it. */
+  readonly runs: number;
+  /** ISO 8601, and ms; of the last time. */
+  readonly startedAt: string | null;
+  readonly ms: number | null;
+  /** What it came to, in one sentence without its full stop; null: nothing yet. */
+  readonly result: string | null;
+  /** The last lines that it printed. */
+  readonly output: readonly string[];
+}
+
+/**
+ * `void`: it had passed, or ran, when a target was lost; it is made again. `stopped`: it was given
+ * up before its end, and is not.
+ */
+export const checkPhases = ['waiting', 'running', 'passed', 'failed', 'void', 'stopped'] as const;
+
+export const hookMoments = [
+  'beforeFlip',
+  'afterFlip',
+  'afterRollback',
+  'onFailure',
+] as const satisfies readonly HookMoment[];
 
 /**
  * Whether a deployment stands in the way of another: from its start until it has flipped or ended.

@@ -6,7 +6,7 @@
  * twice, before a restart and after it, it is the same one.
  */
 import type { NotificationKind } from '../../config/config.ts';
-import type { Confirm, Deployment, Watch } from '../model/state.ts';
+import { type Confirm, type Deployment, hookMoments, type Watch } from '../model/state.ts';
 
 export interface Notification {
   /** The same for the same event, whoever is told of it and however often. */
@@ -49,6 +49,33 @@ export function ofDeployment(deployment: Deployment): Notification | null {
   const text = `${service}: the deployment of ${to.release} failed: ${error.message}`;
   const rest = { generation: null, error: error.code };
   return { ...about, id: `${id}.failure`, at: endedAt, kind: 'failure', text, ...rest };
+}
+
+/** Of what was done after a flip, or after a failure, and has failed; one for each such moment. */
+export function ofChecks(deployment: Deployment): readonly Notification[] {
+  const { id, service, from, to, by, why, receipt, checks = [] } = deployment;
+  return hookMoments.flatMap((moment) => {
+    // What fails before the flip is told as the failure of the deployment.
+    if (moment === 'beforeFlip') return [];
+    const failed = checks.find((one) => one.moment === moment && one.phase === 'failed');
+    if (failed === undefined) return [];
+    const { name, result, startedAt } = failed;
+    const text = `${service}: ${moment} of ${to.release}: ${name} has failed: ${result}`;
+    return {
+      id: `${id}.${moment}`,
+      at: startedAt ?? deployment.startedAt,
+      kind: 'failure' as const,
+      service,
+      text,
+      deployment: id,
+      from: from?.release ?? null,
+      to: to.release,
+      generation: receipt?.generation ?? null,
+      by,
+      why,
+      error: 'HOOK_FAILED',
+    };
+  });
 }
 
 /** @returns null: it does not hold. @param at when that was seen, ISO 8601. */

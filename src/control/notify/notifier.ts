@@ -15,7 +15,7 @@ import type { Log } from '../../log.ts';
 import type { Events, PointsmanEvent, ServiceStatus } from '../model/api.ts';
 import type { Deployment } from '../model/state.ts';
 import { RecordFiles } from '../stores/recordFiles.ts';
-import { type Notification, ofDeployment, ofHold } from './notification.ts';
+import { type Notification, ofChecks, ofDeployment, ofHold } from './notification.ts';
 import { Outbox } from './outbox.ts';
 import { nameOf, post } from './post.ts';
 
@@ -64,7 +64,7 @@ export class Notifier {
    * @param recent deployments of before, newest first.
    */
   listen(recent: readonly Deployment[]): void {
-    for (const deployment of recent.toReversed()) this.#put(ofDeployment(deployment));
+    for (const deployment of recent.toReversed()) this.#heardOf(deployment);
     this.#unsubscribe = this.#options.events.subscribe(0, (event) => this.#heard(event));
   }
 
@@ -125,12 +125,17 @@ export class Notifier {
 
   #heard(event: PointsmanEvent): void {
     if (this.#told.size === 0) return;
-    if (event.type === 'deployment') this.#put(ofDeployment(event.deployment));
+    if (event.type === 'deployment') this.#heardOf(event.deployment);
     else if (event.type === 'watch') this.#put(ofHold(event.service, event.watch, event.at));
     else if (event.type === 'service') {
       const confirm = this.#options.service(event.service)?.confirm ?? null;
       if (confirm !== null) this.#put(ofHold(event.service, confirm, event.at));
     }
+  }
+
+  #heardOf(deployment: Deployment): void {
+    this.#put(ofDeployment(deployment));
+    for (const notification of ofChecks(deployment)) this.#put(notification);
   }
 
   #put(notification: Notification | null): void {

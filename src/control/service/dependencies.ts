@@ -7,6 +7,7 @@
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import type { Driver } from '../drivers/driver.ts';
+import type { Gates } from '../gates/gate.ts';
 import type { Probe } from '../health/probe.ts';
 import type { Events } from '../model/api.ts';
 import type { Store } from '../stores/store.ts';
@@ -24,6 +25,7 @@ export interface Dependencies {
   readonly drivers: Readonly<Record<'static' | 'process' | 'docker', () => Driver>>;
   readonly plane: DataPlane;
   readonly probe: Probe;
+  readonly gates: Gates;
   readonly lookup: Lookup;
   readonly events: Events;
   readonly log: Log;

@@ -16,6 +16,7 @@ import type { DriverEvent } from '../drivers/driver.ts';
 import type { TargetView } from '../health/prober.ts';
 import type { Call, DeployOrder, ServiceStatus } from '../model/api.ts';
 import type { Deployment, ServiceState } from '../model/state.ts';
+import { Afterwards } from './afterwards.ts';
 import { Attempt } from './attempt.ts';
 import { AutoRollback } from './autoRollback.ts';
 import type { ControlContext } from './context.ts';
@@ -52,6 +53,7 @@ export class Deployer {
   readonly #rollout: Rollout;
   readonly #wayBack: WayBack;
   readonly #autoRollback: AutoRollback;
+  readonly #afterwards: Afterwards;
   /** The leave that is in force; null: the service is in the config. */
   #leave: symbol | null = null;
   /** The first release is about to be deployed, and may be on no record yet. */
@@ -67,8 +69,8 @@ export class Deployer {
     this.#autoRollback = new AutoRollback(this.#record, context, {
       goBack: (cause, why) => this.#wayBack.goBack(cause, why),
     });
-    const parts = [this.#record, this.#pools, context, this.#standby, this.#autoRollback] as const;
-    this.#rollout = new Rollout(...parts);
+    this.#afterwards = new Afterwards(this.#record, context);
+    this.#rollout = new Rollout(...this.#parts);
     this.#wayBack = new WayBack(this.#record, this.#rollout, this.#standby, () => this.#standing());
   }
 
@@ -114,14 +116,7 @@ export class Deployer {
    * @param workers how many there should be.
    */
   restore(stats: readonly WorkerStats[], workers: number): Restore {
-    const parts = [
-      this.#record,
-      this.#pools,
-      this.#context,
-      this.#standby,
-      this.#autoRollback,
-    ] as const;
-    return new Restore(...parts, stats, workers);
+    return new Restore(...this.#parts, stats, workers);
   }
 
   /** See `Control.deploy`. */
@@ -267,6 +262,7 @@ export class Deployer {
     gone();
     this.#standby.close();
     this.#autoRollback.close();
+    this.#afterwards.giveUp('the service left the config');
     const durable = this.#record.note(removed);
     const limitMs = leaveMs(this.config);
     await Promise.all(this.#pools.all().map(({ id }) => this.#pools.empty(id, durable, limitMs)));
@@ -297,13 +293,15 @@ export class Deployer {
     this.#record.setProblem(problem);
   }
 
+  get #parts() {
+    const first = [this.#record, this.#pools, this.#context, this.#standby] as const;
+    return [...first, this.#autoRollback, this.#afterwards] as const;
+  }
+
   #standing(): Standing {
     const until = this.#rollout.attempt?.until ?? null;
-    const now = {
-      draining: this.#standby.draining,
-      until,
-      figures: this.#autoRollback.watch.figures,
-    };
+    const { figures } = this.#autoRollback.watch;
+    const now = { draining: this.#standby.draining, until, figures };
     return standingOf(this.#record, this.#pools, this.#context, now);
   }
 

@@ -21,6 +21,7 @@ import type {
   Watch,
 } from '../model/state.ts';
 import { releasesKept } from '../model/state.ts';
+import { stopped } from './checking.ts';
 import { confirmAfter } from './confirming.ts';
 import { refuseSecond } from './refusals.ts';
 import { superseded, watchAfter } from './watching.ts';
@@ -262,7 +263,7 @@ export function end(
     ...state,
     intent: state.intent?.deployment === id ? null : state.intent,
     pools: own ? { ...state.pools, [deployment.to.color]: null } : state.pools,
-    deployment: { ...ended, error, endedAt: at },
+    deployment: { ...stopped(ended, error.message), error, endedAt: at },
   };
 }
 

@@ -28,6 +28,8 @@ export class ServiceRecord {
   readonly #context: ControlContext;
   readonly #empty: ServiceState;
   #config: ServiceConfig;
+  /** The deployment that was on record before the one that is. */
+  #before: Deployment | null = null;
   #override: TableOverride | null = null;
   #problem: string | null = null;
 
@@ -50,6 +52,12 @@ export class ServiceRecord {
     return deployment;
   }
 
+  /** A deployment as it is on record, or as it was when another one took its place. */
+  latest(known: Deployment): Deployment {
+    const all = [this.state.deployment, this.#before];
+    return all.find((one) => one?.id === known.id) ?? known;
+  }
+
   get config(): ServiceConfig {
     return this.#config;
   }
@@ -63,7 +71,11 @@ export class ServiceRecord {
 
   /** @throws Fault STATE_NOT_WRITABLE and whatever `change` throws; then nothing has changed. */
   save(change: Change): Promise<ServiceState> {
-    return this.#context.ledger.save(this.name, this.#empty, change);
+    return this.#context.ledger.save(this.name, this.#empty, (state) => {
+      const next = change(state);
+      if (next.deployment?.id !== state.deployment?.id) this.#before = state.deployment;
+      return next;
+    });
   }
 
   /** @returns resolves once it is durable; never rejects. */

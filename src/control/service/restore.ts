@@ -11,7 +11,9 @@ import { type Color, colors, otherColor, type WorkerStats } from '../../wire.ts'
 import type { RunningTarget } from '../drivers/driver.ts';
 import { type Deployment, inProgress, type PoolState, type ServiceState } from '../model/state.ts';
 import { statsOf, statsOfPool } from '../workers/stats.ts';
+import type { Afterwards } from './afterwards.ts';
 import type { AutoRollback } from './autoRollback.ts';
+import { underWay } from './checking.ts';
 import type { ControlContext } from './context.ts';
 import { end, record as recorded, standbyPool, wasLive } from './deployment.ts';
 import { type Barrier, flipForward, receiptOf, release } from './flip.ts';
@@ -40,6 +42,7 @@ export class Restore {
   readonly #context: ControlContext;
   readonly #listener: RestoreListener;
   readonly #autoRollback: AutoRollback;
+  readonly #afterwards: Afterwards;
   readonly #stats: readonly WorkerStats[];
   readonly #plan: Plan;
   #durable: Promise<void> = Promise.resolve();
@@ -56,6 +59,7 @@ export class Restore {
     context: ControlContext,
     listener: RestoreListener,
     autoRollback: AutoRollback,
+    afterwards: Afterwards,
     stats: readonly WorkerStats[],
     workers: number,
   ) {
@@ -64,6 +68,7 @@ export class Restore {
     this.#context = context;
     this.#listener = listener;
     this.#autoRollback = autoRollback;
+    this.#afterwards = afterwards;
     this.#stats = stats;
     this.#plan = recoveryOf(record.name, record.state, stats, workers);
   }
@@ -93,6 +98,7 @@ export class Restore {
       const fence = { service: record.name, generation: plan.generation };
       await release(this.#barrier(), fence);
     }
+    this.#afterwards.resume();
     await this.#recount();
     this.#autoRollback.resume();
     await this.#durable;
@@ -115,6 +121,9 @@ export class Restore {
     const before = record.state;
     const { deployment } = before;
     if (inProgress(deployment)) {
+      if (deployment.checks?.some(underWay)) {
+        void this.#context.dependencies.gates.sweep(deployment.id);
+      }
       const error = { code: 'INTERRUPTED', message: 'Pointsman was restarted before the flip.' };
       const at = record.at();
       this.#durable = record.note((state) => end(state, deployment.id, 'failed', error, at));

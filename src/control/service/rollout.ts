@@ -8,12 +8,12 @@
 import { Fault, reasonOf } from '../../errors.ts';
 import { otherColor } from '../../wire.ts';
 import type { TargetView } from '../health/prober.ts';
-import type { Deployment, Phase, Receipt, ServiceState } from '../model/state.ts';
-import { type Attempt, gateTimeout, lostFault, startFault, toFault, wordsOn } from './attempt.ts';
+import type { Deployment, Receipt, ServiceState } from '../model/state.ts';
+import type { Afterwards } from './afterwards.ts';
+import { type Attempt, lostFault, startFault, toFault, wordsOn } from './attempt.ts';
 import type { AutoRollback } from './autoRollback.ts';
 import type { ControlContext } from './context.ts';
 import {
-  advance,
   end as ended,
   fill,
   intend,
@@ -24,6 +24,7 @@ import {
   withdraw,
 } from './deployment.ts';
 import { type Pools, whole } from './pools.ts';
+import { Proving } from './proving.ts';
 import type { ServiceRecord } from './record.ts';
 import { switchOver, tellFlip } from './switchOver.ts';
 
@@ -50,6 +51,8 @@ export class Rollout {
   readonly #context: ControlContext;
   readonly #listener: RolloutListener;
   readonly #autoRollback: AutoRollback;
+  readonly #proving: Proving;
+  readonly #afterwards: Afterwards;
   #attempt: Attempt | null = null;
 
   constructor(
@@ -58,12 +61,20 @@ export class Rollout {
     context: ControlContext,
     listener: RolloutListener,
     autoRollback: AutoRollback,
+    afterwards: Afterwards,
   ) {
     this.#record = record;
     this.#pools = pools;
     this.#context = context;
     this.#listener = listener;
     this.#autoRollback = autoRollback;
+    this.#afterwards = afterwards;
+    this.#proving = new Proving(record, pools, context, {
+      ready: (attempt) => {
+        if (attempt.mode === 'auto') this.flip(attempt).catch(() => undefined);
+      },
+      failed: (attempt, fault) => void this.end(attempt, 'failed', fault),
+    });
   }
 
   /** The attempt that has the service to itself; null: none. */
@@ -78,6 +89,7 @@ export class Rollout {
    */
   async reserve(attempt: Attempt, change: (state: ServiceState) => ServiceState): Promise<void> {
     this.#attempt = attempt;
+    this.#afterwards.giveUp(`${attempt.id} began`);
     const saved = this.#record.save(change);
     attempt.reserved = saved.catch(() => undefined);
     try {
@@ -134,7 +146,7 @@ export class Rollout {
     const record = this.#record;
     const pool = attempt.poolId === null ? undefined : this.#pools.get(attempt.poolId);
     if (pool === undefined) return;
-    this.#deadline(attempt);
+    this.#proving.deadline(attempt);
     const watched = { poolId: pool.id, service: record.name, color: pool.color };
     this.#context.prober.watch(watched, record.config.health, true, () => false);
     const progress = (line: string): void => {
@@ -146,34 +158,9 @@ export class Rollout {
     pool.release = started.release;
     void record.note((state) => pin(state, pool.id, started.release));
     pool.shown = true;
-    this.#enter(attempt, 'probing');
+    this.#proving.enter(attempt, 'probing');
     this.#pools.targets(pool, started.targets);
-    this.#weigh(attempt);
-  }
-
-  /** Looks whether the gate holds, and goes where that leads. */
-  #weigh(attempt: Attempt): void {
-    if (attempt.over || attempt.flipping || attempt.poolId === null) return;
-    const phase = this.#record.state.deployment?.phase;
-    if (phase !== 'probing' && phase !== 'ready') return;
-    const gap = this.#pools.gap(attempt.poolId, wordsOn);
-    if (gap !== null && phase === 'ready') {
-      this.#enter(attempt, 'probing');
-      this.#deadline(attempt);
-    }
-    if (gap !== null || phase !== 'probing') return;
-    attempt.rest();
-    this.#enter(attempt, 'ready');
-    if (attempt.mode === 'auto') this.flip(attempt).catch(() => undefined);
-  }
-
-  #deadline(attempt: Attempt): void {
-    const { timeoutMs } = this.#record.config.deploy;
-    const { dependencies, prober } = this.#context;
-    attempt.deadline(dependencies.clock, timeoutMs, () => {
-      const targets = attempt.poolId === null ? [] : prober.view(attempt.poolId);
-      this.end(attempt, 'failed', gateTimeout(attempt, this.#record.name, timeoutMs, targets));
-    });
+    this.#proving.weigh(attempt);
   }
 
   /** Flips a deployment that is ready. A disk that refuses leaves it ready where a person asked. */
@@ -186,7 +173,7 @@ export class Rollout {
     } catch (thrown) {
       attempt.flipping = false;
       if (attempt.mode === 'auto') this.end(attempt, 'failed', toFault(thrown));
-      else this.#weigh(attempt);
+      else this.#proving.weigh(attempt);
       throw thrown;
     }
     record.tell();
@@ -195,12 +182,11 @@ export class Rollout {
     } catch (thrown) {
       if (thrown instanceof Fault && thrown.code === 'FLIP_NOT_READY') {
         attempt.flipping = false;
-        if (attempt.poolId !== null) this.#context.prober.again(attempt.poolId);
         void record.note((state) => withdraw(state, attempt.id, 'probing'));
-        this.#deadline(attempt);
+        this.#proving.again(attempt);
         record.tell();
         // All of it may have passed again while the order was undone.
-        this.#weigh(attempt);
+        this.#proving.weigh(attempt);
       } else {
         this.end(attempt, 'failed', toFault(thrown));
       }
@@ -244,6 +230,7 @@ export class Rollout {
     const { deployment } = record;
     this.#listener.flipped(deployment, left);
     this.#autoRollback.resume();
+    this.#afterwards.begin();
     return deployment;
   }
 
@@ -271,12 +258,8 @@ export class Rollout {
     this.#context.publisher.touch();
     // Until the disk has let go of the intent, a restart may lead to that pool: it is kept so long.
     if (attempt.poolId !== null && !rollback) void this.#pools.empty(attempt.poolId, durable);
+    this.#afterwards.begin();
     return deployment;
-  }
-
-  #enter(attempt: Attempt, phase: Phase): void {
-    void this.#record.note((state) => advance(state, attempt.id, phase));
-    this.#record.tell();
   }
 
   /** A target of the attempt's pool changed its health. */
@@ -288,12 +271,12 @@ export class Rollout {
       const text = `The gate starts again: ${view.target.id} was lost: ${why}`;
       this.#record.progress(attempt.id, text);
     }
-    this.#weigh(attempt);
+    this.#proving.weigh(attempt);
   }
 
   /** The targets of a pool are others now. */
   targetsChanged(poolId: string): void {
-    if (this.#attempt?.poolId === poolId) this.#weigh(this.#attempt);
+    if (this.#attempt?.poolId === poolId) this.#proving.weigh(this.#attempt);
   }
 
   /**
@@ -314,6 +297,7 @@ export class Rollout {
 
   /** The process ends; nothing is recorded. */
   close(): void {
+    this.#afterwards.close();
     this.#attempt?.finish();
     this.#attempt = null;
   }

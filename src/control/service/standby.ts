@@ -107,7 +107,7 @@ export class Standby {
     const drain = this.#drain;
     const record = this.#record;
     if (drain === null || record.state.deployment?.id === drain.deployment.id) return;
-    this.#context.append(settled(drain.deployment, drain.last, record.at()));
+    this.#context.append(settled(record.latest(drain.deployment), drain.last, record.at()));
   }
 
   /** The standby is warm: kept for its time, at its size. */
@@ -232,7 +232,7 @@ export class Standby {
 
   #settle(deployment: Deployment, drained: Drained | null): void {
     const at = this.#record.at();
-    const done = settled(deployment, drained, at);
+    const done = settled(this.#record.latest(deployment), drained, at);
     void this.#record.note((state) => settle(state, deployment.id, drained, at));
     this.#record.tell(done);
     this.#context.append(done);

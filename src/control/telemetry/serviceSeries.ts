@@ -6,7 +6,7 @@
  */
 import { colors } from '../../wire.ts';
 import type { ServiceStatus } from '../model/api.ts';
-import { phases, watchPhases } from '../model/state.ts';
+import { hookMoments, phases, watchPhases } from '../model/state.ts';
 import { gauge, type Line, labelText, type Series, type ServiceLabels } from './exposition.ts';
 
 /** @param services as they are at the scrape. */
@@ -100,6 +100,17 @@ export function serviceSeries(
       'confirm_held',
       '1 where nobody confirmed the release that is live in time, and there is no way back',
       (line, { name, confirm }) => line(of(name), Number(confirm?.phase === 'held')),
+    ),
+    each(
+      'hook_failed',
+      '1 where what the config wants done around the last flip has failed, by its moment',
+      (line, { name, deployment }) => {
+        for (const moment of hookMoments) {
+          const mine = deployment?.checks?.filter((check) => check.moment === moment) ?? [];
+          const failed = mine.some(({ phase }) => phase === 'failed');
+          line(`${of(name)},hook="${moment}"`, Number(failed));
+        }
+      },
     ),
     each('frozen', '1 where the configuration lets nothing be deployed', (line, { name, freeze }) =>
       line(of(name), Number(freeze !== null)),

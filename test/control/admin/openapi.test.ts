@@ -21,6 +21,7 @@ const elsewhere: readonly FaultCode[] = [
   'REVISION_STALE',
   'START_FAILED',
   'GATE_TIMEOUT',
+  'HOOK_FAILED',
   'FLIP_FENCED',
   // In the status of a certificate, and in the log.
   'CERTIFICATE_INVALID',

@@ -3,12 +3,8 @@
  */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import {
-  Deployment,
-  namedShapes,
-  Problem,
-  ServiceStatus,
-} from '../../../src/control/admin/responseSchemas.ts';
+import { Deployment } from '../../../src/control/admin/deploymentSchemas.ts';
+import { namedShapes, Problem, ServiceStatus } from '../../../src/control/admin/responseSchemas.ts';
 import type { Of } from '../../../src/control/admin/shape.ts';
 import type * as control from '../../../src/control/model/api.ts';
 import type * as state from '../../../src/control/model/state.ts';

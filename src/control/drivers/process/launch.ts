@@ -78,9 +78,10 @@ export function spawnFault(cause: unknown, launch: Launch, release: string): Fau
 }
 
 /**
- * Variables by which Node's own children talk to their parent would make the replica one of them.
+ * The environment that others are started with. Variables by which Node's own children talk to
+ * their parent would make them ours.
  */
-function inherited(base: NodeJS.ProcessEnv): Record<string, string> {
+export function inherited(base: NodeJS.ProcessEnv): Record<string, string> {
   const kept: Record<string, string> = {};
   for (const [key, value] of Object.entries(base)) {
     if (value === undefined || key.startsWith('POINTSMAN_') || key.startsWith('NODE_CHANNEL_')) {

@@ -105,7 +105,7 @@ function linesOf(bytes: Buffer): string[] {
 }
 
 /** Without terminal colors and control characters: a log line must not steer a terminal. */
-function clean(line: string): string {
+export function clean(line: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   return line.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '').replace(/[\u0000-\u001f\u007f-\u009f]/g, '');
 }
