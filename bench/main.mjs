@@ -20,6 +20,7 @@ import { h2Bench } from './h2.mjs';
 import { latencyBench, loadBench } from './loads.mjs';
 import { overloadBench } from './overload.mjs';
 import { refusalBench } from './refusals.mjs';
+import { saturatedBench } from './saturated.mjs';
 import { memoryBench, scaleBench, scrapeBench, socketsBench } from './scale.mjs';
 import { tlsBench } from './tls.mjs';
 
@@ -42,6 +43,7 @@ const options = {
 };
 const parts = {
   loads: loadBench,
+  saturated: saturatedBench,
   latency: latencyBench,
   flip: flipBench,
   deploy: deployBench,
