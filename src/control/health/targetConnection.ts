@@ -1,5 +1,6 @@
 /**
- * A connection of our own to a target, beside those of its clients, and what is said where it fails.
+ * A connection of our own to a target, beside those of its clients, and what is said where it
+ * fails.
  *
  * The rule this file keeps: it is made as workers make theirs, so that what a look at a target says
  * is what requests meet; and what went wrong is one sentence that a person can act on.

@@ -2,8 +2,8 @@
  * What a service wants to have done after a flip, a rollback, or a deployment that failed.
  *
  * The rule this file keeps: nothing waits for it and nothing moves by it; what fails is recorded
- * and told. At most one runs for a service: when the service moves on, what is under way is given up,
- * and that is on record; nothing is done twice.
+ * and told. At most one runs for a service: when the service moves on, what is under way is given
+ * up, and that is on record; nothing is done twice.
  */
 import type { HookMoment } from '../../config/config.ts';
 import { reasonOf } from '../../errors.ts';
