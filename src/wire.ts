@@ -34,6 +34,11 @@ export interface TargetEntry {
   readonly host: string;
   /** 1 to 65535; 0 of a socket in the file system. */
   readonly port: number;
+  /**
+   * Of a host that is a name: what it stands for; none: nothing. Absent: it is no name, or what it
+   * stands for is not known yet, and what was before holds.
+   */
+  readonly addresses?: readonly string[];
   /** Absent: TCP. `unix`: `host` is the path of a socket. */
   readonly scheme?: 'https' | 'unix';
   /** Of an `https` one: the id of the `TargetTls` by which it is verified. */
@@ -216,6 +221,7 @@ export interface TargetStats {
   readonly host?: string;
   readonly port?: number;
   readonly scheme?: 'https' | 'unix';
+  readonly addresses?: readonly string[];
   /** As the worker's table says; a restarted controller begins from it. */
   readonly healthy: boolean;
   /** Taken out by this worker after errors in a row (passive ejection). */

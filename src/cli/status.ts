@@ -158,6 +158,15 @@ function healthCell(target: TargetStatus, { paint }: Look): Cell {
   return { text: 'DOWN', paint: paint.bad };
 }
 
+/** What its name stands for, and which of it is left out. */
+function addressesText({ addresses }: TargetStatus): string {
+  const all = addresses.map(({ address, used, error }) => {
+    if (used) return address;
+    return `${address} left out (${error ?? 'its probes fail'})`;
+  });
+  return `stands for ${all.join(', ')}`;
+}
+
 /** What a number in a table cannot say: what was wrong with the probe, who took the target out. */
 function targetNotes(target: TargetStatus, { columns }: Look): readonly string[] {
   const notes: string[] = [];
@@ -167,6 +176,11 @@ function targetNotes(target: TargetStatus, { columns }: Look): readonly string[]
   if (probe && !probe.passed) notes.push(wrap(first, `${times}${probeText(probe)}`, columns));
   if (!['running', 'frozen'].includes(target.state) && target.detail)
     notes.push(wrap(first, target.detail, columns));
+  if (target.addresses.length > 0) notes.push(wrap(first, addressesText(target), columns));
+  if (target.unresolved !== null) {
+    const { reason, since } = target.unresolved;
+    notes.push(wrap(first, `its name cannot be resolved since ${since}: ${reason}`, columns));
+  }
   if (ejectedBy > 0) {
     const text = `taken out by ${plural(ejectedBy, 'worker')} after errors in a row`;
     notes.push(wrap(first, text, columns));

@@ -25,11 +25,11 @@ import { staticDriver } from './drivers/static.ts';
 import { hookGates } from './gates/hookGates.ts';
 import { httpProbe } from './health/probe.ts';
 import type { Control, Health, Reloaded } from './model/api.ts';
+import { createLookup } from './names/lookup.ts';
 import { Notifier } from './notify/notifier.ts';
 import { operationsOn } from './operations.ts';
 import { preflight } from './preflight.ts';
 import type { Dependencies } from './service/dependencies.ts';
-import { lookup } from './service/lookup.ts';
 import { Semaphore } from './service/semaphore.ts';
 import { probeMark } from './service/viaMarks.ts';
 import { Services } from './services.ts';
@@ -257,7 +257,7 @@ export class Controller {
       },
       probe: httpProbe(clock, mark),
       gates: hookGates({ clock, log, stateDir, via: mark, env: process.env }),
-      lookup,
+      lookup: createLookup(),
       events: this.#events,
       log,
     };

@@ -9,11 +9,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { pause } from '../clock.ts';
 import { describeChange, type ServiceChange } from '../config/change.ts';
 import type { Config, ServiceConfig } from '../config/config.ts';
-import { listens } from '../config/targets.ts';
+import { listens, refusalOf } from '../config/targets.ts';
 import { Fault, reasonOf } from '../errors.ts';
 import type { ServiceEntry, WorkerStats } from '../wire.ts';
 import { Platforms } from './drivers/platforms.ts';
+import type { Naming } from './health/namedTarget.ts';
 import { Prober } from './health/prober.ts';
+import { Names } from './names/names.ts';
 import { Journal } from './record/journal.ts';
 import { Ledger } from './record/ledger.ts';
 import type { ControlContext } from './service/context.ts';
@@ -67,6 +69,18 @@ export class Services {
       for (const deployer of this.#deployers.values()) deployer.heardOf(stats);
       if (this.#started) this.#letGo(stats);
     });
+    const { clock, lookup, log } = dependencies;
+    const names = new Names(clock, lookup, log, (name) => this.#context.prober.renamed(name));
+    const naming: Naming = {
+      names,
+      moved: () => this.#context.publisher.touch(),
+      refusal: (service, { port, scheme }, host) => {
+        const run = this.#deployers.get(service)?.config.run;
+        const linkLocal = run?.kind !== 'static' || run.linkLocal;
+        const at = { host, port, ...(scheme !== undefined && { scheme }) };
+        return refusalOf(at, { own: this.#context.own(), linkLocal });
+      },
+    };
     this.#context = {
       dependencies,
       ledger,
@@ -76,7 +90,8 @@ export class Services {
       }),
       flips: new Semaphore(flipsAtOnce),
       own: () => listens(this.#config).map(([, listen]) => listen),
-      prober: new Prober(dependencies.clock, dependencies.random, dependencies.probe, {
+      names,
+      prober: new Prober(dependencies.clock, dependencies.random, dependencies.probe, naming, {
         changed: (pool, view, why) => {
           const { service, color, poolId } = pool;
           const target = view.target.id;
@@ -181,8 +196,9 @@ export class Services {
     for (const deployer of [...this.#deployers.values(), ...this.#leaving.keys()]) deployer.close();
     this.#platforms.close();
     this.#poller.close();
-    const { prober, publisher, ledger, dependencies } = this.#context;
+    const { prober, names, publisher, ledger, dependencies } = this.#context;
     prober.close();
+    names.close();
     publisher.close();
     ledger.close();
     this.#journal.close();

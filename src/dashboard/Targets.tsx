@@ -52,6 +52,15 @@ function Rows({ target }: { target: TargetStatus }) {
   return (
     <tbody>
       <Row target={target} />
+      {target.unresolved !== null && (
+        <tr class="why">
+          <td colSpan={8} class="bad">
+            Its name cannot be resolved for{' '}
+            {spanWord(nowMs.value - Date.parse(target.unresolved.since))}, the last good answer
+            holds: {target.unresolved.reason}
+          </td>
+        </tr>
+      )}
       {probe && !probe.passed && (
         <tr class="why">
           <td colSpan={8} class="bad">
@@ -72,6 +81,12 @@ function Row({ target }: { target: TargetStatus }) {
       <th scope="row" data-label="Target">
         {target.address}
         <span class="quiet">{[target.state, target.detail].filter(Boolean).join(', ')}</span>
+        {target.addresses.map((one) => (
+          <span key={one.address} class={one.used ? 'quiet' : 'bad'}>
+            {one.address}
+            {one.used ? '' : ', left out'}
+          </span>
+        ))}
       </th>
       <td data-label="Health">
         <span class={target.healthy ? 'health up' : 'health'}>{healthWord(target)}</span>

@@ -4,8 +4,6 @@
  * The rule this file keeps: a number that both lanes go by stands here, once. What a service may
  * set is in its policy; what one lane alone does stands there.
  */
-import { isIP } from 'node:net';
-
 /**
  * Between an answer and the next request: above the 60 s after which most load balancers and
  * clients give up an idle connection.
@@ -31,18 +29,8 @@ export const upstreamIdleMax = 256;
  * Node closes idle connections after 5 s, most others later: a connection is given up before that.
  */
 export const upstreamIdleMsMax = 4_000;
-/**
- * A connection to a target that is a name is kept so long at most: the name may move, and what
- * stands at its old address may go on answering. Probes look a name up each time.
- */
-const namedAgeMsMax = 10_000;
 /** A target's own word (`Keep-Alive: timeout=`) is taken with so much to spare. */
 const upstreamIdleMarginMs = 1_000;
-
-/** From when it was made, how long a connection to this host may be used. */
-export function upstreamAgeMsMax(host: string): number {
-  return isIP(host) === 0 && !host.startsWith('/') ? namedAgeMsMax : Number.POSITIVE_INFINITY;
-}
 
 /** How long a connection may be idle whose target keeps it for `saidMs`; 0: not at all. */
 export function upstreamIdleMs(saidMs: number): number {

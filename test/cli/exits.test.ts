@@ -52,7 +52,7 @@ test.each([
   [['deplyo'], 'Did you mean deploy'],
   [['deploy', 'shop'], "missing required argument 'release'"],
   [['status', '--colour'], 'unknown option'],
-  [['deploy', 'shop', 'v2', '--target', 'nowhere'], '--target: wanted an address'],
+  [['deploy', 'shop', 'v2', '--target', 'nowhere'], '--target: wanted a target'],
   [['status', '--timeout', 'soon'], '--timeout: wanted a duration'],
   [['status', '--admin', 'localhost'], '--admin: wanted a URL'],
   [['status', '--token-file', '/nope/token'], '--token-file: '],

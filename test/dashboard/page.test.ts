@@ -739,7 +739,7 @@ browserTest('the form names the line that is wrong, and says what a deployment c
   await tab.page.fill('dialog [name=targets]', '127.0.0.1:3009\nnowhere');
   await confirm(tab).click();
 
-  await sees(tab, /targets, line 2: wanted an address/);
+  await sees(tab, /targets, line 2: wanted a target/);
   await tab.done();
 });
 

@@ -121,6 +121,8 @@ export function fakeTarget(address: string, changes: Partial<TargetStatus> = {})
   return {
     id: address,
     address,
+    addresses: [],
+    unresolved: null,
     healthy: true,
     state: 'running',
     detail: 'named by the release',

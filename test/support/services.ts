@@ -254,7 +254,7 @@ export class World {
       plane: living(this.cluster.connect(), life, null),
       probe,
       gates: { of: () => [], sweep: async () => {}, close: async () => {} },
-      lookup: async () => [],
+      lookup: async () => ({ addresses: [], ttlMs: 0, error: 'nobody knows names here' }),
       events: ring,
       log,
     };

@@ -38,6 +38,8 @@ const TargetStatus = named(
   closed({
     id: text,
     address: text,
+    addresses: Type.Array(closed({ address: text, used: Type.Boolean(), error: nullable(text) })),
+    unresolved: nullable(closed({ reason: text, since: time })),
     healthy: Type.Boolean(),
     state: text,
     detail: text,

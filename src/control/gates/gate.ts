@@ -10,6 +10,7 @@ import { formatTarget } from '../../config/address.ts';
 import type { Hook, HookMoment } from '../../config/config.ts';
 import type { Color } from '../../wire.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
+import type { ProbedTarget } from '../health/targetConnection.ts';
 
 export interface Gate {
   /** As it is shown: `GET /login`, `./smoke.sh`, the host that is called. */
@@ -40,7 +41,7 @@ export interface Subject {
   readonly generation: number;
   /** What was live before; null: nothing. */
   readonly before: string | null;
-  readonly targets: readonly Pick<RunningTarget, 'id' | 'host' | 'port' | 'scheme'>[];
+  readonly targets: readonly (ProbedTarget & Pick<RunningTarget, 'id'>)[];
   /** Why it failed, where it did. */
   readonly error: { readonly code: string; readonly message: string } | null;
 }

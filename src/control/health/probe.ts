@@ -61,7 +61,8 @@ function ask(
   health: Health,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const where = formatTarget(target);
+  const { address } = target;
+  const where = `${formatTarget(target)}${address === undefined ? '' : ` (${address})`}`;
   return new Promise((resolve) => {
     let req: ClientRequest | null = null;
     let answered: Outcome | null = null;

@@ -16,7 +16,9 @@ import type { Health } from '../../config/config.ts';
 import type { Color } from '../../wire.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
 import type { ProbeResult } from '../model/pools.ts';
+import { isNamed, NamedTarget, type Naming, namesOf } from './namedTarget.ts';
 import type { Probe } from './probe.ts';
+import type { ProbedTarget } from './targetConnection.ts';
 
 /** A target in a gate that failed is asked again so soon: a start is over when it is over. */
 const gateRetryMs = 250;
@@ -32,6 +34,8 @@ export interface TargetView {
   readonly last: ProbeResult | null;
   /** ISO 8601: since when it has been healthy, or not. */
   readonly changedAt: string | null;
+  /** null: its host is no name. */
+  readonly named: NamedTarget | null;
 }
 
 export interface Watched {
@@ -56,12 +60,13 @@ interface Track {
   failures: number;
   last: ProbeResult | null;
   changedAt: string | null;
+  named: NamedTarget | null;
   inFlight: AbortController | null;
   cancel: (() => void) | null;
 }
 
 interface Pool {
-  readonly named: Watched;
+  readonly watched: Watched;
   health: Health;
   gate: boolean;
   readonly assumed: (targetId: string) => boolean;
@@ -74,13 +79,21 @@ export class Prober {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #probe: Probe;
+  readonly #naming: Naming;
   readonly #events: ProberEvents;
   readonly #pools = new Map<string, Pool>();
 
-  constructor(clock: Clock, random: () => number, probe: Probe, events: ProberEvents) {
+  constructor(
+    clock: Clock,
+    random: () => number,
+    probe: Probe,
+    naming: Naming,
+    events: ProberEvents,
+  ) {
     this.#clock = clock;
     this.#random = random;
     this.#probe = probe;
+    this.#naming = naming;
     this.#events = events;
   }
 
@@ -99,7 +112,7 @@ export class Prober {
   ): void {
     this.forget(named.poolId);
     this.#pools.set(named.poolId, {
-      named,
+      watched: named,
       health,
       gate,
       assumed,
@@ -117,6 +130,7 @@ export class Prober {
     if (pool === undefined) return;
     const first = !pool.filled;
     pool.filled = true;
+    this.#naming.names.use(poolId, namesOf(targets));
     const named = new Set(targets.map((target) => target.id));
     for (const [id, track] of pool.tracks) {
       if (named.has(id)) continue;
@@ -147,10 +161,24 @@ export class Prober {
   /** The checks are made differently from the next one on. */
   configure(poolId: string, health: Health): void {
     const pool = this.#pools.get(poolId);
-    if (pool !== undefined) pool.health = health;
+    if (pool === undefined) return;
+    pool.health = health;
+    for (const track of pool.tracks.values()) track.named?.take();
+  }
+
+  /** Something else is known of a name: targets that it moves are asked at once. */
+  renamed(name: string): void {
+    for (const pool of this.#pools.values()) {
+      for (const track of pool.tracks.values()) {
+        if (track.target.host !== name || track.named?.take() !== true) continue;
+        if (pool.gate) track.passes = 0;
+        if (track.cancel !== null) this.#schedule(pool, track, 0);
+      }
+    }
   }
 
   forget(poolId: string): void {
+    this.#naming.names.use(poolId, new Set());
     for (const track of this.#pools.get(poolId)?.tracks.values() ?? []) this.#drop(track);
     this.#pools.delete(poolId);
   }
@@ -171,6 +199,7 @@ export class Prober {
       failures: 0,
       last: null,
       changedAt: null,
+      named: this.#named(pool, target),
       inFlight: null,
       cancel: null,
     };
@@ -186,6 +215,7 @@ export class Prober {
     if (moved) {
       this.#drop(track);
       track.last = null;
+      track.named = this.#named(pool, target);
     }
     if (moved || target.state !== 'running') {
       track.passes = 0;
@@ -211,21 +241,29 @@ export class Prober {
     const asked = new AbortController();
     track.inFlight = asked;
     const begun = this.#clock.now();
-    const { port, healthPort } = track.target;
-    const at = { ...track.target, port: healthPort ?? pool.health.port ?? port };
-    const result = await this.#probe(at, pool.health, asked.signal);
+    const { health } = pool;
+    const { target, named } = track;
+    const at = { ...target, port: target.healthPort ?? health.port ?? target.port };
+    const ask = (of: ProbedTarget) => this.#probe(of, health, asked.signal);
+    const result = await (named?.probe((address) => ask({ ...at, address })) ?? ask(at));
     if (asked.signal.aborted || track.inFlight !== asked) return;
     track.inFlight = null;
     const hurry = pool.gate && !result.passed;
     this.#count(pool, track, result);
     // Whoever was told may have let the pool go.
     if (pool.tracks.get(track.target.id) !== track) return;
-    if (this.#pools.get(pool.named.poolId) !== pool) return;
+    if (this.#pools.get(pool.watched.poolId) !== pool) return;
     const { intervalMs } = pool.health;
     const wait = hurry ? Math.min(gateRetryMs, intervalMs) : intervalMs;
     const took = this.#clock.now() - begun;
     const jitter = pool.gate ? 0 : (this.#random() - 0.5) * jitterShare * intervalMs;
     this.#schedule(pool, track, Math.max(0, wait - took + jitter));
+  }
+
+  #named(pool: Pool, target: RunningTarget): NamedTarget | null {
+    if (!isNamed(target)) return null;
+    const { service } = pool.watched;
+    return new NamedTarget(service, target, this.#naming, this.#clock, () => pool.health.fall);
   }
 
   #count(pool: Pool, track: Track, result: ProbeResult): void {
@@ -240,7 +278,7 @@ export class Prober {
       track.passes = 0;
       track.failures += result.passed ? 0 : 1;
     }
-    if (differs || pool.gate) this.#events.probed(pool.named, track, rise);
+    if (differs || pool.gate) this.#events.probed(pool.watched, track, rise);
     if (track.passes >= rise) {
       this.#become(pool, track, true, `${rise} probes in a row passed`);
     } else if (!runs) {
@@ -254,7 +292,7 @@ export class Prober {
     if (track.healthy === healthy) return;
     track.healthy = healthy;
     track.changedAt = this.#clock.date().toISOString();
-    this.#events.changed(pool.named, track, why);
+    this.#events.changed(pool.watched, track, why);
   }
 
   #drop(track: Track): void {

@@ -12,7 +12,10 @@ import { certificateReason, targetTlsOptions } from '../../targetTls.ts';
 import type { TargetTls } from '../../wireTls.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
 
-export type ProbedTarget = Pick<RunningTarget, 'host' | 'port' | 'scheme'>;
+export interface ProbedTarget extends Pick<RunningTarget, 'host' | 'port' | 'scheme'> {
+  /** Which of the addresses of its name is asked; absent: it is no name. */
+  readonly address?: string;
+}
 
 /**
  * For `createConnection` of a request.
@@ -25,11 +28,12 @@ export function connectTarget(
   where: string,
   done: (error: Error | null, socket: Socket) => void,
 ): Socket {
-  const { host, port, scheme } = target;
+  const { port, scheme } = target;
+  const host = target.address ?? target.host;
   if (scheme === 'unix') return connect({ path: host });
   if (scheme === undefined) return connect({ host, port });
   // Verified below, where what the target showed can still be looked at.
-  const options = { ...targetTlsOptions(tls, host), rejectUnauthorized: false };
+  const options = { ...targetTlsOptions(tls, target.host), rejectUnauthorized: false };
   const socket = connectTls({ ...options, host, port });
   const failed = (error: Error): void => done(error, socket);
   socket.once('error', failed);

@@ -26,6 +26,10 @@ export interface PoolStatus {
 export interface TargetStatus {
   readonly id: string;
   readonly address: string;
+  /** What the name in it stands for; none where it is no name, or nobody could say yet. */
+  readonly addresses: readonly AddressStatus[];
+  /** Why its name cannot be resolved now; the last good answer holds. null: it can. */
+  readonly unresolved: { readonly reason: string; readonly since: string } | null;
   readonly healthy: boolean;
   /** Of the driver: pid, container, exit code. */
   readonly state: string;
@@ -48,6 +52,15 @@ export interface TargetStatus {
   readonly retries: number;
   readonly memoryBytes?: number;
   readonly cpuPercent?: number;
+}
+
+/** One address of a name. */
+export interface AddressStatus {
+  readonly address: string;
+  /** Whether connections go there. */
+  readonly used: boolean;
+  /** What its last probe failed with, or why it may not be gone to; null: nothing is wrong. */
+  readonly error: string | null;
 }
 
 /** One probe: what came back, or why nothing did. */

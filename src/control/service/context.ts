@@ -9,6 +9,7 @@ import type { WorkerStats } from '../../wire.ts';
 import type { Platforms } from '../drivers/platforms.ts';
 import type { Prober } from '../health/prober.ts';
 import type { Deployment } from '../model/state.ts';
+import type { Names } from '../names/names.ts';
 import type { Ledger } from '../record/ledger.ts';
 import type { Publisher } from '../workers/publisher.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -19,6 +20,7 @@ export interface ControlContext {
   readonly ledger: Ledger;
   readonly publisher: Publisher;
   readonly prober: Prober;
+  readonly names: Names;
   readonly platforms: Platforms;
   /** Flips go through it: each is to be quick, so that nobody waits who is held. */
   readonly flips: Semaphore;

@@ -10,9 +10,9 @@ import type { Driver } from '../drivers/driver.ts';
 import type { Gates } from '../gates/gate.ts';
 import type { Probe } from '../health/probe.ts';
 import type { Events } from '../model/api.ts';
+import type { Lookup } from '../names/lookup.ts';
 import type { Store } from '../stores/store.ts';
 import type { DataPlane } from '../workers/dataPlane.ts';
-import type { Lookup } from './lookup.ts';
 
 export interface Dependencies {
   readonly clock: Clock;

@@ -109,8 +109,9 @@ export class Pools {
     const targets = this.#context.prober
       .view(poolId)
       .filter(({ target }) => target.port > 0 || target.scheme === 'unix')
-      .map(({ target: { id, host, port, scheme }, healthy }) => ({
+      .map(({ target: { id, host, port, scheme }, healthy, named }) => ({
         ...{ id, host, port, healthy },
+        ...(named !== null && named.used !== null && { addresses: named.used }),
         ...(scheme !== undefined && { scheme }),
         ...(scheme === 'https' && { tls }),
       }));

@@ -153,7 +153,17 @@ export class Restore {
     this.#context.prober.watch(named, record.config.health, false, assumed);
     const served = servedBy(this.#stats, pool.id);
     if (served.length > 0) this.#pools.targets(restored, served);
+    this.#recall(pool.id);
     await this.#pools.ensure(restored, record.state.generation);
+  }
+
+  /** What names stood for, as the workers go on using it: it holds until somebody says another. */
+  #recall(poolId: string): void {
+    for (const { targets } of statsOfPool(this.#stats, poolId)) {
+      for (const { host = '', addresses = [] } of targets) {
+        if (addresses.length > 0) this.#context.names.recall(host, addresses);
+      }
+    }
   }
 
   async #forward(plan: Extract<Plan, { kind: 'forward' }>): Promise<void> {

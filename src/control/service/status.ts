@@ -253,6 +253,8 @@ function targetStatus(
   return {
     id: target.id,
     address: formatTarget(target),
+    addresses: view.named?.status() ?? [],
+    unresolved: view.named?.unresolved ?? null,
     healthy: view.healthy,
     state: target.state,
     detail: target.detail,

@@ -26,7 +26,10 @@ export function subjectOf(
     color: to.color,
     generation: receipt?.generation ?? state.generation + 1,
     before: from?.release ?? null,
-    targets: targets.map(({ target }) => target),
+    targets: targets.map(({ target, named }) => {
+      const address = named?.used?.[0];
+      return address === undefined ? target : { ...target, address };
+    }),
     error: error === null ? null : { code: error.code, message: error.message },
   };
 }

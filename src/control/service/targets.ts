@@ -38,7 +38,7 @@ export async function refuseTargets(
   const late = pause(dependencies.clock, lookupMs, looked.signal);
   const look = async (target: TargetAddress): Promise<void> => {
     const found = await Promise.race([dependencies.lookup(target.host), late]);
-    for (const host of found ?? []) {
+    for (const host of found?.addresses ?? []) {
       const refusal = refusalOf({ host, port: target.port }, rules);
       if (refusal !== null) throw refused(refusal, `${formatTarget(target)}, which is ${host}`);
     }

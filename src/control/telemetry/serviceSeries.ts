@@ -46,6 +46,18 @@ export function serviceSeries(
       }
     }),
     each(
+      'target_resolved',
+      '1 where the name of a target can be resolved; 0: the last good answer holds',
+      (line, { name, pools }) => {
+        for (const color of colors) {
+          for (const { id, addresses, unresolved } of pools[color]?.targets ?? []) {
+            if (addresses.length === 0 && unresolved === null) continue;
+            line(`${of(name, color)},${labelText('target', id)}`, Number(unresolved === null));
+          }
+        }
+      },
+    ),
+    each(
       'rollback_ready',
       '1 where the warm pool could take the traffic now',
       (line, { name, rollback }) => line(of(name), Number(rollback.ready)),

@@ -28,13 +28,14 @@ export interface ConnectOptions {
 
 /** @returns a connection that is being made; `close` follows where it cannot be. */
 export function connectTo(target: Target, trust: Trust, options: ConnectOptions): net.Socket {
-  const { host, port, scheme } = target;
+  const { host, port, scheme, lookup } = target;
   if (scheme === 'unix') return net.connect({ ...options, path: host });
-  if (scheme === undefined) return net.connect({ ...options, host, port });
+  const at = { ...options, host, port, ...(lookup !== undefined && { lookup }) };
+  if (scheme === undefined) return net.connect(at);
   const by = trust.targetTls(target.tls);
   if (by === undefined) return refused(`nothing is known of how ${target.id} is verified`);
   try {
-    return tls.connect({ ...options, host, port, ...targetTlsOptions(by, host) });
+    return tls.connect({ ...at, ...targetTlsOptions(by, host) });
   } catch (cause) {
     return refused(`no TLS can be spoken to ${target.id}`, cause);
   }

@@ -78,7 +78,7 @@ export class Pool implements Lessor {
       const was = before.get(is.id);
       if (was?.isAt(is) !== true) return new Target(is, round);
       before.delete(is.id);
-      if (was.healthy && !is.healthy) this.#forget(was);
+      if (was.resolve(is) || (was.healthy && !is.healthy)) this.#forget(was);
       // A target that comes back would have the fewest turns, and get every request until it caught
       // up.
       if (!was.healthy && is.healthy) was.turn = Math.max(was.turn, round);

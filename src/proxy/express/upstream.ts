@@ -11,12 +11,7 @@ import { isUnverified } from '../../targetTls.ts';
 import { connectTo, readyEvent, type Trust } from '../balancing/connect.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Upstreams } from '../balancing/upstreams.ts';
-import {
-  upstreamAgeMsMax,
-  upstreamIdleMax,
-  upstreamIdleMs,
-  upstreamIdleMsMax,
-} from '../connectionLimits.ts';
+import { upstreamIdleMax, upstreamIdleMs, upstreamIdleMsMax } from '../connectionLimits.ts';
 import { ResponseHeadCache } from './responseHeadCache.ts';
 
 /** Whoever has a connection at the moment hears what becomes of it. */
@@ -42,8 +37,8 @@ export class Upstream {
   readonly #socket: Socket;
   #receiver: Receiver | null = null;
   #error: Error | null = null;
-  /** It is not used again from then on. */
-  readonly #untilMs: number;
+  /** Of its target, when it was made. */
+  readonly #moves: number;
   #buffer: Buffer;
   #bufferTaken = false;
   /** The head of its last answer: the next is often the same. */
@@ -54,8 +49,8 @@ export class Upstream {
   idleSinceMs = 0;
   idleForMs = upstreamIdleMsMax;
 
-  constructor(pool: UpstreamPool, target: Target, receiver: Receiver, now: number) {
-    this.#untilMs = now + upstreamAgeMsMax(target.host);
+  constructor(pool: UpstreamPool, target: Target, receiver: Receiver) {
+    this.#moves = target.moves;
     this.#pool = pool;
     this.target = target;
     this.#receiver = receiver;
@@ -119,8 +114,12 @@ export class Upstream {
   }
 
   usable(now: number): boolean {
-    const fresh = now < this.#untilMs && now - this.idleSinceMs < this.idleForMs;
-    return fresh && !this.#socket.destroyed;
+    return now - this.idleSinceMs < this.idleForMs && !this.#socket.destroyed;
+  }
+
+  /** The address that it goes to may be none of its target any more. */
+  get outdated(): boolean {
+    return this.#moves !== this.target.moves;
   }
 
   /** Another request takes it. */
@@ -215,7 +214,7 @@ export class UpstreamPool implements Upstreams {
   }
 
   connect(target: Target, receiver: Receiver): Upstream {
-    const upstream = new Upstream(this, target, receiver, this.#clock.now());
+    const upstream = new Upstream(this, target, receiver);
     this.#all.add(upstream);
     return upstream;
   }
@@ -227,7 +226,12 @@ export class UpstreamPool implements Upstreams {
       stack = [];
       this.#idle.set(upstream.target, stack);
     }
-    if (this.#over || upstream.idleForMs <= 0 || stack.length >= upstreamIdleMax) {
+    if (
+      this.#over ||
+      upstream.outdated ||
+      upstream.idleForMs <= 0 ||
+      stack.length >= upstreamIdleMax
+    ) {
       upstream.destroy();
       return;
     }

@@ -9,16 +9,10 @@
 import { Agent, type ClientRequestArgs } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '../../clock.ts';
 import { type ConnectOptions, connectTo, readyEvent, type Trust } from '../balancing/connect.ts';
 import type { Target } from '../balancing/target.ts';
 import type { Upstreams } from '../balancing/upstreams.ts';
-import {
-  upstreamAgeMsMax,
-  upstreamIdleMax,
-  upstreamIdleMs,
-  upstreamIdleMsMax,
-} from '../connectionLimits.ts';
+import { upstreamIdleMax, upstreamIdleMs, upstreamIdleMsMax } from '../connectionLimits.ts';
 
 /** What a request says of the connection that it wants, among its options. */
 export interface Wanted {
@@ -35,8 +29,8 @@ export class AgentUpstreams implements Upstreams {
   /** Makes a new one for each request. */
   readonly fresh: Agent;
 
-  constructor(clock: Clock, trust: Trust) {
-    this.agent = new KeepingAgent(clock, trust);
+  constructor(trust: Trust) {
+    this.agent = new KeepingAgent(trust);
     this.fresh = new TargetAgent(trust, {});
   }
 
@@ -99,13 +93,11 @@ class TargetAgent extends Agent {
 }
 
 class KeepingAgent extends TargetAgent {
-  readonly #clock: Clock;
-  /** From when on a connection is not used again. */
-  readonly #until = new WeakMap<Duplex, number>();
+  /** Which of these are to addresses that may be gone: by how often its target had moved. */
+  readonly #made = new WeakMap<Duplex, { readonly target: Target; readonly moves: number }>();
 
-  constructor(clock: Clock, trust: Trust) {
+  constructor(trust: Trust) {
     super(trust, { keepAlive: true, maxFreeSockets: upstreamIdleMax, scheduling: 'lifo' });
-    this.#clock = clock;
   }
 
   override createConnection(
@@ -113,15 +105,14 @@ class KeepingAgent extends TargetAgent {
     done?: (error: Error | null, socket: Duplex) => void,
   ): Duplex | null | undefined {
     const { wanted } = options as Options;
-    const ageMsMax = upstreamAgeMsMax(wanted.target.host);
-    if (ageMsMax === Number.POSITIVE_INFINITY) return super.createConnection(options, done);
-    const untilMs = this.#clock.now() + ageMsMax;
+    const { target } = wanted;
+    const made = { target, moves: target.moves };
     const opening = (socket: Socket): void => {
-      this.#until.set(socket, untilMs);
+      this.#made.set(socket, made);
       wanted.opening(socket);
     };
-    const aged = { ...options, wanted: { target: wanted.target, opening } } as ClientRequestArgs;
-    return super.createConnection(aged, done);
+    const known = { ...options, wanted: { target, opening } } as ClientRequestArgs;
+    return super.createConnection(known, done);
   }
 
   /**
@@ -131,8 +122,8 @@ class KeepingAgent extends TargetAgent {
   override keepSocketAlive(socket: Socket & { _httpMessage?: Spoken }): boolean {
     const idleMs = idleMsOf(socket._httpMessage?.res?.headers['keep-alive']);
     if (idleMs === 0) return false;
-    const untilMs = this.#until.get(socket);
-    if (untilMs !== undefined && this.#clock.now() >= untilMs) return false;
+    const made = this.#made.get(socket);
+    if (made !== undefined && made.moves !== made.target.moves) return false;
     if (socket.timeout !== idleMs) socket.setTimeout(idleMs);
     socket.on('data', spoke);
     socket.unref();

@@ -90,8 +90,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     lease.heldBy(this);
     if (this.#over) return;
     try {
-      const { clock, certificates } = around.plane;
-      const make = (): AgentUpstreams => new AgentUpstreams(clock, certificates);
+      const make = (): AgentUpstreams => new AgentUpstreams(around.plane.certificates);
       const { agent, fresh } = lease.pool.upstreams(generalKey, make);
       // What failed on a kept connection is tried again on a new one: others may be as stale.
       const by = exchange.retries > 0 ? fresh : agent;
@@ -129,7 +128,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
 
   placed(request: ClientRequest): void {
     const { socket } = request;
-    if (this.#over || socket === null) return;
+    if (this.#over || socket === null || socket.destroyed) return;
     if (socket.connecting) socket.once('connect', () => this.#connected());
     else this.#connected();
   }

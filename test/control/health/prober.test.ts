@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Health } from '../../../src/config/config.ts';
 import type { RunningTarget } from '../../../src/control/drivers/driver.ts';
+import type { Naming } from '../../../src/control/health/namedTarget.ts';
 import { Prober } from '../../../src/control/health/prober.ts';
 import type { ProbeResult } from '../../../src/control/model/pools.ts';
 import { fakeClock } from '../../support/clock.ts';
@@ -28,6 +29,16 @@ const result = (passed: boolean): ProbeResult => {
   return { at: '', ms: 1, passed, status: passed ? 200 : null, error, body: null };
 };
 
+const unnamed: Naming = {
+  names: {
+    use: () => {},
+    of: () => ({ addresses: null, problem: null, since: null }),
+    settled: async () => {},
+  },
+  refusal: () => null,
+  moved: () => {},
+};
+
 /** A prober whose probes answer as `answers` says; a probe of a `slow` port waits to be let go. */
 function probing(random: () => number = () => 0.5) {
   const clock = fakeClock();
@@ -45,6 +56,7 @@ function probing(random: () => number = () => 0.5) {
       if (!slow.has(port)) return result(answers.get(port) ?? true);
       return result(await new Promise<boolean>((answer) => waiting.push(answer)));
     },
+    unnamed,
     {
       changed: (_pool, view, why) => changes.push(`${view.target.id} ${view.healthy} ${why}`),
       probed: (_pool, view) => told.push(`${view.target.id} ${view.last?.passed} ${view.passes}`),

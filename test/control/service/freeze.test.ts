@@ -93,7 +93,7 @@ test('the freeze that comes while a deployment looks at its platform still refus
       ...dependencies,
       lookup: async () => {
         await asked;
-        return [];
+        return { addresses: [], ttlMs: 0, error: 'nobody knows' };
       },
     }),
     services: [

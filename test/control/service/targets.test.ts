@@ -1,6 +1,7 @@
 /** The targets that a deployment brings along. */
 import { expect, test } from 'vitest';
 import type { Call, DeployOrder } from '../../../src/control/model/api.ts';
+import type { Answer } from '../../../src/control/names/lookup.ts';
 import { refusal, serviceConfig, World, type WorldOptions } from '../../support/services.ts';
 
 const me: Call = { by: 'me', why: '', generation: null };
@@ -8,6 +9,10 @@ const to = (host: string, port: number, more: Partial<DeployOrder> = {}): Deploy
   ...{ release: 'v1', image: null, targets: [{ host, port }], flip: null, dryRun: false },
   ...more,
 });
+
+const answer = (addresses: readonly string[] = []): Answer => {
+  return { addresses, ttlMs: 1_000, error: addresses.length === 0 ? 'no such name' : null };
+};
 
 async function worldOf(linkLocal: boolean, more: WorldOptions = {}): Promise<World> {
   const shop = serviceConfig('shop', { run: { kind: 'static', linkLocal }, first: null });
@@ -47,7 +52,7 @@ test('a name is refused for what it stands for, and one that stands for nothing 
     'shop.internal': ['10.0.0.7'],
   };
   const { control } = await worldOf(false, {
-    dependencies: (given) => ({ ...given, lookup: async (name) => names[name] ?? [] }),
+    dependencies: (given) => ({ ...given, lookup: async (name) => answer(names[name]) }),
   });
   const ask = (host: string, port: number) =>
     control.deploy('shop', to(host, port, { dryRun: true }), me);
