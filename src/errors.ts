@@ -97,6 +97,7 @@ const table = {
     'Going back is said to be unsafe: whoever does it repeats why',
   ),
   RETIRE_REFUSED: row(409, 'operator', true, 'The standby pool cannot be retired now'),
+  HANDOVER_REFUSED: row(409, 'operator', true, 'Pointsman cannot be replaced now'),
   GENERATION_STALE: row(412, 'operator', false, 'The service has changed since you looked'),
   ADMIN_BODY_TOO_LARGE: row(413, 'operator', false, 'The admin API takes smaller bodies'),
   RELEASE_INVALID: row(422, 'operator', false, 'This is no release that the service can run'),

@@ -7,7 +7,10 @@
  * so that the supervisor stays small and the CLI starts fast.
  */
 import { readFileSync } from 'node:fs';
+import { catchTrigger } from './handover/trigger.ts';
 import { childEnv } from './ipc.ts';
+
+catchTrigger();
 
 const role = process.env[childEnv.role];
 // What Pointsman starts (releases, an editor, itself) must not take itself for a part of it.
@@ -29,5 +32,8 @@ if (role === 'worker') {
   ]);
   const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   const { version } = JSON.parse(manifest) as { version: string };
-  process.exitCode = await main(process.argv.slice(2), processIo(version, run));
+  process.exitCode = await main(
+    process.argv.slice(2),
+    processIo(version, (file) => run(file, version)),
+  );
 }

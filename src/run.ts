@@ -4,22 +4,34 @@
  * The rule this file keeps: what the config or the port refuses is refused here, before anything
  * starts.
  */
-import { writeSync } from 'node:fs';
+import { realpathSync, writeSync } from 'node:fs';
 import { formatAddress } from './config/address.ts';
 import { inForceOf } from './config/change.ts';
 import type { Address, Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
 import { preflight } from './control/preflight.ts';
+import { Fault, reasonOf } from './errors.ts';
+import { type Birth, birthOf } from './handover/birth.ts';
+import { refuse } from './handover/predecessor.ts';
 import { endOfLifeText } from './nodeSupport.ts';
-import { activatedSockets } from './socketActivation.ts';
 
 /**
+ * @param version of this Pointsman.
  * @returns the exit code, when all has ended.
- * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE, PORT_IN_USE
+ * @throws Fault CONFIG_INVALID, CONFIG_UNREADABLE, PORT_IN_USE, HANDOVER_REFUSED
  */
-export async function run(configFile: string): Promise<number> {
-  const given = activatedSockets(process.env, process.pid);
-  const config = await loadConfig(configFile);
+export async function run(configFile: string, version: string): Promise<number> {
+  try {
+    return await runAs(birthOf(process.env, process.pid), configFile, version);
+  } catch (thrown) {
+    if (thrown instanceof Fault) await refuse(reasonOf(thrown));
+    throw thrown;
+  }
+}
+
+async function runAs(birth: Birth, configFile: string, version: string): Promise<number> {
+  const file = await loadConfig(configFile);
+  const config = { ...file, stateDir: birth.stateDir ?? file.stateDir };
   await preflight(config);
   const up = (listening: Listening): void => {
     const old = endOfLifeText(process.versions.node, new Date());
@@ -28,19 +40,23 @@ export async function run(configFile: string): Promise<number> {
   };
   if (config.workers === 0) {
     const { runAlone } = await import('./alone.ts');
-    return runAlone(config, configFile, given, up);
+    return runAlone(config, configFile, birth, up);
   }
   const { supervise } = await import('./supervisor.ts');
   return supervise({
-    entry: process.argv[1] ?? '',
+    // A link that leads to another version by now: our children are of ours, a successor of that.
+    entry: realpathSync(process.argv[1] ?? ''),
+    successor: process.argv[1] ?? '',
     configFile,
     inForce: inForceOf(config),
     listen: config.listen,
     tlsListen: config.tls?.listen ?? [],
     admin: config.admin.listen,
-    given,
     workers: config.workers,
     shutdownMs: config.shutdownMs,
+    handoverMs: config.handoverMs,
+    version,
+    birth,
     up,
   });
 }

@@ -26,6 +26,7 @@ import {
 } from './mutations.ts';
 import { password } from './password.ts';
 import { events, health, history, status, watchStatus } from './queries.ts';
+import { type UpgradeOptions, upgrade } from './upgrade.ts';
 import { type VerifyOptions, verify } from './verify.ts';
 
 /** How long a command that calls once may take, where --timeout says nothing. */
@@ -275,6 +276,13 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     .action(async (service: string, options: VerifyOptions, command: Command) => {
       const run = (context: Context) => verify(context, service, options);
       ran(await within(io, command, deployMs, run));
+    });
+  program
+    .command('upgrade')
+    .description('replace the Pointsman that runs by the one that is installed now')
+    .option('--wait-drained', 'return when the old one has ended, and with it its connections')
+    .action(async (options: UpgradeOptions, command: Command) => {
+      ran(await within(io, command, deployMs, (context) => upgrade(context, options)));
     });
   program
     .command('reload')

@@ -4,9 +4,11 @@
  * The rule this file keeps: the words are those of docs/concepts.md, and every line stands for
  * itself, so that a log of them can be searched.
  */
+
 import type { PointsmanEvent } from '../control/model/api.ts';
 import type { ProbeResult } from '../control/model/pools.ts';
 import type { Deployment, Receipt } from '../control/model/state.ts';
+import type { Handover, Party } from '../ipc.ts';
 import type { Inside } from '../wire.ts';
 import type { Paint } from './paint.ts';
 import { duration, moment, plural, wrap } from './text.ts';
@@ -73,6 +75,26 @@ export function probeText(result: ProbeResult): string {
   return `${result.error ?? `status ${result.status}`}${body}`;
 }
 
+/** Where a hand-over is, in one line. */
+export function handoverLine({ phase, from, to, switchMs, left, error }: Handover): string {
+  if (phase === 'starting') return `the successor of ${partyText(from)} is starting`;
+  if (phase === 'failed') return error ?? 'it failed';
+  const successor = to === null ? 'the successor' : partyText(to);
+  if (phase === 'switching') return `${successor} is ready, and is given the state`;
+  if (phase === 'draining') {
+    const took = switchMs === null ? '' : ` (the state changed hands in ${duration(switchMs)})`;
+    return `${successor} serves${took}; connections of pid ${from.pid} may end`;
+  }
+  if (left === null) return `pid ${from.pid} has ended`;
+  const { connections, ended, tunnels, cut } = left;
+  const closed = `${ended} ended by themselves, ${plural(tunnels, 'WebSocket')} closed, ${cut} cut`;
+  return `pid ${from.pid} has ended: of ${plural(connections, 'connection')} ${closed}`;
+}
+
+function partyText({ version, node, pid }: Party): string {
+  return `Pointsman ${version} (Node ${node}, pid ${pid})`;
+}
+
 /** One event as one line, without its time. */
 function eventText(event: PointsmanEvent): string {
   switch (event.type) {
@@ -106,6 +128,8 @@ function eventText(event: PointsmanEvent): string {
       return `worker ${event.worker} ${event.what}: ${event.why}`;
     case 'config':
       return `config ${event.ok ? 'taken' : 'refused'}: ${event.what}`;
+    case 'handover':
+      return handoverLine(event.handover);
   }
 }
 

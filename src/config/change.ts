@@ -17,17 +17,19 @@ export interface ServiceChange {
 }
 
 /** @param config what it was started with. */
-export function inForceOf({ listen, tls, workers, stateDir, shutdownMs, admin }: Config): InForce {
+export function inForceOf(config: Config): InForce {
+  const { listen, tls, workers, stateDir, shutdownMs, handoverMs, admin } = config;
   const [tlsListen, adminTls] = [tls?.listen ?? [], admin.tls !== null];
-  return { listen, tlsListen, workers, stateDir, shutdownMs, adminListen: admin.listen, adminTls };
+  const times = { shutdownMs, handoverMs };
+  return { listen, tlsListen, workers, stateDir, ...times, adminListen: admin.listen, adminTls };
 }
 
 /** @returns `config`, with what takes a restart as it is. */
 export function asInForce(config: Config, inForce: InForce): Config {
-  const { listen, workers, stateDir, shutdownMs, tlsListen, adminListen } = inForce;
+  const { listen, workers, stateDir, shutdownMs, handoverMs, tlsListen, adminListen } = inForce;
   const tls = config.tls === null ? null : { ...config.tls, listen: tlsListen };
   const admin = { ...config.admin, listen: adminListen };
-  return { ...config, listen, workers, stateDir, shutdownMs, tls, admin };
+  return { ...config, listen, workers, stateDir, shutdownMs, handoverMs, tls, admin };
 }
 
 /**
@@ -61,6 +63,11 @@ export function needsRestart(inForce: InForce, file: Config): readonly string[] 
       'shutdown',
       formatDuration(inForce.shutdownMs),
       formatDuration(says.shutdownMs),
+    ),
+    ...untilRestart(
+      'handover',
+      formatDuration(inForce.handoverMs),
+      formatDuration(says.handoverMs),
     ),
     ...untilRestart(
       'admin.listen',

@@ -38,6 +38,8 @@ export interface Config {
   readonly edge: Edge;
   /** How long SIGTERM waits for requests in flight. */
   readonly shutdownMs: number;
+  /** How long connections may stay with a Pointsman that another one has replaced. */
+  readonly handoverMs: number;
   /** Who is told of what happens to the services. */
   readonly notify: readonly NotifyReceiver[];
   readonly services: readonly ServiceConfig[];
@@ -63,7 +65,10 @@ export type NotifyFormat = 'json' | 'slack';
 export type NotificationKind = 'flip' | 'rollback' | 'failure' | 'hold';
 
 /** What a running Pointsman has, whatever its file says by now. */
-export type InForce = Pick<Config, 'listen' | 'workers' | 'stateDir' | 'shutdownMs'> & {
+export type InForce = Pick<
+  Config,
+  'listen' | 'workers' | 'stateDir' | 'shutdownMs' | 'handoverMs'
+> & {
   readonly tlsListen: readonly Address[];
   readonly adminListen: Address;
   /** Whether the admin port speaks TLS. */

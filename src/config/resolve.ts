@@ -58,6 +58,7 @@ export function resolve(fields: FileFields, file: string, files: EdgeFilesOf = n
       tls: fields.tls === null ? null : edgeTls(fields.tls),
     },
     shutdownMs: fields.shutdown,
+    handoverMs: fields.handover,
     notify: fields.notify.map((one) => ({
       ...one,
       secretFile: one.secretFile === null ? null : absolute(folder, one.secretFile),

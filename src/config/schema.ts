@@ -618,6 +618,11 @@ export const fileKind = recordAt('', {
     '30s',
     'How long SIGTERM waits for requests in flight; a second one ends at once.',
   ),
+  handover: preset(
+    duration('0s', '1d'),
+    '10m',
+    'How long connections may stay with the Pointsman that was replaced (`pointsman upgrade`); then it ends as with SIGTERM.',
+  ),
   notify: preset(
     listOf(receiver, 0, 16),
     [],

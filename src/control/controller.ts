@@ -24,11 +24,13 @@ import { ProcessDriver } from './drivers/process/processDriver.ts';
 import { staticDriver } from './drivers/static.ts';
 import { hookGates } from './gates/hookGates.ts';
 import { httpProbe } from './health/probe.ts';
-import type { Control, Health, Reloaded } from './model/api.ts';
+import type { Control, Reloaded } from './model/api.ts';
 import { createLookup } from './names/lookup.ts';
 import { Notifier } from './notify/notifier.ts';
 import { operationsOn } from './operations.ts';
 import { preflight } from './preflight.ts';
+import { healthOf } from './readiness.ts';
+import { Replacement, type ReplacementOptions } from './replacement.ts';
 import type { Dependencies } from './service/dependencies.ts';
 import { Semaphore } from './service/semaphore.ts';
 import { probeMark } from './service/viaMarks.ts';
@@ -52,14 +54,14 @@ export interface ControllerOptions {
    * `config.admin.listen` itself.
    */
   readonly adminSocket: object | null;
+  /** As in `replacement.ts`. */
+  readonly handOver: ReplacementOptions['handOver'];
   /** What to do about an exception that nobody foresaw. */
   readonly onBug: (thrown: unknown) => void;
 }
 
-/** So many deployments of before may not have been told of. */
-const lookBack = 200;
-/** How often the figures of the page are taken. */
-const sampleMs = 1_000;
+/** So many deployments of before may not have been told of; how often the page's figures are taken. */
+const [lookBack, sampleMs] = [200, 1_000];
 
 /** dist/control and src/control are equally deep. */
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -76,6 +78,7 @@ export class Controller {
   readonly #certificates: Certificates;
   readonly #notifier: Notifier;
   readonly #store: FileStore;
+  readonly replacement: Replacement;
   readonly #startedMs: number;
   readonly #instance = randomBytes(4).toString('hex');
   #services: Services | null = null;
@@ -113,6 +116,11 @@ export class Controller {
       configLoaded: () => this.#configLoaded,
     });
     this.#events.subscribe(0, (event) => this.#metrics.heard(event));
+    this.replacement = new Replacement({
+      events: this.#events,
+      services: () => this.#services,
+      handOver: options.handOver,
+    });
   }
 
   /**
@@ -208,6 +216,13 @@ export class Controller {
     }
   }
 
+  /** Ends for another controller; all runs on. @returns null, or why it cannot now and goes on. */
+  async yield(): Promise<string | null> {
+    const busy = this.replacement.yield();
+    if (busy === null) await this.#end(false);
+    return busy;
+  }
+
   /** The proxy is about to end: it says that it is not ready any more. */
   stopping(): void {
     this.#stopping = true;
@@ -217,18 +232,19 @@ export class Controller {
    * Ends it. Containers run on, as they do when the proxy is upgraded; local processes are the
    * proxy's own children to the person who started it, and end with it.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.#end(true);
+  }
+
+  async #end(withProcesses: boolean): Promise<void> {
     this.#stopping = true;
     await this.#certificates.close();
     await this.#notifier.close();
     await this.#services?.close();
     await this.#admin?.close();
-    const processes = this.#processes;
-    if (processes !== null) {
-      const pools = await processes.list();
-      await Promise.all(pools.map(({ poolId }) => processes.stop(poolId)));
-      processes.close();
-    }
+    const pools = withProcesses ? await this.#processes?.list() : [];
+    await Promise.all((pools ?? []).map(({ poolId }) => this.#processes?.stop(poolId)));
+    await this.#processes?.close();
     await this.#store.close();
   }
 
@@ -268,7 +284,12 @@ export class Controller {
       ...operationsOn(() => this.#running()),
       certificates: () => this.#certificates.status(),
       reload: () => this.reload(),
-      health: () => this.#health(),
+      upgrade: async ({ by }) => this.replacement.begin(by),
+      handover: () => this.replacement.last,
+      health: () => {
+        const uptimeSeconds = Math.round((this.#options.clock.now() - this.#startedMs) / 1000);
+        return healthOf(this.#services, this.#stopping, { version, uptimeSeconds });
+      },
       metrics: () => this.#metrics.page(),
       events: this.#events,
       samples: this.#sampler,
@@ -277,29 +298,8 @@ export class Controller {
 
   /** @throws Fault STARTING while the state is read and the services are brought back. */
   #running(): Services {
-    if (this.#services !== null) return this.#services;
+    if (this.#services !== null && !this.replacement.yielding) return this.#services;
     throw new Fault('STARTING', 'Pointsman is starting: try again in a moment.');
-  }
-
-  #health(): Health {
-    const services = this.#services;
-    const workers = services?.stats() ?? [];
-    const reasons = [
-      ...(services === null ? ['The state is being read.'] : []),
-      ...(this.#stopping ? ['Pointsman is stopping.'] : []),
-      ...(services !== null && workers.length === 0 ? ['No worker answers.'] : []),
-      ...(services?.beginning() ?? []).map(
-        (name) => `The first release of ${name} is being deployed.`,
-      ),
-    ];
-    const { clock } = this.#options;
-    return {
-      ready: reasons.length === 0,
-      reasons,
-      version,
-      uptimeSeconds: Math.round((clock.now() - this.#startedMs) / 1000),
-      workers: workers.map(({ worker, pid, connections }) => ({ worker, pid, connections })),
-    };
   }
 
   async #stats(): Promise<readonly WorkerStats[]> {

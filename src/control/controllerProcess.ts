@@ -13,12 +13,14 @@ import { Fault, reasonOf } from '../errors.ts';
 import {
   childEnv,
   type FromController,
+  type Handover,
   inherited,
   refusedExitCodes,
   type ToController,
 } from '../ipc.ts';
 import { openLog } from '../log.ts';
 import { Controller } from './controller.ts';
+import { tryState } from './stores/file.ts';
 import { Workers } from './workers/workerProcesses.ts';
 
 /** Orders of one controller are numbered far from those of the one before it. */
@@ -38,8 +40,18 @@ export async function runController(): Promise<void> {
   const configFile = process.env[childEnv.config] ?? '';
   const inForce = JSON.parse(process.env[childEnv.inForce] ?? '') as InForce;
 
+  const refuse = (thrown: unknown): void => {
+    if (!(thrown instanceof Fault)) throw thrown;
+    process.stderr.write(`pointsman: ${reasonOf(thrown)}\n`);
+    const { config, state } = refusedExitCodes;
+    const code = thrown.code.startsWith('CONFIG_') ? config : state;
+    const last: FromController = { kind: 'refused', why: reasonOf(thrown) };
+    process.send?.(last, undefined, undefined, () => process.exit(code));
+  };
+
   let controller: Controller | null = null;
   let workers: Workers | null = null;
+  let handover: Handover | null = null;
   const listener = {
     up: (worker: Parameters<Controller['workerUp']>[0]) => controller?.workerUp(worker),
     down: (worker: Parameters<Controller['workerUp']>[0], why: string) =>
@@ -56,25 +68,43 @@ export async function runController(): Promise<void> {
         clock: systemClock,
         log,
         adminSocket: { fd: inherited.listeners },
+        handOver: (asked) => send({ kind: 'upgrade', asked }),
         onBug: (thrown) => {
           log.error({ stack: thrown instanceof Error ? thrown.stack : null }, `bug: ${thrown}`);
           end(1);
         },
       });
+      if (handover !== null) controller.replacement.heard(handover);
       send({ kind: 'ready' });
     } catch (thrown) {
-      if (!(thrown instanceof Fault)) throw thrown;
-      process.stderr.write(`pointsman: ${reasonOf(thrown)}\n`);
-      const { config, state } = refusedExitCodes;
-      process.exit(thrown.code.startsWith('CONFIG_') ? config : state);
+      refuse(thrown);
     }
+  };
+  const prepare = async (): Promise<void> => {
+    try {
+      const { stateDir } = asInForce(await loadConfig(configFile), inForce);
+      await tryState(stateDir);
+      send({ kind: 'loaded' });
+    } catch (thrown) {
+      refuse(thrown);
+    }
+  };
+  const yieldNow = async (): Promise<void> => {
+    const busy = controller === null ? 'Pointsman is starting' : await controller.yield();
+    if (busy === null) end(0);
+    else send({ kind: 'busy', why: busy });
   };
   process.on('message', (message: ToController) => {
     if (message.kind === 'welcome') void start(message);
+    else if (message.kind === 'prepare') void prepare();
     else if (message.kind === 'up') workers?.up(message.worker);
     else if (message.kind === 'down') workers?.down(message.worker, message.why);
     else if (message.kind === 'from') workers?.replied(message.worker, message.reply);
     else if (message.kind === 'reload') controller?.reload().catch(ignoreFault);
+    else if (message.kind === 'handover') {
+      handover = message.handover;
+      controller?.replacement.heard(handover);
+    } else if (message.kind === 'yield') void yieldNow();
     else if (message.kind === 'stopping') controller?.stopping();
     else void Promise.resolve(controller?.close()).then(() => end(0));
   });

@@ -10,7 +10,7 @@ import type { Services } from './services.ts';
 
 export type Operations = Omit<
   Control,
-  'certificates' | 'reload' | 'health' | 'metrics' | 'events' | 'samples'
+  'certificates' | 'reload' | 'upgrade' | 'handover' | 'health' | 'metrics' | 'events' | 'samples'
 >;
 
 /** @param services throws where there are none yet. */

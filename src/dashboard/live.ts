@@ -36,6 +36,7 @@ const eventTypes = [
   'service',
   'worker',
   'config',
+  'handover',
 ];
 
 /** The wait before the n-th new try of the stream. */

@@ -11,6 +11,7 @@ import type {
   Committed,
   Edge,
   Fence,
+  Inside,
   Order,
   Reply,
   ServiceEntry,
@@ -171,21 +172,50 @@ export class Plane {
     };
   }
 
-  /** Calls `listener` when the process begins to stop. */
+  /** Calls `listener` when connections are to end. */
   onClose(listener: () => void): void {
     this.#closers.add(listener);
   }
 
-  /** The process stops: answers say `Connection: close` from here on. */
+  /** Answers say `Connection: close`: the process stops, or others accept in its place. */
   get closing(): boolean {
     return this.#closing;
   }
 
+  /** Others accept from now on: connections are to end, and nothing else changes. */
+  leave(): void {
+    this.#closing = true;
+    for (const listener of this.#closers) listener();
+  }
+
+  /** This process accepts again. */
+  comeBack(): void {
+    this.#closing = false;
+  }
+
+  /** What is inside all services. */
+  get inside(): Inside {
+    const all = { http: 0, sse: 0, upgrade: 0 };
+    for (const service of [...this.#services.values(), ...this.#leaving]) {
+      for (const { inside } of service.pools()) {
+        all.http += inside.http;
+        all.sse += inside.sse;
+        all.upgrade += inside.upgrade;
+      }
+    }
+    return all;
+  }
+
   /** The process stops: every service drains, tunnels leave, up to `limitMs`. */
   close(limitMs: number): void {
-    this.#closing = true;
     for (const service of this.#services.values()) service.close('shutdown', limitMs);
-    for (const listener of this.#closers) listener();
+    this.leave();
+  }
+
+  /** How many exchanges were cut since the pools they are in began to drain. */
+  get cut(): number {
+    const pools = [...this.#services.values()].flatMap((service) => service.pools());
+    return pools.reduce((total, pool) => total + (pool.drained()?.cut ?? 0), 0);
   }
 
   /** Nothing is inside any service. */

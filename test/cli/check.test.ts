@@ -25,7 +25,7 @@ test('a token of six characters is refused by check as by run, in the same words
   const file = fileWith(`listen: 127.0.0.1:1\n${admin}\n${services}\n`, { short: 'abc123\n' });
 
   const checked = await runCli(['check', '-c', file]);
-  const refused = await run(file).catch((thrown: Error) => thrown.message);
+  const refused = await run(file, '0.0.0').catch((thrown: Error) => thrown.message);
 
   expect(checked.exit).toBe(3);
   expect(checked.stderr).toContain('at least 16 visible ASCII characters');

@@ -96,6 +96,7 @@ describe('what is not said has its default', () => {
       },
       edge: { trustedProxies: [], proxyProtocol: [], accessLog: 'off', lanes: 'auto', tls: null },
       shutdownMs: 30_000,
+      handoverMs: 600_000,
       notify: [],
       services: [],
     });

@@ -58,6 +58,7 @@ async function start(standBetween: (plane: Workers) => Workers = (plane) => plan
     clock: systemClock,
     log: { info: quiet, warn: quiet, error: quiet } as never,
     adminSocket: null,
+    handOver: () => {},
     onBug: (thrown) => {
       throw thrown;
     },

@@ -41,6 +41,8 @@ export interface Mix {
   readonly slow: number;
   /** Between an answer and the next request. */
   readonly restMs?: number;
+  /** false: each request on a connection of its own. */
+  readonly keep?: boolean;
 }
 
 type Kind = 'get' | 'post' | 'slow';
@@ -52,6 +54,7 @@ export class Load {
   readonly closed: Closed[] = [];
   readonly #way: ReturnType<typeof wayTo>;
   readonly #restMs: number;
+  readonly #keep: boolean;
   readonly #ports = new Map<number, number>();
   readonly #sockets = new Set<Socket>();
   readonly #ends: Promise<void>[] = [];
@@ -61,6 +64,7 @@ export class Load {
   constructor(where: Where, mix: Mix) {
     this.#way = wayTo(where);
     this.#restMs = mix.restMs ?? 10;
+    this.#keep = mix.keep ?? true;
     const kinds = (['get', 'post', 'slow'] as const).flatMap((kind) =>
       Array.from({ length: mix[kind] }, () => kind),
     );
@@ -102,7 +106,7 @@ export class Load {
   }
 
   async #run(client: number, kind: Kind): Promise<void> {
-    const agent = this.#way.agent({ keepAlive: true, maxSockets: 1 });
+    const agent = this.#way.agent({ keepAlive: this.#keep, maxSockets: 1 });
     while (!this.#stopping) {
       this.exchanges.push(await this.#exchange(client, kind, agent));
       await new Promise((resolve) => setTimeout(resolve, this.#restMs));

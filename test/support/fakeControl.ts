@@ -22,6 +22,7 @@ import type { PoolStatus, ProbeResult, TargetStatus } from '../../src/control/mo
 import type { Deployment, Direction, Phase, Receipt } from '../../src/control/model/state.ts';
 import { refuseToggle } from '../../src/control/service/refusals.ts';
 import { Fault, type FaultCode } from '../../src/errors.ts';
+import type { Handover } from '../../src/ipc.ts';
 import { type Color, otherColor } from '../../src/wire.ts';
 
 export const bornAt = '2026-01-01T00:00:00.000Z';
@@ -39,6 +40,8 @@ export interface FakeControl extends Control {
   fail(id: string, code: FaultCode, message: string): void;
   /** Flips, as the gate would have, and drains at once unless told otherwise. */
   flipNow(id: string, drained?: boolean): void;
+  /** A hand-over is in this phase. */
+  handOver(phase: Handover['phase'], more?: Partial<Handover>): void;
   /** Ends the drain of a deployment that flipped. */
   drain(id: string): void;
   /** What was asked of it, newest last. */
@@ -228,6 +231,7 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
   const calls: { what: string; call: Call; order?: unknown }[] = [];
   const events = options.events ?? fakeEvents();
   let reasons: readonly string[] = [];
+  let handover: Handover | null = null;
   let planned: { thrown: unknown } | null = null;
   let gate: Promise<void> | null = null;
   let number = deployments.size;
@@ -449,6 +453,11 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
       await begin('reload', { by: '', why: '', generation: null });
       return { added: ['api'], removed: [], changed: ['shop'], needsRestart: [] };
     },
+    async upgrade(call) {
+      await begin('upgrade', call);
+      control.handOver('draining');
+    },
+    handover: () => handover,
     health: () => ({
       ready: reasons.length === 0,
       reasons,
@@ -462,6 +471,14 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
     }),
     events,
 
+    handOver(phase, more = {}) {
+      const from = { version: '0.1.0', node: '20.20.2', pid: 100 };
+      const to = { version: '0.2.0', node: '24.1.0', pid: 200 };
+      const times = { startedAt: bornAt, readyAt: bornAt, servingAt: bornAt, endedAt: null };
+      const rest = { switchMs: 12, error: null, left: null };
+      handover = { phase, asked: 'ann', from, to, ...times, ...rest, ...more };
+      events.emit({ type: 'handover', handover });
+    },
     enter: (id, phase) => {
       tell({ ...deploymentOf(id), phase });
     },

@@ -7,10 +7,11 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   ground: [],
   config: ['ground'],
   frame: ['ground', 'config'],
+  handover: ['ground', 'frame', 'config'],
   proxy: ['ground', 'frame', 'config'],
   control: ['ground', 'frame', 'config'],
   cli: ['ground', 'frame', 'config', 'control'],
-  top: ['ground', 'frame', 'config', 'proxy', 'control', 'cli'],
+  top: ['ground', 'frame', 'config', 'proxy', 'control', 'cli', 'handover'],
 };
 
 /**
@@ -34,6 +35,10 @@ export const standing: Readonly<Record<string, string>> = {
   'src/portOwner.ts': 'frame',
   'src/nodeSupport.ts': 'frame',
   'src/scoreboard.ts': 'frame',
+  'src/household.ts': 'top',
+  'src/child.ts': 'top',
+  'src/crew.ts': 'top',
+  'src/placement.ts': 'top',
   'src/supervisor.ts': 'top',
   'src/alone.ts': 'top',
   'src/run.ts': 'top',

@@ -101,6 +101,7 @@ export function configOf(services: readonly ServiceConfig[], workers = 2): Confi
     },
     edge: { trustedProxies: [], proxyProtocol: [], accessLog: 'off', lanes: 'auto', tls: null },
     shutdownMs: 30_000,
+    handoverMs: 600_000,
     notify: [],
     services,
   };

@@ -51,6 +51,10 @@ export interface StartOptions {
   readonly read?: boolean;
   /** Descriptors that it begins with, from 3 on. */
   readonly fds?: readonly number[];
+  /** Another build: its main.js. */
+  readonly main?: string;
+  /** Another Node: its program, or its name in the PATH. */
+  readonly node?: string;
 }
 
 /** Which processes one Pointsman consists of; `null` where one is missing just now. */
@@ -149,11 +153,12 @@ export class Pointsman {
   }
 
   /** Starts it; does not wait. */
-  launch({ before = [], env = {}, read = true, fds = [] }: StartOptions = {}): void {
+  launch(options: StartOptions = {}): void {
+    const { before = [], env = {}, read = true, fds = [] } = options;
     const [command = '', ...args] = [
       ...before,
-      process.execPath,
-      mainFile,
+      options.node ?? process.execPath,
+      options.main ?? mainFile,
       'run',
       '-c',
       this.configFile,

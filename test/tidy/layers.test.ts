@@ -44,10 +44,17 @@ test('the supervisor imports next to nothing', () => {
   const supervisor = all.find(({ path }) => path === 'src/supervisor.ts');
 
   expect(supervisor && local(supervisor).sort()).toEqual([
-    'src/config/config.ts',
+    'src/child.ts',
+    'src/crew.ts',
+    'src/handover/birth.ts',
+    'src/handover/predecessor.ts',
+    'src/handover/succession.ts',
+    'src/handover/trigger.ts',
+    'src/household.ts',
     'src/ipc.ts',
     'src/listener.ts',
     'src/log.ts',
+    'src/placement.ts',
     'src/priority.ts',
     'src/scoreboard.ts',
   ]);

@@ -32,9 +32,10 @@ import {
 import { checkHost, checkOrigin } from './origin.ts';
 import { faultOf, problemOf, problemType } from './problem.ts';
 import type { EventsQuery } from './requestSchemas.ts';
-import { namedShapes, Readiness } from './responseSchemas.ts';
+import { namedShapes } from './responseSchemas.ts';
 import { type Answer, type Route, routes } from './routes.ts';
 import { type SecureServer, serverOptions } from './secureServer.ts';
+import { Readiness } from './selfSchemas.ts';
 import type { Caller, Sessions, SignInBody } from './session.ts';
 import { type Of, validatorCompiler } from './shape.ts';
 import { afterOf, type Streams } from './streams.ts';

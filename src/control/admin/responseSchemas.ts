@@ -158,23 +158,6 @@ export const SampleList = closed({
 
 export const DeploymentList = closed({ deployments: Type.Array(ref(Deployment)) });
 
-export const Reloaded = closed({
-  added: Type.Array(text),
-  removed: Type.Array(text),
-  changed: Type.Array(text),
-  needsRestart: Type.Array(text),
-});
-
-export const Readiness = closed({ ready: Type.Boolean(), reasons: Type.Array(text) });
-
-export const Health = closed({
-  ready: Type.Boolean(),
-  reasons: Type.Array(text),
-  version: text,
-  uptimeSeconds: Type.Number(),
-  workers: Type.Array(closed({ worker: count, pid: count, connections: count })),
-});
-
 /** What a bug is answered with, where a fault has its own code. */
 export const bugCode = 'INTERNAL';
 

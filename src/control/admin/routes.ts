@@ -28,12 +28,11 @@ import {
 import {
   CertificateList,
   DeploymentList,
-  Health,
-  Reloaded,
   refs,
   SampleList,
   ServiceList,
 } from './responseSchemas.ts';
+import { Health, LastHandover, Reloaded } from './selfSchemas.ts';
 import type { Of, Shape } from './shape.ts';
 
 export interface Route {
@@ -292,6 +291,32 @@ export const routes: readonly Route[] = [
     responses: { 200: Reloaded },
     faults: ['CONFIG_INVALID', 'CONFIG_UNREADABLE'],
     handle: async (control) => ok(await control.reload()),
+  },
+  {
+    method: 'POST',
+    path: '/v1/upgrade',
+    id: 'upgrade',
+    summary:
+      'Replace this Pointsman by the one that is installed now. 202: follow it by GET, and by the events.',
+    params: null,
+    query: null,
+    body: Attribution,
+    responses: { 202: LastHandover },
+    faults: ['HANDOVER_REFUSED'],
+    handle: async (control, ask) => {
+      await control.upgrade(ask.call);
+      return { ...ok({ handover: control.handover() }), status: 202 };
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/upgrade',
+    id: 'getUpgrade',
+    summary: 'The hand-over that is under way, or the last one.',
+    ...none,
+    responses: { 200: LastHandover },
+    faults: [],
+    handle: async (control) => ok({ handover: control.handover() }),
   },
   {
     method: 'GET',

@@ -6,6 +6,7 @@
  * `Fault` that changed nothing.
  */
 import type { FlipMode, TargetAddress } from '../../config/config.ts';
+import type { Handover } from '../../ipc.ts';
 import { type Color, otherColor } from '../../wire.ts';
 import type { CertificateStatus } from './certificates.ts';
 import type { PoolStatus, ProbeResult } from './pools.ts';
@@ -83,6 +84,14 @@ export interface Control {
    * @throws Fault CONFIG_INVALID with every mistake, CONFIG_UNREADABLE; what was active then stays.
    */
   reload(): Promise<Reloaded>;
+  /**
+   * Begins to replace this Pointsman by the one that is installed now; how it goes is told by
+   * `handover` and by events, the latter by its successor from a point on.
+   * @throws Fault HANDOVER_REFUSED, STARTING
+   */
+  upgrade(call: Call): Promise<void>;
+  /** The last hand-over, or the one that is under way; null: there was none. */
+  handover(): Handover | null;
   health(): Health;
   /** The Prometheus page, summed over workers: its content type and text. */
   metrics(): Promise<{ readonly type: string; readonly text: string }>;
@@ -275,4 +284,6 @@ export type EventBody =
       readonly what: 'up' | 'down';
       readonly why: string;
     }
-  | { readonly type: 'config'; readonly ok: boolean; readonly what: string };
+  | { readonly type: 'config'; readonly ok: boolean; readonly what: string }
+  /** Pointsman is being replaced: the hand-over entered another phase. */
+  | { readonly type: 'handover'; readonly handover: Handover };

@@ -80,6 +80,15 @@ export async function fileStore(
   };
 }
 
+/**
+ * Reads the state as `load` does, while somebody else may have the directory; takes nothing.
+ *
+ * @throws Fault STATE_UNREADABLE
+ */
+export async function tryState(dir: string): Promise<void> {
+  await new StateFiles(dir).load();
+}
+
 class StateFiles {
   readonly #dir: string;
   readonly #current: string;

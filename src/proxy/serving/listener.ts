@@ -5,6 +5,7 @@
  * of another worker hands it over unread, and one that was handed over is kept.
  */
 import net from 'node:net';
+import type { Left } from '../../ipc.ts';
 import { acceptShare, backlog } from '../../listener.ts';
 import type { Scoreboard } from '../../scoreboard.ts';
 import type { Plane } from '../plane.ts';
@@ -91,10 +92,41 @@ export class Listener {
   }
 
   /**
+   * Another process accepts from the same sockets from now on, so that what waits in their queue is
+   * not lost. Connections that stand are asked to end with their next answer, and whatever they do
+   * may take up to `limitMs`; what is left then ends as with `close`, within `stopMs`.
+   *
+   * @returns what became of them; null: it was told to accept again meanwhile.
+   */
+  async leave(limitMs: number, stopMs: number): Promise<Left | null> {
+    const { clock } = this.#plane;
+    const untilMs = clock.now() + limitMs;
+    const before = this.#kept - this.#sockets.size;
+    for (const server of this.#servers.splice(0)) server.close();
+    this.#plane.leave();
+    this.#keptMs = clock.now();
+    // One that another worker handed over may still be on its way here.
+    const over = (): boolean => this.#sockets.size === 0 && clock.now() - this.#keptMs > lastCallMs;
+    while (this.#plane.closing && !over() && clock.now() < untilMs) {
+      await new Promise<void>((resolve) => clock.after(lookEveryMs, resolve));
+    }
+    if (!this.#plane.closing) return null;
+    const { upgrade: tunnels } = this.#plane.inside;
+    const late = this.#sockets.size;
+    const left = late === 0 ? 0 : await this.close(stopMs);
+    const connections = this.#kept - before;
+    // Tunnels have no end of their own: they were closed as their protocol has it, and count apart.
+    const cut = Math.max(0, this.#plane.cut - tunnels) + left;
+    return { connections, ended: connections - late, tunnels, cut };
+  }
+
+  /**
    * Ends within `limitMs`, whatever is open: answers what is in flight and, for the first half of
    * that time, what comes meanwhile; asks clients to close, then closes what is left.
+   *
+   * @returns how many requests were in flight even then.
    */
-  async close(limitMs: number): Promise<void> {
+  async close(limitMs: number): Promise<number> {
     const { clock } = this.#plane;
     const startedMs = clock.now();
     const over = (): number => clock.now() - startedMs;
@@ -107,7 +139,9 @@ export class Listener {
       await new Promise<void>((resolve) => clock.after(lookEveryMs, resolve));
     }
     for (const server of this.#servers) server.close();
+    const { http, sse } = this.#plane.inside;
     for (const socket of this.#sockets) socket.destroy();
+    return http + sse;
   }
 
   /** Once a look at the socket finds nobody in its queue: whoever is in it then is reset. */

@@ -19,7 +19,9 @@ export function runWorker(): void {
   const workers = Number(process.env[childEnv.workers]);
   const sink = openLog(`worker-${slot}`);
   const plane = new Plane({ clock: systemClock, worker: slot, sink });
-  const listener = new Listener(plane, createEntrances(plane), balance(slot, workers));
+  const firstSlot = Number(process.env[childEnv.firstSlot]);
+  const entrances = createEntrances(plane);
+  const listener = new Listener(plane, entrances, balance(slot, firstSlot, workers));
   const plain = Number(process.env[childEnv.plain]);
   const secure = Number(process.env[childEnv.secure]);
   let listening = false;
@@ -36,9 +38,20 @@ export function runWorker(): void {
     await listener.close(limitMs);
     end();
   };
+  const leave = async (limitMs: number, stopMs: number): Promise<void> => {
+    const left = await listener.leave(limitMs, stopMs);
+    if (left === null || stopping) return;
+    send({ kind: 'left', left });
+    end();
+  };
   process.on('message', (message: ToWorker, handle?: Socket) => {
     if (message.kind === 'stop') {
       void stop(message.limitMs);
+    } else if (message.kind === 'leave') {
+      void leave(message.limitMs, message.stopMs);
+    } else if (message.kind === 'return') {
+      plane.comeBack();
+      if (handle !== undefined) void listener.listen({ handle }, message.secure);
     } else if (message.kind === 'connection') {
       if (handle !== undefined) listener.adopt(handle, message.secure);
     } else {
@@ -56,13 +69,16 @@ export function runWorker(): void {
   process.on('disconnect', end);
   // A terminal sends these to the whole group; the supervisor says what to do about them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  send({ kind: 'loaded' });
 }
 
-function balance(slot: number, workers: number): Balance | null {
+/** On the board, and between workers of one supervisor, their places count from 1. */
+function balance(slot: number, firstSlot: number, workers: number): Balance | null {
   if (workers < 2) return null;
   return {
-    board: new Scoreboard(inherited.scoreboard, slot, workers),
-    handOver: (socket, secure, to) => {
+    board: new Scoreboard(inherited.scoreboard, slot - firstSlot + 1, workers),
+    handOver: (socket, secure, place) => {
+      const to = place + firstSlot - 1;
       process.send?.({ kind: 'connection', secure, to }, socket, { keepOpen: false }, (failed) => {
         if (failed) socket.destroy();
       });

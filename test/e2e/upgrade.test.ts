@@ -1,0 +1,256 @@
+/**
+ * Pointsman is replaced by itself while it serves: nobody is refused, nobody is reset, and one
+ * process at a time writes the state.
+ */
+import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Handover } from '../../src/ipc.ts';
+import { ask } from '../support/admin.ts';
+import { download, Load, listen, talk } from '../support/clients.ts';
+import { long } from '../support/form.ts';
+import {
+  kill,
+  mainFile,
+  type Pointsman,
+  preparePointsman,
+  type ShopOptions,
+  startPointsman,
+  startReleases,
+  until,
+} from '../support/whole.ts';
+
+const upgrades = long ? 20 : 3;
+
+/** By when it serves again after a kill; on a shared machine the limit of 1 s gets some air. */
+const quickMs = 5_000;
+
+async function shop(
+  top: object = {},
+): Promise<ShopOptions & { readonly birch: readonly string[] }> {
+  const { alder, birch = '' } = await startReleases(['alder', 'birch']);
+  const first = { release: 'r0', targets: [alder] };
+  return { workers: 2, run: { static: {} }, first, top, birch: [birch] };
+}
+
+async function handoverOf(pointsman: Pointsman): Promise<Handover | null> {
+  return (await pointsman.call('GET', '/v1/upgrade')).json.handover;
+}
+
+/** Asks for a hand-over, and waits until it is in one of these phases. */
+async function upgrade(
+  pointsman: Pointsman,
+  ...phases: readonly Handover['phase'][]
+): Promise<Handover> {
+  const before = await handoverOf(pointsman);
+  const { status, text } = await pointsman.call('POST', '/v1/upgrade', { body: {} });
+  expect(status, text).toBe(202);
+  return until(`the hand-over is ${phases.join(' or ')}`, async () => {
+    const handover = await handoverOf(pointsman);
+    const another = handover !== null && handover.startedAt !== before?.startedAt;
+    return another && phases.includes(handover.phase) ? handover : null;
+  });
+}
+
+/** Those who hold the state. */
+function writers(pointsman: Pointsman): readonly string[] {
+  return readdirSync(pointsman.stateDir).filter((name) => name.startsWith('lock-'));
+}
+
+test(`${upgrades} upgrades under load: nobody is refused or reset, and what is long lives to its limit`, async () => {
+  const pointsman = await startPointsman(await shop({ handover: '2s', shutdown: '1s' }));
+  const load = new Load(pointsman.port, { get: 8, post: 4, slow: 4 });
+  const fresh = new Load(pointsman.port, { get: 2, post: 0, slow: 0, keep: false });
+  const pids = new Set<number>();
+
+  for (let nth = 0; nth < upgrades; nth++) {
+    const tunnel = await talk(pointsman.port);
+    const events = await listen(pointsman.port);
+    const file = await download(pointsman.port, 20, 50);
+    const draining = await upgrade(pointsman, 'draining', 'failed');
+    const said = tunnel.said;
+    expect(draining, JSON.stringify(draining)).toMatchObject({ phase: 'draining', error: null });
+    pids.add(draining.from.pid);
+    expect(writers(pointsman)).toHaveLength(1);
+    await load.answered('alder', 2 * load.clients);
+    await fresh.answered('alder', 4);
+    expect(await file.over).toBeNull();
+    expect([tunnel.code, events.wrong, tunnel.said > said]).toEqual([null, null, true]);
+    const done = await until('the old one has ended', async () => {
+      const handover = await handoverOf(pointsman);
+      return handover?.phase === 'done' ? handover : null;
+    });
+    expect(done.left).toMatchObject({ tunnels: 1, cut: 1 });
+    expect(await tunnel.closed).toBe(1012);
+    expect(tunnel.wrongs).toEqual([]);
+  }
+  await load.stop();
+  await fresh.stop();
+
+  expect([load.errors, fresh.errors]).toEqual([[], []]);
+  expect(pids.size).toBe(upgrades);
+  expect((await pointsman.stop()).code).toBe(0);
+  await pointsman.nothingLeft();
+  expect(writers(pointsman)).toEqual([]);
+}, 240_000);
+
+/** A build of its own: `current` leads to it, and then to what came of it. */
+class Builds {
+  readonly main: string;
+  readonly #current: string;
+  readonly #folder: string;
+
+  constructor(pointsman: Pointsman) {
+    this.#folder = join(pointsman.dir, 'builds');
+    this.#current = join(this.#folder, 'current');
+    this.main = join(this.#current, 'dist', 'main.js');
+    this.#copy('old');
+    symlinkSync(join(this.#folder, 'old'), this.#current);
+  }
+
+  /** @param text of a file of the next one, which is as the first otherwise; null: it has none. */
+  next(file: string, text: string | null): void {
+    const next = this.#copy('next');
+    if (text === null) rmSync(join(next, file));
+    else writeFileSync(join(next, file), text);
+    rmSync(this.#current);
+    symlinkSync(join(this.#folder, 'next'), this.#current);
+  }
+
+  #copy(name: string): string {
+    const [from, to] = [dirname(dirname(mainFile)), join(this.#folder, name)];
+    mkdirSync(to, { recursive: true });
+    cpSync(join(from, 'dist'), join(to, 'dist'), { recursive: true });
+    cpSync(join(from, 'package.json'), join(to, 'package.json'));
+    symlinkSync(join(from, 'node_modules'), join(to, 'node_modules'));
+    return join(to, 'dist');
+  }
+}
+
+/** @returns the pids of those who serve now, and how many of them there are. */
+async function serving(pointsman: Pointsman): Promise<readonly number[]> {
+  const { ready, workers } = await pointsman.health();
+  return ready ? workers.map(({ pid }) => pid).sort() : [];
+}
+
+const dies = 'process.exit(1);\n';
+const killsItsSupervisor = `process.on('message', ({ kind }) => {
+  if (kind === 'prepare') process.send({ kind: 'loaded' });
+  else process.kill(process.ppid, 'SIGKILL');
+});\n`;
+
+test.each([
+  ['does not start', 'main.js', dies, /exit code 1/],
+  [
+    'has a worker that does not',
+    'proxy/serving/worker.js',
+    'export {',
+    /worker ended with exit code 1/,
+  ],
+  ['is gone', 'main.js', null, /exit code 1/],
+  [
+    'crashes once it has the state',
+    'control/controllerProcess.js',
+    `export function runController() { ${killsItsSupervisor} }`,
+    /signal SIGKILL/,
+  ],
+] as const)('a build that %s: the old one serves as it did', async (_, file, text, why) => {
+  const options = await shop();
+  const pointsman = await preparePointsman(options);
+  const builds = new Builds(pointsman);
+  await pointsman.start({ main: builds.main });
+  const before = await serving(pointsman);
+  const load = new Load(pointsman.port, { get: 4, post: 2, slow: 2 });
+  await load.answered('alder', load.clients);
+  builds.next(file, text);
+
+  const failed = await upgrade(pointsman, 'failed', 'done');
+
+  expect(failed.error).toMatch(why);
+  await until(
+    'the old one is well',
+    async () => (await serving(pointsman)).join() === before.join(),
+  );
+  expect(writers(pointsman)).toHaveLength(1);
+  const { json } = await pointsman.deploy('r1', { targets: options.birch });
+  expect(await pointsman.flipped(json.id)).toMatchObject({ error: null });
+  await load.answered('birch', load.clients);
+  await load.stop();
+  expect([load.errors, load.closed]).toEqual([[], []]);
+  expect((await pointsman.stop()).code).toBe(0);
+  await pointsman.nothingLeft();
+});
+
+test('the successor is killed while the old one drains: that takes everything back', async () => {
+  const options = await shop({ handover: '30s' });
+  const pointsman = await startPointsman(options);
+  const before = await serving(pointsman);
+  const tunnel = await talk(pointsman.port);
+  const load = new Load(pointsman.port, { get: 4, post: 2, slow: 2 });
+  const { to } = await upgrade(pointsman, 'draining');
+  await load.answered('alder', load.clients);
+
+  kill(to?.pid ?? 0, 'SIGKILL');
+  const killed = performance.now();
+  // What was in flight in the successor has ended with it.
+  await until('it serves', async () => (await ask(pointsman.port, 'GET', '/')).status === 200);
+  const servesMs = performance.now() - killed;
+
+  await until(
+    'the old one is well',
+    async () => (await serving(pointsman)).join() === before.join(),
+  );
+  expect(await handoverOf(pointsman)).toMatchObject({ phase: 'failed', to: { pid: to?.pid } });
+  expect(writers(pointsman)).toHaveLength(1);
+  expect(servesMs).toBeLessThan(quickMs);
+  expect([tunnel.code, tunnel.wrongs]).toEqual([null, []]);
+  const errors = load.errors.filter(({ start }) => start > killed);
+  expect(errors.filter(({ error }) => error !== 'ECONNRESET')).toEqual([]);
+  expect((await upgrade(pointsman, 'draining', 'failed')).phase).toBe('draining');
+  await load.stop();
+  expect((await pointsman.stop()).code).toBe(0);
+  await pointsman.nothingLeft();
+});
+
+test.each(['starting', 'draining'] as const)(
+  'the old one is killed while it is %s: its successor serves',
+  async (phase) => {
+    const options = await shop({ handover: '30s' });
+    const pointsman = await startPointsman(options);
+    const { supervisor, workers: old } = pointsman.pids();
+    const handover = await upgrade(pointsman, phase);
+
+    kill(supervisor, 'SIGKILL');
+    const serves = await until('the successor is well', async () => {
+      const pids = await serving(pointsman);
+      return pids.length === 2 && !pids.some((pid) => old.includes(pid)) ? pids : null;
+    });
+
+    expect((await ask(pointsman.port, 'GET', '/')).status).toBe(200);
+    expect(serves).toHaveLength(2);
+    expect(writers(pointsman)).toHaveLength(1);
+    const { json } = await pointsman.deploy('r1', { targets: options.birch });
+    expect(await pointsman.flipped(json.id)).toMatchObject({ error: null });
+    if (handover.to !== null) kill(handover.to.pid, 'SIGTERM');
+  },
+);
+
+test('whoever keeps a connection to the old one goes where the new one says, from the flip on', async () => {
+  const options = await shop({ handover: '30s' });
+  const pointsman = await startPointsman(options);
+  const slow = new Load(pointsman.port, { get: 8, post: 0, slow: 0, restMs: 1_500 });
+  await slow.answered('alder', slow.clients);
+  await upgrade(pointsman, 'draining');
+
+  const { json } = await pointsman.deploy('r1', { targets: options.birch });
+  await pointsman.flipped(json.id);
+  const flipped = performance.now();
+  await slow.answered('birch', slow.clients);
+  await slow.stop();
+
+  expect(slow.errors).toEqual([]);
+  const late = slow.exchanges.filter(({ start, by }) => start > flipped && by !== 'birch');
+  expect(late).toEqual([]);
+  const { deployment } = await pointsman.status();
+  expect(deployment?.receipt).toMatchObject({ workers: 4 });
+});
