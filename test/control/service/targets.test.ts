@@ -1,6 +1,8 @@
 /** The targets that a deployment brings along. */
 import { expect, test } from 'vitest';
+import { staticDriver } from '../../../src/control/drivers/static.ts';
 import type { Call, DeployOrder } from '../../../src/control/model/api.ts';
+import type { ProbeResult } from '../../../src/control/model/pools.ts';
 import type { Answer } from '../../../src/control/names/lookup.ts';
 import { refusal, serviceConfig, World, type WorldOptions } from '../../support/services.ts';
 
@@ -111,4 +113,35 @@ test('a release that was live by another config is refused by the one of now', a
   const got = await refusal(control.deploy('shop', again, me));
 
   expect(got.code).toBe('TARGET_INVALID');
+});
+
+test('what a name may not stand for at its deployment it may not stand for later: nobody goes there', async () => {
+  let now = ['10.0.0.7'];
+  const world = await worldOf(false, {
+    dependencies: (given) => ({
+      ...given,
+      drivers: { ...given.drivers, static: staticDriver },
+      lookup: async () => answer(now),
+      probe: async (): Promise<ProbeResult> => {
+        return { at: '', ms: 1, passed: true, status: 200, error: null, body: null };
+      },
+    }),
+  });
+  const { control, clock } = world;
+  await control.deploy('shop', to('shop.internal', 80), me);
+  await clock.passAsync(10_000);
+  const target = () => world.pool('blue')?.targets[0];
+  expect(target()?.addresses).toEqual([{ address: '10.0.0.7', used: true, error: null }]);
+
+  now = ['10.0.0.7', '169.254.169.254'];
+  await clock.passAsync(1_000);
+
+  expect(target()?.addresses).toEqual([
+    { address: '10.0.0.7', used: true, error: null },
+    {
+      address: '169.254.169.254',
+      used: false,
+      error: expect.stringContaining('wanted no link-local address'),
+    },
+  ]);
 });
