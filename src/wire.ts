@@ -105,6 +105,8 @@ export interface ServiceEntry {
   readonly generation: number;
   readonly live: Color;
   readonly pools: Readonly<Record<Color, PoolEntry | null>>;
+  /** What is proved beside the standby, whose color it takes at its flip; absent: nothing. */
+  readonly candidate?: PoolEntry | null;
   readonly policy: Policy;
   readonly tls: ServiceTls;
   /** null: requests and answers pass as they are. */
@@ -158,9 +160,7 @@ export interface Fence {
   readonly generation: number;
 }
 
-/**
- * Requests inside a pool, by what they are: a plain exchange, a server-sent event stream, a tunnel.
- */
+/** Requests inside a pool, by kind: plain exchanges, server-sent event streams, tunnels. */
 export interface Inside {
   readonly http: number;
   readonly sse: number;

@@ -14,6 +14,7 @@ import { isAway, type StreamItem, streamEvents } from './eventStream.ts';
 import { exits, Failure } from './exits.ts';
 import { progressOf } from './progress.ts';
 import { failureText, receiptText } from './receipt.ts';
+import { costWords } from './status.ts';
 import { duration } from './text.ts';
 
 /**
@@ -216,10 +217,22 @@ function dryText({ service, from, to }: Deployment, before: ServiceStatus): stri
   return [would, costText(before), 'Nothing was started.'].filter(Boolean).join(' ');
 }
 
-/** What a deployment takes away before it has anything to give. */
-function costText({ rollback: { to } }: ServiceStatus): string {
+/** What a deployment takes away before it has anything to give, or takes up until then. */
+function costText(status: ServiceStatus): string {
+  const { rollback, warmUntil, run } = status;
+  const { to } = rollback;
   if (to === null) return '';
-  return `${to.release}, which is warm on ${to.color}, is stopped for it: until the flip there is no rollback.`;
+  const warm = `${to.release}, which is warm on ${to.color}, is`;
+  if (warmUntil === 'deploy') {
+    return `${warm} stopped for it: until the flip there is no rollback.`;
+  }
+  if (run === 'static') {
+    return `${warm} kept until the flip, unless the new targets are in its place.`;
+  }
+  const { live } = sidesOf(status);
+  const cost = live === null ? '' : costWords(live);
+  const more = cost === '' ? '' : `, which costs about ${cost} more (as ${live?.release} does now)`;
+  return `${warm} kept until the flip, to go back to: three pools run until then${more}.`;
 }
 
 /** @throws Failure with exit 2 */

@@ -83,6 +83,10 @@ export async function rollback(
   // Otherwise it will be refused, and nothing is rolled anywhere.
   if (generation === status.generation) {
     context.note(`Rolling ${service} back ${from}to ${to.release} on ${to.color}.`);
+    const { deployment } = status;
+    if (deployment?.endedAt === null && deployment.receipt === null) {
+      context.note(`  ${deployment.id} of ${deployment.to.release} is aborted by it.`);
+    }
   }
   const said = { ...context.said, ...(unsafe !== undefined && { unsafe }) };
   const sent = { body: { to: to.release, ...said }, generation };

@@ -5,8 +5,8 @@
  * should be has its reason on a line of its own.
  */
 import { type ServiceStatus, sidesOf } from '../control/model/api.ts';
-import type { PoolStatus, TargetStatus } from '../control/model/pools.ts';
-import { type Color, otherColor } from '../wire.ts';
+import { costOf, type PoolStatus, type TargetStatus } from '../control/model/pools.ts';
+import { otherColor } from '../wire.ts';
 import { checkLines } from './checks.ts';
 import type { Paint } from './paint.ts';
 import { deploymentText, insideText, probeText } from './receipt.ts';
@@ -109,11 +109,13 @@ export function detail(service: ServiceStatus, look: Look): string {
   for (const color of [first, otherColor(first)]) {
     parts.push('', poolText(service.pools[color], color, look));
   }
+  const { candidate } = service;
+  if (candidate) parts.push('', poolText(candidate, `candidate for ${candidate.color}`, look));
   parts[0] = paint.strong(parts[0] ?? '');
   return parts.join('\n');
 }
 
-function poolText(pool: PoolStatus | null, color: Color, look: Look): string {
+function poolText(pool: PoolStatus | null, color: string, look: Look): string {
   const { paint, columns } = look;
   if (!pool) return `${paint.strong(color)}  EMPTY`;
   const role = pool.role === 'live' ? paint.good('LIVE') : pool.role.toUpperCase();
@@ -124,7 +126,7 @@ function poolText(pool: PoolStatus | null, color: Color, look: Look): string {
   const lines = [
     head,
     `  ${clip(pool.source, columns - 2)}`,
-    `  inside: ${insideText(pool.inside)}${costOf(pool)}`,
+    `  inside: ${insideText(pool.inside)}${costText(pool)}`,
   ];
   const rows: (readonly Cell[])[] = [
     ['  TARGET', 'HEALTH', 'LAST PROBE', 'IN', 'REQ', 'ERR'].map((text) => ({
@@ -241,18 +243,18 @@ function notesOf(service: ServiceStatus, look: Look, first: string): readonly st
   return notes;
 }
 
-function costOf(pool: PoolStatus): string {
-  const memory = sum(pool.targets.map(({ memoryBytes }) => memoryBytes));
-  const cpu = sum(pool.targets.map(({ cpuPercent }) => cpuPercent));
-  const parts: string[] = [];
-  if (memory !== null) parts.push(bytes(memory));
-  if (cpu !== null) parts.push(`${Number(cpu.toFixed(1))} % CPU`);
-  return parts.length > 0 ? `; costs ${parts.join(', ')}` : '';
+function costText(pool: PoolStatus): string {
+  const cost = costWords(pool);
+  return cost === '' ? '' : `; costs ${cost}`;
 }
 
-function sum(values: readonly (number | undefined)[]): number | null {
-  const known = values.filter((value) => value !== undefined);
-  return known.length > 0 ? known.reduce((total, value) => total + value, 0) : null;
+/** `128 MiB, 3 % CPU`; empty where nobody says. */
+export function costWords(pool: PoolStatus): string {
+  const { memoryBytes, cpuPercent } = costOf(pool);
+  const parts: string[] = [];
+  if (memoryBytes !== null) parts.push(bytes(memoryBytes));
+  if (cpuPercent !== null) parts.push(`${Number(cpuPercent.toFixed(1))} % CPU`);
+  return parts.join(', ');
 }
 
 function paintOfHealth(pool: PoolStatus | null, paint: Paint): (text: string) => string {

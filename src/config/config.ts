@@ -168,12 +168,14 @@ export interface Health {
 
 /** How long the old pool is kept after a flip, and at what size. */
 export interface Warm {
-  /** null: until the next deployment needs the slot. */
+  /** null: until the next deployment. */
   readonly forMs: number | null;
   /** Replicas of the warm pool; null: all. */
   readonly replicas: number | null;
   /** Whether it gets no CPU until it is wanted. */
   readonly freeze: boolean;
+  /** Whether it is kept until the flip of the next deployment, or until that begins. */
+  readonly until: 'flip' | 'deploy';
 }
 
 /** When a release that has just become live is taken back by itself. */

@@ -120,7 +120,7 @@ function service(
     paths: of.paths,
     health: health(of.health, targetTls),
     deploy: { timeoutMs: of.deploy.timeout, flip: of.deploy.flip },
-    warm: warm(of.warm),
+    warm: warm(of),
     protect: protect(of.protect),
     freeze: of.freeze ?? frozen,
     hooks: serviceHooks(of, targetTls, (path) => absolute(folder, path)),
@@ -162,10 +162,13 @@ function health(of: ServiceFields['health'], tls: TargetTls): Health {
   };
 }
 
-function warm(of: ServiceFields['warm']): Warm {
-  const plain = { replicas: null, freeze: false };
-  const { for: time, replicas, freeze } = typeof of === 'object' ? of : { for: of, ...plain };
-  return { forMs: time === 'until-next' ? null : time, replicas, freeze };
+function warm({ warm: of, run }: ServiceFields): Warm {
+  const plain = { replicas: null, freeze: false, until: null };
+  const full = typeof of === 'object' ? of : { for: of, ...plain };
+  const { for: time, replicas, freeze, until } = full;
+  // Who starts containers by labels puts them in the place of those that were there.
+  const usual = run.docker?.discover ? 'deploy' : 'flip';
+  return { forMs: time === 'until-next' ? null : time, replicas, freeze, until: until ?? usual };
 }
 
 /** What `on` means; the schema says the same of the single keys. */

@@ -135,6 +135,11 @@ const warm = shortOrFull(
       false,
       'Whether the warm pool is frozen (`docker pause`): it keeps its memory and uses no CPU; it is thawed before a rollback counts as ready.',
     ),
+    until: optional(
+      choice('flip', 'deploy'),
+      'Whether the next deployment keeps it until its flip, beside the release that is proved (three pools run then), or stops it first.',
+      'flip; deploy with `discover`',
+    ),
   }),
 );
 
@@ -378,7 +383,7 @@ const service = recordAt('services.*', {
   warm: preset(
     warm,
     'until-next',
-    'How long the old pool is kept for a rollback: until the next deployment needs its place, or a time.',
+    'How long the old pool is kept for a rollback: until the next deployment has taken its place, or a time.',
   ),
   protect: preset(
     protect,

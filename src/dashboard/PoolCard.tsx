@@ -1,4 +1,7 @@
-/** One color of a service: its role in a word, its release, its targets and what is inside. */
+/**
+ * One pool of a service: its color, or that it is the candidate for one; its role in a word, its
+ * release, its targets and what is inside.
+ */
 import type { ServiceStatus } from '../control/model/api.ts';
 import type { PoolStatus } from '../control/model/pools.ts';
 import type { Color } from '../wire.ts';
@@ -6,8 +9,7 @@ import { nowMs } from './store.ts';
 import { Targets } from './Targets.tsx';
 import {
   agoWord,
-  bytesWord,
-  figures,
+  costWord,
   insideCount,
   insideWord,
   plural,
@@ -39,6 +41,28 @@ export function PoolCard({ color, pool, service }: Props) {
       </header>
       {role === 'draining' && <Drain service={service} />}
       {pool ? <Filled pool={pool} waiting={role === 'live' ? service.waiting : 0} /> : null}
+    </article>
+  );
+}
+
+/** What is proved beside the warm pool, whose color it takes at the flip. */
+export function CandidateCard({ pool }: { pool: PoolStatus }) {
+  return (
+    <article
+      class={`pool panel candidate ${pool.color} ${pool.role}`}
+      aria-labelledby="pool-candidate"
+      data-role={pool.role}
+    >
+      <header>
+        <h2 id="pool-candidate">
+          CANDIDATE <span class="badge">{roleWord(pool)}</span>
+        </h2>
+        <p class="quiet">
+          {roleMeaning(pool)}; becomes {pool.color.toUpperCase()} at the flip, until which the warm
+          pool is kept
+        </p>
+      </header>
+      <Filled pool={pool} waiting={0} />
     </article>
   );
 }
@@ -105,17 +129,12 @@ function splitDigest(source: string): readonly [string, string | null] {
 }
 
 function Cost({ pool }: { pool: PoolStatus }) {
-  const memory = pool.targets.flatMap(({ memoryBytes }) => memoryBytes ?? []);
-  const cpu = pool.targets.flatMap(({ cpuPercent }) => cpuPercent ?? []);
-  const sum = (all: readonly number[]): number => all.reduce((total, one) => total + one, 0);
-  if (memory.length === 0) return null;
+  const cost = costWord(pool);
+  if (cost === '') return null;
   return (
     <>
       <dt>Costs</dt>
-      <dd>
-        {bytesWord(sum(memory))}
-        {cpu.length > 0 ? `, ${figures(sum(cpu))} % CPU` : ''}
-      </dd>
+      <dd>{cost}</dd>
     </>
   );
 }

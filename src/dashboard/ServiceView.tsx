@@ -1,5 +1,6 @@
 /**
- * One service: what is live, the way back, the deployment, the traffic, both pools, the history.
+ * One service: what is live, the way back, the deployment, the traffic, the pools, the
+ * history.
  *
  * The rule this file keeps: what is looked at first comes first, and nothing changes its place.
  */
@@ -8,7 +9,7 @@ import { colors } from '../wire.ts';
 import { Actions } from './Actions.tsx';
 import { Confirm } from './Confirm.tsx';
 import { History } from './History.tsx';
-import { PoolCard } from './PoolCard.tsx';
+import { CandidateCard, PoolCard } from './PoolCard.tsx';
 import { Releases } from './Releases.tsx';
 import { names, statusOf } from './store.ts';
 import { Timeline } from './Timeline.tsx';
@@ -73,6 +74,7 @@ export function ServiceView({ name }: { name: string }) {
         {colors.map((color) => (
           <PoolCard key={color} color={color} pool={status.pools[color]} service={status} />
         ))}
+        {status.candidate && <CandidateCard pool={status.candidate} />}
       </div>
       <Releases status={status} />
       <History service={name} />

@@ -4,11 +4,11 @@
  * The rule this file keeps: the question names both releases and says what will happen to requests,
  * and the order is pinned to what the person saw: release and generation as of the click.
  */
-import { type ServiceStatus, sidesOf } from '../control/model/api.ts';
+import { provedIn, type ServiceStatus, sidesOf } from '../control/model/api.ts';
 import type { Deployment } from '../control/model/state.ts';
 import { newKey, type Order, servicePath } from './api.ts';
 import { signal } from './preact.ts';
-import { plural, sideWord } from './words.ts';
+import { costWord, plural, sideWord } from './words.ts';
 
 export type Wish =
   | 'again'
@@ -65,10 +65,22 @@ export function askAgain(release: string, status: ServiceStatus): void {
   asking.value = { wish: 'again', status, key: newKey(), release };
 }
 
-/** What a deployment takes away before it has anything to give; null: nothing. */
-export function costOf({ rollback: { to } }: ServiceStatus): string | null {
+/** What a deployment takes away or takes up before it has anything to give; null: nothing. */
+export function costOf(status: ServiceStatus): string | null {
+  const { rollback, warmUntil, run } = status;
+  const { to } = rollback;
   if (to === null) return null;
-  return `${sideWord(to)}, which is warm, is stopped for it: until the flip there is no rollback.`;
+  const warm = `${sideWord(to)}, which is warm, is`;
+  if (warmUntil === 'deploy') {
+    return `${warm} stopped for it: until the flip there is no rollback.`;
+  }
+  if (run === 'static') {
+    return `${warm} kept until the flip, unless the new targets are in its place.`;
+  }
+  const { live } = sidesOf(status);
+  const cost = live && costWord(live);
+  const more = cost ? `, which costs about ${cost} more (as ${live?.release} does now)` : '';
+  return `${warm} kept until the flip, to go back to: three pools run until then${more}.`;
 }
 
 /** The name that stands in the history; kept in this browser. */
@@ -94,8 +106,10 @@ export function questionOf(wish: Wish, { status, release = '' }: Asking): Questi
   const { live: livePool, standby } = sidesOf(status);
   const live = sideWord(livePool && { color: livePool.color, release: livePool.release });
   const other = sideWord(standby && { color: standby.color, release: standby.release });
+  const proved = provedIn(status);
+  const next = sideWord(proved && { color: proved.color, release: proved.release });
   const moves = [
-    `All new requests of ${name} go to ${other} in place of ${live}, at one instant.`,
+    `All new requests of ${name} go to ${wish === 'flip' ? next : other} in place of ${live}, at one instant.`,
     `What is inside ${live} ends there; nobody is cut off by the flip.`,
   ];
   switch (wish) {
@@ -116,6 +130,7 @@ export function questionOf(wish: Wish, { status, release = '' }: Asking): Questi
         happens: [
           ...(unsafe === null ? [] : [`Going back from ${livePool?.release} is unsafe: ${unsafe}`]),
           ...moves,
+          ...(proved ? [`The deployment of ${proved.release} is aborted.`] : []),
           `Nothing is started. ${live} stays warm afterwards.`,
         ],
         yes: `Roll back to ${status.rollback.to?.release ?? ''}`,
@@ -124,15 +139,15 @@ export function questionOf(wish: Wish, { status, release = '' }: Asking): Questi
       };
     case 'flip':
       return {
-        title: `Flip ${name} from ${live} to ${other}?`,
+        title: `Flip ${name} from ${live} to ${next}?`,
         happens: [...moves, `${live} stays warm, so that you can roll back.`],
-        yes: `Flip to ${standby?.release ?? ''}`,
+        yes: `Flip to ${proved?.release ?? ''}`,
         done: 'Flipped.',
       };
     case 'abort':
       return {
         title: `Abort the deployment of ${status.deployment?.to.release ?? ''}?`,
-        happens: [`${other} is stopped. ${live} goes on as if nothing had been.`],
+        happens: [`${next} is stopped. ${live} goes on as if nothing had been.`],
         yes: 'Abort the deployment',
         done: 'Aborted.',
       };

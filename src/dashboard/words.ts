@@ -6,7 +6,7 @@
  */
 
 import type { CertificateStatus } from '../control/model/certificates.ts';
-import type { PoolRole, PoolStatus } from '../control/model/pools.ts';
+import { costOf, type PoolRole, type PoolStatus } from '../control/model/pools.ts';
 import { type Deployment, steps } from '../control/model/state.ts';
 import type { Color, Inside } from '../wire.ts';
 
@@ -137,6 +137,13 @@ export function figures(value: number): string {
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-export function bytesWord(bytes: number): string {
+/** `128 MiB, 3 % CPU`; empty where its platform does not say what a pool costs. */
+export function costWord(pool: PoolStatus): string {
+  const { memoryBytes, cpuPercent } = costOf(pool);
+  if (memoryBytes === null) return '';
+  return `${bytesWord(memoryBytes)}${cpuPercent === null ? '' : `, ${figures(cpuPercent)} % CPU`}`;
+}
+
+function bytesWord(bytes: number): string {
   return bytes >= 1 << 30 ? `${figures(bytes / 2 ** 30)} GiB` : `${figures(bytes / 2 ** 20)} MiB`;
 }

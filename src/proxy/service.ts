@@ -19,7 +19,8 @@ import {
 } from '../wire.ts';
 import { Counters } from './accounting/counters.ts';
 import type { Lease } from './balancing/lease.ts';
-import { Pool } from './balancing/pool.ts';
+import { Places } from './balancing/places.ts';
+import type { Pool } from './balancing/pool.ts';
 import type { Target } from './balancing/target.ts';
 import { EdgeRules } from './edge/edgeRules.ts';
 import { bytesOf, Queue, type Waiting, WaitingBytes, waitingBytesMax } from './queue.ts';
@@ -42,9 +43,7 @@ export class Service {
   #rules: EdgeRules | null = null;
   /** What the rules were made of. */
   #rulesText = 'null';
-  #pools: Record<Color, Pool | null> = { blue: null, green: null };
-  /** Retired pools with requests still inside. */
-  readonly #leaving = new Set<Pool>();
+  readonly #places: Places;
   readonly #queue: Queue;
   readonly #waitingBytes: WaitingBytes;
   readonly #slowClients: SlowClients;
@@ -60,8 +59,9 @@ export class Service {
     this.#waitingBytes = waitingBytes;
     this.#queue = new Queue(clock, waitingBytes);
     this.#slowClients = new SlowClients(clock, this);
+    this.#places = new Places(clock, () => this.#released());
     this.#entry = entry;
-    this.#apply(entry);
+    this.#places.retire(this.#apply(entry));
   }
 
   get entry(): ServiceEntry {
@@ -82,13 +82,12 @@ export class Service {
   }
 
   get live(): Pool | null {
-    return this.#pools[this.#entry.live];
+    return this.#places.at(this.#entry.live);
   }
 
   /** All of its pools, those that leave too. */
   pools(): readonly Pool[] {
-    const pools = [...colors.map((color) => this.#pools[color]), ...this.#leaving];
-    return pools.filter((pool) => pool !== null);
+    return this.#places.all();
   }
 
   /** The live pool, where requests wait for a place on it; null: none waits, or for something else. */
@@ -99,8 +98,7 @@ export class Service {
 
   /** Nothing is inside any pool, and nobody waits. */
   get idle(): boolean {
-    const filled = colors.some((color) => this.#pools[color]?.empty === false);
-    return !filled && this.#leaving.size === 0 && this.#queue.size === 0;
+    return this.#places.idle && this.#queue.size === 0;
   }
 
   /**
@@ -163,7 +161,7 @@ export class Service {
       return;
     }
     if (this.#staged !== null && this.#hold === null) this.#staged = null;
-    this.#apply(entry);
+    this.#places.retire(this.#apply(entry));
     this.#admit();
   }
 
@@ -202,24 +200,18 @@ export class Service {
     const inflight = left === null ? { http: 0, sse: 0, upgrade: 0 } : { ...left.inside };
     this.#staged = null;
     this.#hold = null;
-    this.#apply(staged);
+    const out = this.#apply(staged);
     this.live?.revive();
     if (left !== this.live) left?.drain(this.policy.drainMs);
     this.#admit();
-    return {
-      heldMs: now - hold.since,
-      waited,
-      waitedMsMax,
-      inflight,
-    };
+    this.#places.retire(out);
+    return { heldMs: now - hold.since, waited, waitedMsMax, inflight };
   }
 
   /** The service is in the table no more, or the worker stops: drains, then closes what is left. */
   close(why: 'retired' | 'shutdown', limitMs: number): void {
     this.#queue.close(() => new Fault('SHUTTING_DOWN', `Service ${this.name} is going away.`));
-    for (const color of colors) {
-      const pool = this.#pools[color];
-      if (pool === null) continue;
+    for (const pool of this.#places.named()) {
       pool.drain(limitMs);
       // Tunnels have no end of their own, so they begin to leave at once and are gone in half the
       // time.
@@ -261,7 +253,8 @@ export class Service {
     );
   }
 
-  #apply(entry: ServiceEntry): void {
+  /** @returns the pools that have no place any more. */
+  #apply(entry: ServiceEntry): readonly Pool[] {
     this.#entry = entry;
     const edge = entry.edge ?? null;
     const text = JSON.stringify(edge);
@@ -269,27 +262,10 @@ export class Service {
       this.#rulesText = text;
       this.#rules = edge === null ? null : new EdgeRules(edge);
     }
-    for (const color of colors) this.#fill(color);
-  }
-
-  #fill(color: Color): void {
-    const entry = this.#entry.pools[color];
-    const pool = this.#pools[color];
-    if (pool !== null && entry !== null && pool.id === entry.id) {
-      pool.update(entry);
-      return;
-    }
-    this.#pools[color] =
-      entry === null ? null : new Pool(color, entry, this.#clock, () => this.#released());
-    if (pool === null) return;
-    pool.retire();
-    if (!pool.empty) this.#leaving.add(pool);
+    return this.#places.fill(entry);
   }
 
   #released(): void {
-    for (const pool of this.#leaving) {
-      if (pool.empty) this.#leaving.delete(pool);
-    }
     if (this.#queue.size > 0) this.#admit();
   }
 

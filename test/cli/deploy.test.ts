@@ -160,9 +160,29 @@ test('--dry-run says what would happen, and nothing happens', async () => {
 
   expect(ran.stdout).toBe(
     'Would deploy v2 to shop on green; v1 stays live on blue. v0, which is warm on green, is ' +
-      'stopped for it: until the flip there is no rollback. Nothing was started.\n',
+      'kept until the flip, unless the new targets are in its place. Nothing was started.\n',
   );
   expect(served.control.service('shop').deployment).toBeNull();
+});
+
+test('--dry-run says what three pools cost, or that the way back is closed', async () => {
+  const { pools } = served.control.service('shop');
+  const target = { memoryBytes: 64 * 2 ** 20, cpuPercent: 1.25 };
+  const blue = pools.blue && {
+    ...pools.blue,
+    targets: pools.blue.targets.map((one) => ({ ...one, ...target })),
+  };
+  served.control.setService('shop', { run: 'process', pools: { ...pools, blue } });
+  const dry = () => runCli(['deploy', 'shop', 'v2', '--dry-run'], { url: served.url });
+
+  const kept = await dry();
+  served.control.setService('shop', { warmUntil: 'deploy' });
+  const stopped = await dry();
+
+  expect(kept.stdout).toMatch(
+    /v0, which is warm on green, is kept until the flip, to go back to: three pools run until then, which costs about .*MiB, .* % CPU more \(as v1 does now\)\./,
+  );
+  expect(stopped.stdout).toContain('is stopped for it: until the flip there is no rollback.');
 });
 
 test('--no-flip ends when the release is ready, and flip goes on from there', async () => {

@@ -55,6 +55,6 @@ test('every key has a row in the table, with a sentence and a default or "requir
   );
   expect(lines).toContain(
     '| `services.*.warm` | `until-next` | until-next, or 1s to 14d, or a map | How long the old ' +
-      'pool is kept for a rollback: until the next deployment needs its place, or a time. |',
+      'pool is kept for a rollback: until the next deployment has taken its place, or a time. |',
   );
 });

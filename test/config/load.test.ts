@@ -119,7 +119,7 @@ describe('what is not said has its default', () => {
         tls: systemTls,
       },
       deploy: { timeoutMs: 60_000, flip: 'auto' },
-      warm: { forMs: null, replicas: null, freeze: false },
+      warm: { forMs: null, replicas: null, freeze: false, until: 'flip' },
       protect: { windowMs: 60_000, requestsMin: 50, clientsMin: 2 },
       freeze: null,
       hooks: { beforeFlip: [], afterFlip: [], afterRollback: [], onFailure: [] },
@@ -248,14 +248,22 @@ services:
   });
 
   test.each([
-    ['until-next', { forMs: null, replicas: null, freeze: false }],
-    ['90m', { forMs: 5_400_000, replicas: null, freeze: false }],
-    ['{ replicas: 1 }', { forMs: null, replicas: 1, freeze: false }],
-    ['{ for: 30m, replicas: 1 }', { forMs: 1_800_000, replicas: 1, freeze: false }],
+    ['until-next', { forMs: null, replicas: null, freeze: false, until: 'flip' }],
+    ['90m', { forMs: 5_400_000, replicas: null, freeze: false, until: 'flip' }],
+    ['{ replicas: 1 }', { forMs: null, replicas: 1, freeze: false, until: 'flip' }],
+    ['{ for: 30m, replicas: 1 }', { forMs: 1_800_000, replicas: 1, freeze: false, until: 'flip' }],
+    ['{ until: deploy }', { forMs: null, replicas: null, freeze: false, until: 'deploy' }],
   ])('warm: %s', (written, expected) => {
     const text = service(`run: { process: { command: [x], replicas: 2 } }, warm: ${written}`);
 
     expect(onlyService(text).warm).toEqual(expected);
+  });
+
+  test('containers that others start are in the place of those that were warm, unless somebody says otherwise', () => {
+    const found = (more: string) => service(`run: { docker: { discover: true } }${more}`);
+
+    expect(onlyService(found('')).warm.until).toBe('deploy');
+    expect(onlyService(found(', warm: { until: flip }')).warm.until).toBe('flip');
   });
 
   test.each([

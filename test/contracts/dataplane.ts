@@ -262,6 +262,54 @@ function flips(run: Run, everywhere: Everywhere, served: Served, all: All): void
     },
   );
 
+  run(
+    'a candidate gets no request until the flip that gives it a color; the pool it displaces is gone',
+    async (h, t) => {
+      const now = await t.at(2);
+      const targets = await h.targets('v3');
+      const candidate = { id: 'shop.blue.3', release: 'v3', targets };
+      const proving = now.services.map((entry) => ({ ...entry, candidate }));
+      await h.plane().stage({ ...now, services: proving });
+      const before = await everywhere(h);
+      const idsAt = async () => {
+        const stats = await h.plane().stats();
+        return stats.map(({ services }) => services[0]?.pools.map(({ id }) => id).sort());
+      };
+      const ids = await idsAt();
+      await h.plane().stage(await t.at(3));
+      await h.plane().hold(fence(3), 250);
+      const waiting = await everywhere(h);
+      await h.plane().commit(fence(3), true);
+      await h.settle();
+
+      expect(served(before)).toEqual(all(h, 'v2'));
+      expect(served(waiting)).toEqual(all(h, 'v3'));
+      expect(ids).toEqual(all(h, ['shop.blue.1', 'shop.blue.3', 'shop.green.2']));
+      expect(await idsAt()).toEqual(all(h, ['shop.blue.3', 'shop.green.2']));
+      for (const one of [...before, ...waiting]) await one.finish();
+    },
+  );
+
+  run('a candidate whose flip is undone is one again, and can be given up', async (h, t) => {
+    const now = await t.at(2);
+    const candidate = { id: 'shop.blue.3', release: 'v3', targets: await h.targets('v3') };
+    const proving = now.services.map((entry) => ({ ...entry, candidate }));
+    await h.plane().stage({ ...now, services: proving });
+    await h.plane().stage(await t.at(3));
+    await h.plane().hold(fence(3), 250);
+    await h.plane().commit(fence(3), false);
+    const again = await t.at(2);
+    await h.plane().stage({ ...again, services: proving });
+    const kept = await h.plane().stats();
+    await h.plane().stage(await t.at(2));
+
+    const idsOf = (stats: Awaited<ReturnType<DataPlane['stats']>>) =>
+      stats.map(({ services }) => services[0]?.pools.map(({ id }) => id).sort());
+    expect(served(await everywhere(h))).toEqual(all(h, 'v2'));
+    expect(idsOf(kept)).toEqual(all(h, ['shop.blue.1', 'shop.blue.3', 'shop.green.2']));
+    expect(idsOf(await h.plane().stats())).toEqual(all(h, ['shop.blue.1', 'shop.green.2']));
+  });
+
   run('a hold of a generation that is not staged is fenced', async (harness, table) => {
     await harness.plane().stage(await table.at(1));
 

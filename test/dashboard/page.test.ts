@@ -231,6 +231,32 @@ browserTest('a deployment that waits for a person is flipped, or aborted, by but
   await tab.done();
 });
 
+browserTest(
+  'a release that is proved beside the warm pool is a third card, and a rollback aborts it',
+  async () => {
+    const control = await serve();
+    const tab = await openPage(served.url);
+    const call = { by: 'ci', why: '', generation: null };
+    const targets = [{ host: '127.0.0.1', port: 4001 }];
+    const order = { release: 'v2', image: null, targets, flip: null, dryRun: false };
+    const { id } = await control.deploy('shop', order, call);
+    control.setService('shop', { candidate: fakePool('shop', 'green', 'v2', 'probing') });
+    control.enter(id, 'probing');
+
+    await heading(tab, 'CANDIDATE PROBING').waitFor();
+    const cards = await tab.page.locator('.pools .pool h2').allInnerTexts();
+    await sees(tab, /becomes GREEN at the flip/);
+    await tab.page.click('[data-wish=abort]');
+    await sees(tab, 'GREEN v2 is stopped. BLUE v1 goes on as if nothing had been.');
+    await tab.page.keyboard.press('Escape');
+    await tab.page.click('[data-wish=rollback]');
+    await sees(tab, 'The deployment of v2 is aborted.');
+
+    expect(cards).toHaveLength(3);
+    await tab.done();
+  },
+);
+
 browserTest('a rollback that is unsafe says why, and is done by who types that', async () => {
   const control = await serve();
   const why = 'the schema moved on';
@@ -683,7 +709,7 @@ browserTest('a release of before is deployed again by one click, which says its 
   await tab.page.getByRole('button', { name: 'Deploy v7 again' }).click();
   await sees(
     tab,
-    'GREEN v0, which is warm, is stopped for it: until the flip there is no rollback.',
+    'GREEN v0, which is warm, is kept until the flip, to go back to: three pools run until then.',
   );
   await confirm(tab).click();
 
@@ -733,7 +759,7 @@ browserTest('the form names the line that is wrong, and says what a deployment c
   await tab.page.click('[data-wish=deploy]');
   await sees(
     tab,
-    'GREEN v0, which is warm, is stopped for it: until the flip there is no rollback.',
+    'GREEN v0, which is warm, is kept until the flip, unless the new targets are in its place.',
   );
   await tab.page.fill('dialog [name=release]', 'v2');
   await tab.page.fill('dialog [name=targets]', '127.0.0.1:3009\nnowhere');

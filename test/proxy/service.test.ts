@@ -224,6 +224,38 @@ test('upstream connections are kept for one stretch of being live, and closed wh
   ]);
 });
 
+test('what is inside a candidate stays inside at its flip; tunnels of the pool it displaces are closed', () => {
+  const candidate = filled('shop.blue.3');
+  const { service, clock } = setUp(at(1, 'blue'));
+  const tunnel = claimed(service);
+  tunnel.become('upgrade');
+  let cut: Cut | null = null;
+  tunnel.heldBy({
+    cut: (why) => {
+      cut = why;
+      tunnel.release('finished');
+    },
+    clientsTurn: () => null,
+  });
+  service.stage(at(2, 'green'));
+  service.hold(2);
+  service.commit(2, true);
+  service.stage(at(2, 'green', { candidate }));
+  const proved = service.pools().find(({ id }) => id === candidate.id);
+  const preview = proved?.claim(2, 100);
+
+  service.stage(at(3, 'blue', { pools: { blue: candidate, green } }));
+  service.hold(3);
+  service.commit(3, true);
+  clock.pass(5_000);
+
+  expect(service.live).toBe(proved);
+  expect(preview?.wasCut).toBeNull();
+  expect(service.live?.inside.http).toBe(1);
+  expect(cut).toBe('retired');
+  expect(service.pools().map(({ id }) => id)).toEqual([candidate.id, green.id]);
+});
+
 test('tunnels outlive drains, and a retired pool closes them one after the other', () => {
   const { clock, service } = setUp();
   const tunnels = Array.from({ length: 30 }, () => claimed(service));

@@ -10,10 +10,12 @@ import type { Gates, Subject } from '../../src/control/gates/gate.ts';
 import {
   type Call,
   type PointsmanEvent,
+  provedIn,
   type ServiceStatus,
   sidesOf,
 } from '../../src/control/model/api.ts';
 import type { Confirm, Deployment, Receipt, State } from '../../src/control/model/state.ts';
+import { recordedPools } from '../../src/control/service/candidate.ts';
 import { Fault } from '../../src/errors.ts';
 import { type Color, colors } from '../../src/wire.ts';
 import type { Claim, FakeWorker } from '../support/fakeDataPlane.ts';
@@ -37,6 +39,8 @@ export class Schedule {
   readonly #tally: Tally;
   readonly #trace: string[] = [];
   readonly #flipped = new Set<string>();
+  /** How deployments ended that did not flip. */
+  readonly #ends = new Map<string, string>();
   readonly #failed = new Map<string, string>();
   /** Releases whose requests fail, those that were taken back, and what is not acknowledged. */
   readonly #bad = new Set<string>();
@@ -83,12 +87,13 @@ export class Schedule {
     const watches = random() < 0.4;
     const hooked = random() < 0.3;
     const checks = hooked ? [smoke('/')] : [];
+    const until = random() < 0.8 ? ('flip' as const) : ('deploy' as const);
     const base = serviceConfig(service);
     const config = {
       ...base,
       health: { ...base.health, intervalMs: 5_000 },
       deploy: { timeoutMs: 30_000, flip: manual ? ('manual' as const) : ('auto' as const) },
-      warm: { forMs: warmMs, replicas: small, freeze },
+      warm: { forMs: warmMs, replicas: small, freeze, until },
       protect: watches ? { windowMs: 20_000, requestsMin: 20, clientsMin: 2 } : null,
       policy: { ...base.policy, drainMs: 5_000 },
       hooks: { beforeFlip: checks, afterFlip: checks, afterRollback: checks, onFailure: checks },
@@ -360,10 +365,20 @@ export class Schedule {
   }
 
   /** What is not to be gone back from is left by who repeats why, and by nobody else. */
-  #rollBack({ rollback: { unsafe } }: ServiceStatus, to: string, call: Call): void {
+  #rollBack(status: ServiceStatus, to: string, call: Call): void {
+    const { rollback, deployment: before, generation } = status;
+    const { unsafe } = rollback;
     const repeated = unsafe !== null && this.#random() < 0.5 ? [unsafe] : [];
     const asked = this.#world.control.rollback(service, to, call, ...repeated);
     this.#ask(`rollback ${to}`, asked, () => {
+      if (before !== null && ['starting', 'probing', 'ready'].includes(before.phase)) {
+        this.#count('rollback during a deployment');
+        const ended = this.#ends.get(before.id);
+        if (ended !== 'aborted') this.#break(`${before.id} is ${ended} behind a rollback`);
+      }
+      if (before?.phase === 'flipping' && this.#status()?.generation === generation + 1) {
+        this.#break(`a rollback was accepted while ${before.id} was flipping`);
+      }
       if (unsafe === null) return;
       this.#count('rollback although unsafe');
       if (repeated.length === 0) this.#break(`a rollback was accepted although: ${unsafe}`);
@@ -375,7 +390,9 @@ export class Schedule {
     if (status.paused) return 0.97;
     if (status.latch !== null) return this.#random() < 0.6 ? 0.91 : 0;
     if (status.confirm !== null && this.#random() < 0.4) return 0.91;
-    if (status.deployment?.phase === 'ready') return 0.5;
+    const back = status.rollback.ready;
+    if (status.deployment?.phase === 'ready') return back && this.#random() < 0.4 ? 0.7 : 0.5;
+    if (back && this.#random() < 0.06) return 0.94;
     if (status.rollback.ready && this.#random() < 0.6) return 0.7;
     return 0;
   }
@@ -458,6 +475,8 @@ export class Schedule {
   }
 
   #die(all: boolean): void {
+    const status = this.#status();
+    if (status?.candidate) this.#count('killed beside a candidate');
     this.#say(all ? 'everything killed' : 'controller killed');
     this.#count(all ? 'everything killed' : 'controller killed');
     this.#booting = false;
@@ -529,6 +548,10 @@ export class Schedule {
   }
 
   #stopping(poolId: string): void {
+    const recorded = this.#world.store.stored?.services[service];
+    if (recorded !== undefined && recordedPools(recorded).some(({ id }) => id === poolId)) {
+      this.#break(`${poolId} is stopped while it is on record`);
+    }
     for (const worker of this.#world.cluster.workers.values()) {
       const shown = worker.services.get(service);
       const live = shown?.pools[shown.entry.live];
@@ -537,7 +560,8 @@ export class Schedule {
       if (live?.entry.id === poolId) {
         this.#break(`${poolId} is stopped while worker ${worker.slot} serves it`);
       }
-      const named = colors.some((color) => shown?.pools[color]?.entry.id === poolId);
+      const shownPools = [shown?.pools.blue, shown?.pools.green, shown?.candidate];
+      const named = shownPools.some((pool) => pool?.entry.id === poolId);
       const answers = worker.inbox.length === 0 && this.#world.running;
       if (named && answers) {
         this.#break(`${poolId} is stopped while worker ${worker.slot} has it in its table`);
@@ -562,7 +586,7 @@ export class Schedule {
     const status = this.#status();
     if (status === null || this.#restoring !== null || status.generation >= generation) return;
     if (status.deployment?.phase !== 'flipping') return;
-    const pool = status.pools[status.deployment.to.color];
+    const pool = status.candidate ?? status.pools[status.deployment.to.color];
     const size = 2;
     if (pool === null || pool.healthy < size || pool.targets.length < size) {
       this.#break(`a flip to a pool with ${pool?.healthy ?? 0} of ${size} healthy targets`);
@@ -623,7 +647,9 @@ export class Schedule {
     if (cause.kind === 'errors' && !this.#bad.has(cause.release)) {
       this.#break(`${cause.release} was taken back though it fails nothing`);
     }
-    if (!this.#takenBack.has(id)) this.#count(`taken back for ${cause.kind}`);
+    // Told again after a restart: it may be acknowledged by then.
+    if (this.#takenBack.has(id)) return;
+    this.#count(`taken back for ${cause.kind}`);
     this.#takenBack.add(id);
     this.#latched = cause.release;
     const status = this.#status();
@@ -657,10 +683,13 @@ export class Schedule {
     if (deployment.direction === 'rollback') return;
     const { id, phase } = deployment;
     if (phase === 'probing' || phase === 'ready' || phase === 'flipping') {
-      const pool = this.#status()?.pools[deployment.to.color] ?? null;
-      if (pool !== null && pool.role !== 'live') this.#poolOf.set(id, pool.id);
+      const status = this.#status();
+      const pool = status && provedIn(status);
+      if (pool !== null) this.#poolOf.set(id, pool.id);
+      if (status?.candidate) this.#count('candidate');
     }
     if (phase === 'failed' || phase === 'aborted') {
+      this.#ends.set(id, phase);
       const pool = this.#poolOf.get(id);
       if (this.#flipped.has(id)) this.#break(`${id} flipped, and then was ${phase}`);
       // Told as undone while the disk still refuses to let go of it: a restart may yet go there.
@@ -759,6 +788,7 @@ export class Schedule {
     if (this.#latched !== null && record.latch?.release !== this.#latched) {
       throw this.#failure(`nobody acknowledged ${this.#latched}`);
     }
+    if (record.candidate) throw this.#failure(`${record.candidate.id} outlived its deployment`);
     const kept = colors.flatMap((color: Color) => record.pools[color]?.id ?? []);
     for (const worker of cluster.workers.values()) {
       const shown = worker.stats().services[0];

@@ -77,6 +77,8 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
       blue: fakePool(name, 'blue', 'v1', 'live'),
       green: fakePool(name, 'green', 'v0', 'warm'),
     },
+    candidate: null,
+    warmUntil: 'flip',
     rollback: {
       ready: true,
       to: { color: 'green', release: 'v0' },

@@ -17,6 +17,7 @@ import {
   type Drained,
   type Fence,
   type Inside,
+  otherColor,
   type PoolEntry,
   type ServiceEntry,
   type Table,
@@ -66,6 +67,7 @@ interface FakeService {
   heldSince: number | null;
   waiting: number[];
   pools: Record<Color, FakePool | null>;
+  candidate: FakePool | null;
 }
 
 type Work = (worker: FakeWorker) => unknown;
@@ -240,13 +242,12 @@ export class FakeWorker {
         holding: service.heldSince !== null,
         waiting: service.waiting.length,
         held: 0,
-        pools: colors.flatMap((color) => {
-          const pool = service.pools[color];
+        pools: [service.pools.blue, service.pools.green, service.candidate].flatMap((pool) => {
           if (pool === null) return [];
           return [
             {
               id: pool.entry.id,
-              color,
+              color: pool.color,
               release: pool.entry.release,
               inside: { ...pool.inside },
               outcomes: {
@@ -289,24 +290,28 @@ export class FakeWorker {
 
   #open(entry: ServiceEntry): void {
     const pools = { blue: null, green: null };
-    const service: FakeService = { entry, staged: null, heldSince: null, waiting: [], pools };
+    const none = { staged: null, heldSince: null, candidate: null };
+    const service: FakeService = { entry, ...none, waiting: [], pools };
     this.services.set(entry.name, service);
     this.#apply(service, entry);
   }
 
   #apply(service: FakeService, entry: ServiceEntry): void {
     service.entry = entry;
-    for (const color of colors) {
-      const now = entry.pools[color];
-      const was = service.pools[color];
-      if (now === null) service.pools[color] = null;
-      else if (was !== null && was.entry.id === now.id) was.entry = now;
-      else {
-        const inside = { http: 0, sse: 0, upgrade: 0 };
-        const fresh = { tally: null, drainedBy: 0, sent: 0, failed: new Map<string, number>() };
-        service.pools[color] = { color, entry: now, inside, ...fresh };
+    const before = [service.pools.blue, service.pools.green, service.candidate];
+    const place = (color: Color, now: PoolEntry | null): FakePool | null => {
+      if (now === null) return null;
+      const was = before.find((pool) => pool?.entry.id === now.id);
+      if (was) {
+        was.entry = now;
+        return was;
       }
-    }
+      const inside = { http: 0, sse: 0, upgrade: 0 };
+      const fresh = { tally: null, drainedBy: 0, sent: 0, failed: new Map<string, number>() };
+      return { color, entry: now, inside, ...fresh };
+    };
+    for (const color of colors) service.pools[color] = place(color, entry.pools[color]);
+    service.candidate = place(otherColor(entry.live), entry.candidate ?? null);
   }
 
   #drain(pool: FakePool, limitMs: number): void {

@@ -24,6 +24,7 @@ export const longOnly: Readonly<Record<string, string>> = {
   'test/e2e/protect.test.ts': 'a bad release that is taken back, under load',
   'test/e2e/hooks.test.ts': 'what has to pass before a flip, over kill -9',
   'test/e2e/confirm.test.ts': 'a release that nobody confirms, over kill -9',
+  'test/e2e/wayBack.test.ts': 'the way back while a release is proved, over kill -9',
   'test/e2e/package.test.ts': 'the package, installed from its tarball with the tour',
 };
 

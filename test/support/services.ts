@@ -49,7 +49,7 @@ export function serviceConfig(
       tls: systemTls,
     },
     deploy: { timeoutMs: 60_000, flip: 'auto' },
-    warm: { forMs: null, replicas: null, freeze: false },
+    warm: { forMs: null, replicas: null, freeze: false, until: 'flip' },
     protect: null,
     freeze: null,
     hooks: { beforeFlip: [], afterFlip: [], afterRollback: [], onFailure: [] },

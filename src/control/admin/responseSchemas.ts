@@ -87,6 +87,8 @@ export const ServiceStatus = named(
     paused: Type.Boolean(),
     pausePage: Type.Boolean(),
     pools: closed({ blue: nullable(ref(PoolStatus)), green: nullable(ref(PoolStatus)) }),
+    candidate: nullable(ref(PoolStatus)),
+    warmUntil: oneOf(['flip', 'deploy']),
     rollback: closed({
       ready: Type.Boolean(),
       to: nullable(side),

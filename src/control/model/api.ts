@@ -143,6 +143,13 @@ export interface ServiceStatus {
   /** While it is paused, requests are answered at once with a 503; else they wait. */
   readonly pausePage: boolean;
   readonly pools: Readonly<Record<Color, PoolStatus | null>>;
+  /**
+   * What a deployment proves beside the warm pool; its color is the one that it takes at the flip.
+   * null: nothing, or it stands where nothing was warm.
+   */
+  readonly candidate: PoolStatus | null;
+  /** How long the way back is kept: until the flip of the next deployment, or until it begins. */
+  readonly warmUntil: 'flip' | 'deploy';
   readonly rollback: RollbackStatus;
   /** The deployment that runs, or the last one. */
   readonly deployment: Deployment | null;
@@ -173,6 +180,14 @@ export function sidesOf({ live, pools }: Pick<ServiceStatus, 'live' | 'pools'>):
 } {
   if (live === null) return { live: null, standby: pools.blue ?? pools.green };
   return { live: pools[live], standby: pools[otherColor(live)] };
+}
+
+/** The pool that is being proved, or waits for its flip; null: none. */
+export function provedIn(status: Pick<ServiceStatus, 'live' | 'pools' | 'candidate'>) {
+  const { candidate } = status;
+  const { standby } = sidesOf(status);
+  if (candidate !== null || standby === null) return candidate;
+  return ['starting', 'probing', 'ready'].includes(standby.role) ? standby : null;
 }
 
 /** How long things may take, and what is left of it. */

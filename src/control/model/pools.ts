@@ -63,6 +63,21 @@ export interface AddressStatus {
   readonly error: string | null;
 }
 
+/** What all targets of a pool cost together; null: their platform does not say. */
+export function costOf({ targets }: PoolStatus): {
+  readonly memoryBytes: number | null;
+  readonly cpuPercent: number | null;
+} {
+  const sum = (values: readonly (number | undefined)[]): number | null => {
+    const known = values.filter((value) => value !== undefined);
+    return known.length > 0 ? known.reduce((total, value) => total + value, 0) : null;
+  };
+  return {
+    memoryBytes: sum(targets.map(({ memoryBytes }) => memoryBytes)),
+    cpuPercent: sum(targets.map(({ cpuPercent }) => cpuPercent)),
+  };
+}
+
 /** One probe: what came back, or why nothing did. */
 export interface ProbeResult {
   readonly at: string;

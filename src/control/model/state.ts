@@ -26,6 +26,11 @@ export interface ServiceState {
   /** A flip that was decided and not yet recorded. */
   readonly intent: Intent | null;
   readonly pools: Readonly<Record<Color, PoolState | null>>;
+  /**
+   * What a deployment fills beside the warm pool; at its flip it takes that one's color. Absent:
+   * nothing.
+   */
+  readonly candidate?: PoolState | null;
   /** How often a color was filled; numbers pools. */
   readonly fills: number;
   /** How many deployments there were; numbers them. */

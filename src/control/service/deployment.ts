@@ -21,6 +21,7 @@ import type {
   Watch,
 } from '../model/state.ts';
 import { releasesKept } from '../model/state.ts';
+import { promoted, wasLive } from './candidate.ts';
 import { stopped } from './checking.ts';
 import { confirmAfter } from './confirming.ts';
 import { refuseSecond } from './refusals.ts';
@@ -58,19 +59,6 @@ export function standbyPool(state: ServiceState): PoolState | null {
   return state.pools[otherColor(state.live)];
 }
 
-/**
- * Whether the standby was live once, so that it can be rolled back to: else a deployment fills it.
- */
-export function wasLive(pool: PoolState): boolean {
-  return pool.liveSince !== null || pool.warmSince !== null;
-}
-
-/** Whether a pool was filled for this service, and is on its record no more. */
-export function isFillingOf({ fills, pools }: ServiceState, poolId: string): boolean {
-  const fill = Number(/\.(\d+)$/.exec(poolId)?.[1] ?? Number.NaN);
-  return fill <= fills && pools.blue?.id !== poolId && pools.green?.id !== poolId;
-}
-
 /** The name of the deployment that would begin next. */
 export function nextDeployment(state: ServiceState, service: string): string {
   return `${service}-${state.deployments + 1}`;
@@ -99,8 +87,19 @@ export function begin(
   return { ...state, deployments: state.deployments + 1, deployment, ...watch };
 }
 
-/** The standby slot is given to the release of the deployment; what was in it is on its way out. */
-export function fill(state: ServiceState, id: string, release: Release, at: string): ServiceState {
+/**
+ * The release of the deployment is given its pool.
+ *
+ * @param beside the warm pool stays, and this one stands beside it; else it takes the standby's
+ *   place, and what was in it is on its way out.
+ */
+export function fill(
+  state: ServiceState,
+  id: string,
+  release: Release,
+  at: string,
+  beside = false,
+): ServiceState {
   const deployment = current(state, id);
   // Aborted while the disk was busy: then the slot stays as it is.
   if (deployment?.phase !== 'starting') return state;
@@ -115,18 +114,8 @@ export function fill(state: ServiceState, id: string, release: Release, at: stri
     warmSince: null,
     ...(rollbackUnsafe !== undefined && { rollbackUnsafe }),
   };
+  if (beside) return { ...state, fills, candidate: pool };
   return { ...state, fills, pools: { ...state.pools, [color]: pool } };
-}
-
-/** The driver has resolved the release further (the digest of its tag). */
-export function pin(state: ServiceState, poolId: string, release: Release): ServiceState {
-  for (const color of ['blue', 'green'] as const) {
-    const pool = state.pools[color];
-    if (pool?.id === poolId) {
-      return { ...state, pools: { ...state.pools, [color]: { ...pool, release } } };
-    }
-  }
-  return state;
 }
 
 /**
@@ -192,15 +181,17 @@ export function withdraw(
  * happened by itself, the next deployment waits until somebody has seen that.
  *
  * @param watch how the release is held against the one before it; null: it is not.
+ * @param promotes the candidate has it now: it takes the place of the warm pool.
  */
 export function record(
   state: ServiceState,
   id: string | null,
   receipt: Receipt,
   watch: Watch | null = null,
+  promotes = id !== null && current(state, id)?.direction === 'deploy' && Boolean(state.candidate),
 ): ServiceState {
   const at = receipt.committedAt;
-  const pools = { ...state.pools };
+  const pools = { ...(promotes ? promoted(state) : state.pools) };
   const left = otherColor(receipt.to.color);
   const old = pools[left];
   const now = pools[receipt.to.color];
@@ -213,6 +204,7 @@ export function record(
     live: receipt.to.color,
     intent: null,
     pools,
+    ...(promotes && { candidate: null }),
     releases: now === null ? state.releases : remembered(state.releases, now.release),
   };
   const deployment = id === null ? null : current(state, id);
@@ -263,6 +255,7 @@ export function end(
     ...state,
     intent: state.intent?.deployment === id ? null : state.intent,
     pools: own ? { ...state.pools, [deployment.to.color]: null } : state.pools,
+    ...(state.candidate && { candidate: null }),
     deployment: { ...stopped(ended, error.message), error, endedAt: at },
   };
 }
@@ -281,7 +274,9 @@ export function retired(state: ServiceState, poolId: string): ServiceState {
 export function removed(state: ServiceState): ServiceState {
   const watch = superseded(state.watch, 'The service left the config.');
   const confirm = state.confirm ? { confirm: null } : {};
-  return { ...state, pools: { blue: null, green: null }, intent: null, ...watch, ...confirm };
+  const pools = { blue: null, green: null };
+  const without = state.candidate ? { pools, candidate: null } : { pools };
+  return { ...state, ...without, intent: null, ...watch, ...confirm };
 }
 
 function current(state: ServiceState, id: string): Deployment | null {

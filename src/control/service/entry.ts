@@ -3,24 +3,28 @@
  *
  * The rule this file keeps: it only looks, in the turn in which the table is built.
  */
-import type { Color, ServiceEntry } from '../../wire.ts';
+import type { ServiceEntry } from '../../wire.ts';
+import type { PoolState } from '../model/state.ts';
+import { promoted } from './candidate.ts';
 import type { Pools } from './pools.ts';
 import type { ServiceRecord } from './record.ts';
 
 export function entryOf(record: ServiceRecord, pools: Pools): ServiceEntry {
   const { name, config, state } = record;
-  const { generation, live } = record.tableOverride ?? state;
-  const pool = (color: Color) => {
-    const filled = state.pools[color];
-    return filled === null ? null : pools.entry(filled.id, config.targetTls);
-  };
+  const override = record.tableOverride;
+  const { generation, live } = override ?? state;
+  const promotes = override?.promotes ?? false;
+  const places = promotes ? promoted(state) : state.pools;
+  const shown = (pool: PoolState | null) =>
+    pool === null ? null : pools.entry(pool.id, config.targetTls);
   return {
     name,
     hosts: config.hosts,
     paths: config.paths,
     generation,
     live,
-    pools: { blue: pool('blue'), green: pool('green') },
+    pools: { blue: shown(places.blue), green: shown(places.green) },
+    candidate: promotes ? null : shown(state.candidate ?? null),
     policy: config.policy,
     tls: config.tls,
     edge: config.edge,

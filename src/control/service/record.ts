@@ -17,6 +17,8 @@ import { viaMarks } from './viaMarks.ts';
 export interface TableOverride {
   readonly generation: number;
   readonly live: Color;
+  /** The candidate has the place of the warm pool. */
+  readonly promotes: boolean;
 }
 
 type Change = (state: ServiceState) => ServiceState;

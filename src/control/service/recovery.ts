@@ -25,6 +25,8 @@ export type Plan =
       readonly kind: 'forward';
       readonly generation: number;
       readonly live: Color;
+      /** The candidate has it: it takes the place of the warm pool. */
+      readonly promotes: boolean;
       readonly barrier: boolean;
     };
 
@@ -41,18 +43,24 @@ export function recoveryOf(
   const serving = statsOf(stats, name);
   const { intent } = state;
   const highest = Math.max(0, ...serving.map((service) => service.generation));
-  const wanted = intent !== null && state.pools[intent.live] !== null ? intent : state;
+  const promotes = intent?.direction === 'deploy' && Boolean(state.candidate);
+  const leads = intent !== null && (promotes || state.pools[intent.live] !== null);
+  const wanted = leads ? intent : state;
 
   if (highest > wanted.generation) {
     // The disk is older than what happened (a last good copy): those who carry the traffic are
     // right.
     const leader = serving.find((service) => service.generation === highest);
     const pool = leader?.pools.find((one) => one.color === leader.live);
-    const known = leader !== undefined && state.pools[leader.live]?.id === pool?.id;
+    const proved = pool !== undefined && state.candidate?.id === pool.id;
+    const known = proved || (leader !== undefined && state.pools[leader.live]?.id === pool?.id);
     const behind = serving.some((service) => service.generation < highest);
-    return known && pool !== undefined
-      ? { kind: 'forward', generation: highest, live: leader.live, barrier: behind }
-      : { kind: 'forward', generation: highest + 1, live: state.live, barrier: true };
+    if (known && leader !== undefined && pool !== undefined) {
+      const at = { generation: highest, live: leader.live };
+      return { kind: 'forward', ...at, promotes: proved, barrier: behind };
+    }
+    const at = { generation: highest + 1, live: state.live };
+    return { kind: 'forward', ...at, promotes: false, barrier: true };
   }
 
   if (intent !== null) {
@@ -68,5 +76,6 @@ export function recoveryOf(
     return { kind: 'back', generation: staged };
   }
   if (intent === null && !behind) return { kind: 'as recorded' };
-  return { kind: 'forward', generation: wanted.generation, live: wanted.live, barrier: behind };
+  const at = { generation: wanted.generation, live: wanted.live };
+  return { kind: 'forward', ...at, promotes: leads && promotes, barrier: behind };
 }

@@ -10,7 +10,8 @@ import { Fault } from '../../errors.ts';
 import { otherColor } from '../../wire.ts';
 import type { DeployOrder } from '../model/api.ts';
 import type { Release, ReleaseRun, ServiceState } from '../model/state.ts';
-import { livePool, standbyPool, wasLive } from './deployment.ts';
+import { wasLive } from './candidate.ts';
+import { livePool, standbyPool } from './deployment.ts';
 
 /** More targets than this in one pool is a mistake in a script, not a service. */
 const targetsMax = 1000;

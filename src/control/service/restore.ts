@@ -7,15 +7,16 @@
  * leaves the service on the addresses its workers have. The live pool is never stopped.
  */
 import { reasonOf } from '../../errors.ts';
-import { type Color, colors, otherColor, type WorkerStats } from '../../wire.ts';
+import { type Color, otherColor, type WorkerStats } from '../../wire.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
 import { type Deployment, inProgress, type PoolState, type ServiceState } from '../model/state.ts';
 import { statsOf, statsOfPool } from '../workers/stats.ts';
 import type { Afterwards } from './afterwards.ts';
 import type { AutoRollback } from './autoRollback.ts';
+import { promoted, recordedPools, wasLive } from './candidate.ts';
 import { underWay } from './checking.ts';
 import type { ControlContext } from './context.ts';
-import { end, record as recorded, standbyPool, wasLive } from './deployment.ts';
+import { end, record as recorded, standbyPool } from './deployment.ts';
 import { type Barrier, flipForward, receiptOf, release } from './flip.ts';
 import { healthIn, type Pools } from './pools.ts';
 import type { ServiceRecord } from './record.ts';
@@ -46,6 +47,8 @@ export class Restore {
   readonly #stats: readonly WorkerStats[];
   readonly #plan: Plan;
   #durable: Promise<void> = Promise.resolve();
+  /** The pool whose place a candidate has taken; null: none. */
+  #left: string | null = null;
   /** Pools that the record gave up with this start. */
   #dropped: readonly PoolState[] = [];
 
@@ -83,9 +86,15 @@ export class Restore {
     const plan = this.#plan;
     if (plan.kind === 'forward') record.overrideTable(plan);
     else this.#interrupt();
-    const live = plan.kind === 'forward' ? plan.live : record.state.live;
-    const first = this.#run(live, true);
-    void this.#run(otherColor(live), false);
+    const { state } = record;
+    const forward = plan.kind === 'forward' ? plan : { live: state.live, promotes: false };
+    const { live, promotes } = forward;
+    const places = promotes ? promoted(state) : state.pools;
+    const first = this.#run(places[live], live, true);
+    void this.#run(places[otherColor(live)], otherColor(live), false);
+    // Its place is taken; it is emptied once that is on record.
+    const left = promotes ? state.pools[live] : null;
+    if (left !== null) this.#left = this.#pools.add(left, live, false).id;
     return first;
   }
 
@@ -103,6 +112,10 @@ export class Restore {
     this.#autoRollback.resume();
     await this.#durable;
     for (const pool of this.#dropped) {
+      if (this.#pools.get(pool.id) !== undefined) {
+        void this.#pools.empty(pool.id, Promise.resolve());
+        continue;
+      }
       await this.#context.platforms
         .driver(pool.release.run.kind)
         .stop(pool.id)
@@ -132,19 +145,14 @@ export class Restore {
       if (ended !== null) this.#context.append(ended);
     }
     const standby = standbyPool(record.state);
-    if (record.state.intent !== null || (standby !== null && !wasLive(standby))) {
-      this.#durable = record.note(cleared);
-    }
-    const kept = new Set(colors.map((color) => record.state.pools[color]?.id));
-    this.#dropped = colors.flatMap((color) => {
-      const pool = before.pools[color];
-      return pool === null || kept.has(pool.id) ? [] : [pool];
-    });
+    const half = Boolean(record.state.candidate) || (standby !== null && !wasLive(standby));
+    if (record.state.intent !== null || half) this.#durable = record.note(cleared);
+    const kept = new Set(recordedPools(record.state).map(({ id }) => id));
+    this.#dropped = recordedPools(before).filter(({ id }) => !kept.has(id));
   }
 
-  async #run(color: Color, live: boolean): Promise<void> {
+  async #run(pool: PoolState | null, color: Color, live: boolean): Promise<void> {
     const record = this.#record;
-    const pool = record.state.pools[color];
     if (pool === null) return;
     const restored = this.#pools.add(pool, color, true);
     const known = healthIn(this.#stats, pool.id);
@@ -175,7 +183,7 @@ export class Restore {
       return stats.every((service) => service.generation >= plan.generation);
     };
     const flipped = await flipForward(this.#barrier(), fence, arrived, forwardTries);
-    const pool = before.pools[plan.live];
+    const pool = (plan.promotes ? promoted(before) : before.pools)[plan.live];
     const intended = before.intent?.generation === plan.generation ? before.deployment : null;
     const receipt = receiptOf(
       record.name,
@@ -189,8 +197,14 @@ export class Restore {
     const known = before.deployment?.receipt;
     const told = known?.generation === plan.generation ? known : receipt;
     const watch = intended === null ? null : this.#autoRollback.over(intended.id, told);
-    this.#durable = record.note((state) => recorded(state, intended?.id ?? null, told, watch));
+    const { promotes } = plan;
+    this.#durable = record.note((state) =>
+      recorded(state, intended?.id ?? null, told, watch, promotes),
+    );
     tellFlip(record, this.#context, told);
+    if (this.#left !== null) void this.#pools.empty(this.#left, this.#durable);
+    // What was on record was none that led here: nobody goes on with it.
+    if (intended === null) this.#interrupt();
   }
 
   /** A drain that was under way is counted on; a pool that stays warm keeps its time and size. */
@@ -223,7 +237,12 @@ function cleared(state: ServiceState): ServiceState {
   const color = otherColor(state.live);
   const standby = state.pools[color];
   const keep = standby === null || wasLive(standby);
-  return { ...state, intent: null, pools: keep ? state.pools : { ...state.pools, [color]: null } };
+  return {
+    ...state,
+    intent: null,
+    pools: keep ? state.pools : { ...state.pools, [color]: null },
+    ...(state.candidate && { candidate: null }),
+  };
 }
 
 /** The targets of a pool as the workers reach them now. */

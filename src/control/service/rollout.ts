@@ -12,13 +12,13 @@ import type { Deployment, Receipt, ServiceState } from '../model/state.ts';
 import type { Afterwards } from './afterwards.ts';
 import { type Attempt, lostFault, startFault, toFault, wordsOn } from './attempt.ts';
 import type { AutoRollback } from './autoRollback.ts';
+import { displaced, keepsWarm, pin, provedPool } from './candidate.ts';
 import type { ControlContext } from './context.ts';
 import {
   end as ended,
   fill,
   intend,
   livePool,
-  pin,
   record as recorded,
   standbyPool,
   withdraw,
@@ -127,15 +127,16 @@ export class Rollout {
     if (attempt.over) return;
     const old = standbyPool(record.state);
     const at = record.at();
-    await record.save((state) => fill(state, attempt.id, attempt.release, at));
+    const beside = keepsWarm(record.config.warm, old, attempt.release);
+    await record.save((state) => fill(state, attempt.id, attempt.release, at, beside));
     if (attempt.over) return;
-    this.#listener.slotTaken();
-    const pool = standbyPool(record.state);
+    if (!beside) this.#listener.slotTaken();
+    const pool = provedPool(record.state);
     if (pool === null) throw new Error(`Deployment ${attempt.id} has no slot.`);
     attempt.poolId = pool.id;
     const color = otherColor(record.state.live);
     this.#pools.add(pool, color, false);
-    if (old !== null) {
+    if (old !== null && !beside) {
       record.progress(attempt.id, `Retiring ${old.release.name} on ${color}`);
       void this.#pools.empty(old.id, Promise.resolve());
     }
@@ -210,18 +211,21 @@ export class Rollout {
 
   /** The one way traffic moves: the barrier, then the record and the receipt. */
   async #switchOver(attempt: Attempt): Promise<Deployment> {
-    const left = livePool(this.#record.state)?.id ?? null;
+    const { state } = this.#record;
+    const left = livePool(state)?.id ?? null;
+    const out = displaced(state)?.id ?? null;
     const refusal = (deployment: Deployment): Fault | null => this.#lost(attempt, deployment);
     const receipt = await switchOver(this.#record, this.#context, refusal);
-    return this.#flipped(attempt, left, receipt);
+    return this.#flipped(attempt, left, out, receipt);
   }
 
-  #flipped(attempt: Attempt, left: string | null, receipt: Receipt): Deployment {
+  #flipped(attempt: Attempt, left: string | null, out: string | null, receipt: Receipt) {
     const record = this.#record;
     const { prober } = this.#context;
     const watch = this.#autoRollback.over(attempt.id, receipt);
     // True from here on, whatever the disk says: the intent on it leads to the same place.
-    void record.note((state) => recorded(state, attempt.id, receipt, watch));
+    const durable = record.note((state) => recorded(state, attempt.id, receipt, watch));
+    if (out !== null) void this.#pools.empty(out, durable);
     this.#attempt = null;
     record.setProblem(null);
     attempt.finish();

@@ -21,8 +21,9 @@ import {
 } from '../model/state.ts';
 import { statsOf, statsOfPool } from '../workers/stats.ts';
 import { wordsOn } from './attempt.ts';
+import { recordedPools, wasLive } from './candidate.ts';
 import type { ControlContext } from './context.ts';
-import { livePool, standbyPool, wasLive } from './deployment.ts';
+import { livePool, standbyPool } from './deployment.ts';
 import { insideOf } from './drain.ts';
 import type { Pools, Rest, ServicePool } from './pools.ts';
 import type { ServiceRecord } from './record.ts';
@@ -67,16 +68,22 @@ export function standingOf(
   };
 }
 
+/** Whether the deployment that runs would give way: it has not flipped, and something is warm. */
+function open(state: ServiceState): boolean {
+  const standby = standbyPool(state);
+  return state.deployment?.phase !== 'flipping' && standby !== null && wasLive(standby);
+}
+
 /** Why the standby cannot take the traffic now, in one sentence; null: it can. */
 export function rollbackReason(standing: Standing): string | null {
   const { state, pools } = standing;
-  if (inProgress(state.deployment)) {
+  if (inProgress(state.deployment) && !open(state)) {
     const { id, phase } = state.deployment;
     return `Deployment ${id} is ${phase}; the way back opens when it has ended.`;
   }
   const pool = standbyPool(state);
   if (pool === null || !wasLive(pool)) {
-    return `There is no warm pool to go back to${whyNone(state)}.`;
+    return `There is no warm pool to go back to${whyNone(standing)}.`;
   }
   const kept = pools.get(pool.id);
   const named = `The warm pool (${pool.release.name} on ${otherColor(state.live)})`;
@@ -105,9 +112,11 @@ export function rollbackRefusal(standing: Standing, to: string | null): string |
 }
 
 /** What became of the warm pool, as the end of a sentence. */
-function whyNone({ generation, deployment }: ServiceState): string {
+function whyNone({ config, state: { generation, deployment } }: Standing): string {
   if (deployment === null || generation <= 1) return '';
-  if (deployment.phase === 'live') return ': it was retired';
+  // Where a deployment keeps it, none has cost it.
+  const kept = config.warm.until === 'flip' && config.run.kind !== 'static';
+  if (kept || deployment.phase === 'live') return ': it was retired';
   return `: the standby was for ${deployment.id}, which ${deployment.phase === 'failed' ? 'failed' : 'was aborted'}`;
 }
 
@@ -152,6 +161,8 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
       blue: poolStatus(standing, 'blue', stats),
       green: poolStatus(standing, 'green', stats),
     },
+    candidate: candidateStatus(standing, stats),
+    warmUntil: config.warm.until,
     rollback: {
       ready: reason === null,
       to,
@@ -193,7 +204,7 @@ function pastReleases({ config, state }: Standing): ServiceStatus['releases'] {
  * The pools of the service that the driver runs although no record names them: on their way out.
  */
 function leavingPool(standing: Standing, color: Color): ServicePool | undefined {
-  const known = new Set(colors.map((one) => standing.state.pools[one]?.id));
+  const known = new Set(recordedPools(standing.state).map(({ id }) => id));
   return standing.pools.all().find((pool) => pool.color === color && !known.has(pool.id));
 }
 
@@ -203,11 +214,24 @@ function poolStatus(
   stats: readonly WorkerStats[],
 ): PoolStatus | null {
   const pool = standing.state.pools[color];
-  const leaving = leavingPool(standing, color);
-  if (pool === null && leaving === undefined) return null;
-  const id = pool?.id ?? leaving?.id ?? '';
-  const release = pool?.release ?? leaving?.release;
-  if (release === undefined) return null;
+  const shown = pool ?? leavingPool(standing, color);
+  return shown === undefined ? null : filledStatus(standing, color, pool, shown, stats);
+}
+
+function candidateStatus(standing: Standing, stats: readonly WorkerStats[]): PoolStatus | null {
+  const { candidate = null, live } = standing.state;
+  if (candidate === null) return null;
+  return filledStatus(standing, otherColor(live), candidate, candidate, stats);
+}
+
+/** @param pool null: it is on record no more. */
+function filledStatus(
+  standing: Standing,
+  color: Color,
+  pool: PoolState | null,
+  { id, release }: Pick<PoolState, 'id' | 'release'>,
+  stats: readonly WorkerStats[],
+): PoolStatus {
   const targets = standing.prober
     .view(id)
     .map((view) => targetStatus(id, view, stats, standing.cost(id, view.target.id)));

@@ -28,11 +28,12 @@ export async function switchOver(
   if (intent === null || deployment === null) throw new Error('A flip has no intent on record.');
   const { dependencies, publisher, flips } = context;
   const { from, to, direction } = deployment;
+  const proved = direction === 'deploy' ? (record.state.candidate ?? null) : null;
   const attempt = (holdMs: number): Promise<Flipped> => {
     const flip = {
       fence: { service: record.name, generation: intent.generation },
       holdMs,
-      begun: () => record.overrideTable(intent),
+      begun: () => record.overrideTable({ ...intent, promotes: proved !== null }),
       undone: () => record.overrideTable(null),
       refusal: () => refusal(deployment),
     };

@@ -3,6 +3,7 @@
  *
  * The rule this file keeps: both go through the same refusals and the same flip, and nothing is
  * started for either. It names where it goes, and is reserved in the turn in which it is decided.
+ * A deployment that has not flipped gives way to a person, and to nothing that goes by itself.
  * What nobody should go back from is gone back from by a person who repeats why, and never by
  * itself.
  */
@@ -10,6 +11,7 @@ import { Fault } from '../../errors.ts';
 import type { Call } from '../model/api.ts';
 import { type Cause, type Deployment, inProgress, type ServiceState } from '../model/state.ts';
 import { Attempt } from './attempt.ts';
+import { wasLive } from './candidate.ts';
 import { intendRollback, nextDeployment, type Origin, standbyPool } from './deployment.ts';
 import type { ServiceRecord } from './record.ts';
 import { refuseBeginning, refuseSecond, refuseUnsafe, unsafeWords } from './refusals.ts';
@@ -36,14 +38,21 @@ export class WayBack {
   /** See `Control.rollback`; what names no place to go to has been refused. */
   async rollback(to: string | null, call: Call, unsafe?: string): Promise<Deployment> {
     const { name } = this.#record;
-    refuseSecond(this.#state);
-    refuseBeginning(name, this.#rollout.attempt?.id ?? null);
+    const proved = this.#givesWay();
+    if (proved === null) {
+      refuseSecond(this.#state);
+      refuseBeginning(name, this.#rollout.attempt?.id ?? null);
+    }
     const reason = rollbackRefusal(this.#standing(), to);
     if (reason !== null) {
       this.#standby.wake();
       throw new Fault('ROLLBACK_NOT_READY', reason, { service: name, to });
     }
     refuseUnsafe(this.#state, name, unsafe);
+    if (proved !== null) {
+      const fault = new Fault('ABORTED', `${call.by} rolled ${name} back meanwhile.`);
+      this.#rollout.end(proved, 'aborted', fault);
+    }
     return this.#go(this.#record.origin(call), null);
   }
 
@@ -64,6 +73,15 @@ export class WayBack {
     if (unsafe !== null) return unsafe;
     await this.#go(this.#record.origin({ by: itself, why }), cause);
     return null;
+  }
+
+  /** The deployment that a rollback ends: one that has not decided to flip, beside a warm pool. */
+  #givesWay(): Attempt | null {
+    const { attempt } = this.#rollout;
+    if (attempt === null || attempt.flipping) return null;
+    const warm = standbyPool(this.#state);
+    const known = this.#state.deployment?.id === attempt.id;
+    return known && warm !== null && wasLive(warm) ? attempt : null;
   }
 
   get #state(): ServiceState {

@@ -137,9 +137,12 @@ export function serviceSeries(
 }
 
 /**
- * The last deployment took the traffic from a pool that is no more: its time was over, or somebody
- * retired it. (A deployment that failed leaves the standby empty too, and nobody wanted that.)
+ * The pool that was live before is no more: its time was over, or somebody retired it. (Where a
+ * deployment takes its place first, one that failed leaves the standby empty too, and nobody wanted
+ * that.)
  */
-function retired({ generation, rollback, deployment }: ServiceStatus): boolean {
-  return generation > 1 && rollback.to === null && deployment?.phase === 'live';
+function retired({ generation, rollback, deployment, warmUntil, run }: ServiceStatus): boolean {
+  if (generation <= 1 || rollback.to !== null || deployment === null) return false;
+  const kept = warmUntil === 'flip' && run !== 'static' && deployment.endedAt !== null;
+  return kept || deployment.phase === 'live';
 }

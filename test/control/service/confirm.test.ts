@@ -97,7 +97,9 @@ test('a word names what it is for: none, another generation, and nothing to exte
 });
 
 test('until then the way back is kept: no deployment takes its place, nobody retires it, it is not laid to rest', async () => {
-  const world = await unconfirmed({ warm: { forMs: 10_000, replicas: 1, freeze: false } });
+  const world = await unconfirmed({
+    warm: { forMs: 10_000, replicas: 1, freeze: false, until: 'flip' },
+  });
 
   const deploy = await refusal(world.control.deploy('shop', order('v3'), me));
   // A pipeline that runs a second time is told that there is nothing to do.

@@ -368,7 +368,7 @@ test('an abort while the standby still drains leaves it as the way back', async 
 });
 
 test('the warm pool is retired by itself when its time is over', async () => {
-  const warm = { forMs: 600_000, replicas: null, freeze: false };
+  const warm = { forMs: 600_000, replicas: null, freeze: false, until: 'flip' as const };
   const world = new World({ services: [serviceConfig('shop', { warm })] });
   const control = await world.live();
   await control.deploy('shop', order('v2'), me);

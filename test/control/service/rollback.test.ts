@@ -152,7 +152,7 @@ async function backAfterWaking(world: World, meanwhile: string): Promise<void> {
 }
 
 test('a warm pool kept small is grown back before a rollback counts as ready', async () => {
-  const warm = { forMs: null, replicas: 1, freeze: false };
+  const warm = { forMs: null, replicas: 1, freeze: false, until: 'flip' as const };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
   expect(world.platform.ports('shop.blue.1')).toHaveLength(1);
   expect(world.control.service('shop').rollback.reason).toContain('kept at 1 of 2 replicas');
@@ -161,7 +161,7 @@ test('a warm pool kept small is grown back before a rollback counts as ready', a
 });
 
 test('a warm pool that is frozen is not probed, and thawed before a rollback counts as ready', async () => {
-  const warm = { forMs: null, replicas: null, freeze: true };
+  const warm = { forMs: null, replicas: null, freeze: true, until: 'flip' as const };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
   await world.clock.passAsync(60_000);
   const frozen = world.control.service('shop');
@@ -177,7 +177,7 @@ test('a warm pool that is frozen is not probed, and thawed before a rollback cou
 });
 
 test('wake makes a rollback ready and switches nothing; a pool that is awake is let be', async () => {
-  const warm = { forMs: null, replicas: null, freeze: true };
+  const warm = { forMs: null, replicas: null, freeze: true, until: 'flip' as const };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
   expect(world.control.service('shop').rollback.asleep).toBe(true);
 
@@ -193,7 +193,7 @@ test('wake makes a rollback ready and switches nothing; a pool that is awake is 
 });
 
 test('a warm pool that is kept small and frozen is made whole and thawed', async () => {
-  const warm = { forMs: null, replicas: 1, freeze: true };
+  const warm = { forMs: null, replicas: 1, freeze: true, until: 'flip' as const };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
   expect(world.control.service('shop').rollback.reason).toContain('kept frozen at 1 of 2 replicas');
 
@@ -210,7 +210,7 @@ test('a warm pool that is kept small and frozen is made whole and thawed', async
 });
 
 test('a platform that cannot freeze leaves the warm pool awake, and says so', async () => {
-  const warm = { forMs: null, replicas: null, freeze: true };
+  const warm = { forMs: null, replicas: null, freeze: true, until: 'flip' as const };
   const refuse = async ({ frozen }: StartOrder): Promise<void> => {
     if (frozen) throw new Fault('START_FAILED', 'there is no freezer here');
   };
@@ -225,7 +225,7 @@ test('a platform that cannot freeze leaves the warm pool awake, and says so', as
 });
 
 test('a frozen warm pool is found again after a restart of everything, and frozen again', async () => {
-  const warm = { forMs: null, replicas: null, freeze: true };
+  const warm = { forMs: null, replicas: null, freeze: true, until: 'flip' as const };
   const world = await flipped({ services: [serviceConfig('shop', { warm })] });
   await world.clock.passAsync(10_000);
 
@@ -239,7 +239,7 @@ test('a frozen warm pool is found again after a restart of everything, and froze
 });
 
 test('a warm pool with a tunnel inside does not shrink', async () => {
-  const warm = { forMs: null, replicas: 1, freeze: false };
+  const warm = { forMs: null, replicas: 1, freeze: false, until: 'flip' as const };
   const world = new World({ services: [serviceConfig('shop', { warm })], workers: 1 });
   const control = await world.live();
   world.request();

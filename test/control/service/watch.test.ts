@@ -240,7 +240,7 @@ test('another deployment ends the watch: nothing is gone back to from under it',
 });
 
 test('a warm pool that is to rest rests only when the release is no longer watched', async () => {
-  const world = await flipped({ warm: { forMs: null, replicas: 1, freeze: false } });
+  const world = await flipped({ warm: { forMs: null, replicas: 1, freeze: false, until: 'flip' } });
   await traffic(world, 30, 0);
   const during = world.pool('blue')?.targets.length;
 

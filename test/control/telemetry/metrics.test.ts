@@ -43,7 +43,7 @@ test('before a first release is healthy no color is live', async () => {
 });
 
 test('a warm pool that was retired is told from one that a failed deployment has cost', async () => {
-  const warm = { forMs: 600_000, replicas: null, freeze: false };
+  const warm = { forMs: 600_000, replicas: null, freeze: false, until: 'deploy' as const };
   const world = new World({ services: [serviceConfig('shop', { warm })] });
   const control = await world.live();
   const told = async () => ({
@@ -68,4 +68,31 @@ test('a warm pool that was retired is told from one that a failed deployment has
   await control.deploy('shop', order('v3'), me);
   await world.clock.passAsync(700_000);
   expect(await told()).toEqual({ ready: 0, retired: 1 });
+});
+
+test('a warm pool that a deployment keeps is cost by none: where it is no more, it was retired', async () => {
+  const warm = { forMs: 600_000, replicas: null, freeze: false, until: 'flip' as const };
+  const world = new World({ services: [serviceConfig('shop', { warm })] });
+  const control = await world.live();
+  const told = async () => [
+    await gauge(world, 'rollback_ready'),
+    await gauge(world, 'rollback_retired'),
+  ];
+  await control.deploy('shop', order('v2'), me);
+  await world.clock.passAsync(10_000);
+
+  const { id } = await control.deploy('shop', order('v3', { flip: 'manual' }), me);
+  await world.clock.passAsync(10_000);
+  const meanwhile = await told();
+  await control.abort(id, me);
+  await world.clock.passAsync(10_000);
+  const aborted = await told();
+  await world.clock.passAsync(700_000);
+
+  expect([meanwhile, aborted, await told()]).toEqual([
+    [1, 0],
+    [1, 0],
+    [0, 1],
+  ]);
+  expect(control.service('shop').rollback.reason).toContain('it was retired');
 });
