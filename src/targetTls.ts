@@ -20,8 +20,12 @@ const systemFiles = [
   '/etc/ssl/cert.pem',
 ];
 
-/** Reading some hundred authorities takes ms, so it is done once for all connections. */
+/**
+ * Reading some hundred authorities takes tens of ms, so it is done once for all who say the same: a
+ * context is kept for as long as one of them is.
+ */
 const contexts = new WeakMap<TargetTls, SecureContext>();
+const byId = new Map<string, WeakRef<SecureContext>>();
 
 /**
  * @param host of the target: a name or an address.
@@ -86,15 +90,21 @@ export function certificateReason(
 function contextOf(by: TargetTls): SecureContext {
   const known = contexts.get(by);
   if (known !== undefined) return known;
+  const made = byId.get(by.id)?.deref() ?? makeContext(by);
+  for (const [id, context] of byId) if (context.deref() === undefined) byId.delete(id);
+  byId.set(by.id, new WeakRef(made));
+  contexts.set(by, made);
+  return made;
+}
+
+function makeContext(by: TargetTls): SecureContext {
   const ca = by.ca ?? systemAuthorities();
-  const made = tls.createSecureContext({
+  return tls.createSecureContext({
     minVersion: 'TLSv1.2',
     ...(ca !== null && { ca }),
     ...(by.cert !== null && { cert: by.cert }),
     ...(by.key !== null && { key: by.key }),
   });
-  contexts.set(by, made);
-  return made;
 }
 
 let system: string | null | undefined;

@@ -246,6 +246,12 @@ const cases: readonly Case[] = [
     series: { [expires('temporary')]: '0x10 _x90' },
   },
   ...pair(
+    'PointsmanNameUnresolved',
+    '20m',
+    { 'pointsman_target_resolved{service="shop",color="blue",target="app:80"}': '0x100' },
+    { 'pointsman_target_resolved{service="shop",color="blue",target="app:80"}': '1x40 0x8 1x60' },
+  ),
+  ...pair(
     'PointsmanCertificateError',
     '20m',
     { 'pointsman_certificate_error{certificate="shop",source="acme"}': '1x100' },
