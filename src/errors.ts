@@ -28,6 +28,7 @@ const table = {
   EXPECTATION_FAILED: row(417, 'client', false, 'Only "Expect: 100-continue" can be met'),
   REQUEST_MISDIRECTED: row(421, 'client', false, 'This address is not served on this connection'),
   HEADER_TOO_LARGE: row(431, 'client', false, 'The header is larger than this service takes'),
+  UPGRADE_UNKNOWN: row(501, 'client', false, 'This service opens no tunnels'),
   METHOD_UNKNOWN: row(501, 'client', false, 'This method is not known here'),
   CODING_UNKNOWN: row(501, 'client', false, 'This transfer coding is not known here'),
   UPSTREAM_UNREACHABLE: row(502, 'upstream', true, 'The service could not be reached'),

@@ -57,10 +57,7 @@ export interface PoolEntry {
   readonly targets: readonly TargetEntry[];
 }
 
-/**
- * How requests of a service are treated. Sizes in bytes, times in ms; ranges stand in the config
- * schema.
- */
+/** How requests of a service are treated: sizes in bytes, times in ms, in the schema's ranges. */
 export interface Policy {
   readonly connectMs: number;
   /** From the last byte of the request to the first of the answer. */
@@ -83,6 +80,8 @@ export interface Policy {
   readonly retryAfterSeconds: number;
   /** What Strict-Transport-Security says over TLS; 0: it is not sent. */
   readonly hstsSeconds: number;
+  /** How targets are spoken to. Absent: by HTTP/1.1. */
+  readonly protocol?: 'h2';
 }
 
 /**

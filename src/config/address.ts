@@ -129,7 +129,10 @@ function ofScheme(scheme: string, text: string, listens: boolean): string {
     return scheme === 'https' ? 'HTTPS is what `tls` says' : `${scheme} is not spoken here`;
   }
   if (scheme === 'wss') return `write ${text.replace(/^wss/i, 'https')}`;
-  if (!plain) return 'targets are spoken to in HTTP/1.1: name a port that takes it, as host:port';
+  if (scheme === 'h2c' || scheme === 'grpc') {
+    return `take the ${scheme}:// away, and write \`protocol: h2\` in the service`;
+  }
+  if (!plain) return 'targets are spoken to in HTTP: name a port that takes it, as host:port';
   const [, address = '', path = ''] = /^[a-z]+:\/\/([^/?#]*)(.*)$/i.exec(text) ?? [];
   if (path.replace(/^\/$/, '') !== '') return withPath;
   if (/:\d{1,5}$/.test(address)) return `take the ${scheme}:// away`;

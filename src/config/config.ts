@@ -164,6 +164,10 @@ export interface Health {
   readonly status: { readonly from: number; readonly to: number };
   /** As requests: see `ServiceConfig.targetTls`. */
   readonly tls: TargetTls;
+  /** It is asked by HTTP/2. */
+  readonly http2?: boolean;
+  /** By grpc.health.v1, for this service; '': for the whole server. */
+  readonly grpc?: string;
 }
 
 /** How long the old pool is kept after a flip, and at what size. */

@@ -118,7 +118,7 @@ function service(
     name,
     hosts: of.hosts,
     paths: of.paths,
-    health: health(of.health, targetTls),
+    health: health(of.health, targetTls, of.protocol),
     deploy: { timeoutMs: of.deploy.timeout, flip: of.deploy.flip },
     warm: warm(of),
     protect: protect(of.protect),
@@ -137,6 +137,7 @@ function service(
       bytesPerSecondMin: limits.minRate,
       drainMs: of.drain,
       hstsSeconds: Math.ceil(of.hsts / 1000),
+      ...(of.protocol === 'h2' && { protocol: of.protocol }),
       retryAfterSeconds: Math.max(1, Math.ceil(of.health.interval / 1000)),
     },
     tls: { mode: of.tls, healthPath: of.health.path },
@@ -148,7 +149,13 @@ function service(
   };
 }
 
-function health(of: ServiceFields['health'], tls: TargetTls): Health {
+function health(
+  of: ServiceFields['health'],
+  tls: TargetTls,
+  protocol: ServiceFields['protocol'],
+): Health {
+  // A port of its own is for who cannot be asked as requests are.
+  const http2 = of.grpc !== null || (protocol === 'h2' && of.port === null);
   return {
     path: of.path,
     host: of.host,
@@ -159,6 +166,8 @@ function health(of: ServiceFields['health'], tls: TargetTls): Health {
     fall: of.fall,
     status: of.status,
     tls,
+    ...(http2 && { http2 }),
+    ...(of.grpc !== null && { grpc: of.grpc }),
   };
 }
 

@@ -85,6 +85,11 @@ const health = recordAt('services.*.health', {
       'is the one inside, and a change of it comes with the next release.',
     "the target's port",
   ),
+  grpc: optional(
+    text('the name of a service of gRPC, or ""', /^[A-Za-z0-9_.]{0,100}$/),
+    'The service that is asked for by gRPC (grpc.health.v1) in the place of a path; "": the whole server.',
+    'a path is asked for',
+  ),
   interval: preset(duration('10ms', '1h'), '2s', 'From the start of a probe to that of the next.'),
   timeout: optional(
     duration('10ms', '1h'),
@@ -401,6 +406,11 @@ const service = recordAt('services.*', {
     choice('default', 'auto', 'off'),
     'default',
     'default: HTTPS where a certificate fits; auto: by ACME where no file fits; off: plain HTTP only.',
+  ),
+  protocol: preset(
+    choice('http1', 'h2'),
+    'http1',
+    'How targets are spoken to; h2: HTTP/2, as gRPC needs it: by ALPN where they have https://, else at once (h2c).',
   ),
   hsts: preset(
     duration('0s', '1000d'),

@@ -11,6 +11,8 @@ import type { Policy } from '../wire.ts';
 
 export interface Answer {
   readonly status: number;
+  /** What it is counted and logged as. Absent: as what it says. */
+  readonly counted?: number;
   readonly reason: string;
   /** Names and values in turn, Content-Length included. */
   readonly headers: string[];

@@ -220,7 +220,7 @@ export function requestHeaders(raw: readonly string[], arrival: Arrival): string
  */
 export function responseHeaders(
   raw: readonly string[],
-  version: '1.0' | '1.1',
+  version: ClientVersion,
   departure: Departure,
 ): string[] {
   const out: string[] = [];

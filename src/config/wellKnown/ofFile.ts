@@ -37,8 +37,8 @@ export const wordsOfTheFile: readonly WellKnown[] = [
     at: ['', 'services.*', 'tls'],
     words: 'http3 h2 h2c quic alpn grpc protocols',
     answer:
-      'HTTP/1.1 is spoken to targets, to clients also HTTP/2 (`tls.http2`, experimental); ' +
-      'for others put a proxy in front (`trustedProxies`)',
+      'HTTP/2 is spoken to clients where `tls.http2` says so, and to the targets of a service with ' +
+      '`protocol: h2`, as gRPC wants it; for HTTP/3 put a proxy in front (`trustedProxies`)',
   },
   {
     at: ['', 'services.*'],

@@ -18,9 +18,10 @@ export const wordsOfHealth: readonly WellKnown[] = [
   },
   {
     at: ['services.*.health'],
-    words: 'scheme https tls protocol insecureskipverify verify mode grpc tcp',
+    words: 'scheme https tls protocol insecureskipverify verify mode tcp',
     answer:
-      'a probe is a GET over HTTP/1.1, by TLS where the target begins with https:// (`targetTls`)',
+      'a probe is a GET, as requests go: by TLS where the target begins with https:// (`targetTls`), by ' +
+      'HTTP/2 with `protocol: h2`; `health.grpc` asks by gRPC',
   },
   {
     at: ['services.*.health'],

@@ -65,8 +65,9 @@ export const wordsOfServices: readonly WellKnown[] = [
   },
   {
     at: ['services.*'],
-    words: 'scheme protocol backendprotocol',
-    answer: 'targets are spoken to in HTTP/1.1, by TLS where they begin with https://',
+    words: 'scheme backendprotocol',
+    answer:
+      'targets are spoken to by TLS where they begin with https://, and by HTTP/2 with `protocol: h2`',
   },
   {
     at: ['services.*'],

@@ -7,11 +7,13 @@
  */
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../clock.ts';
 import { formatTarget } from '../../config/address.ts';
 import type { Health } from '../../config/config.ts';
 import { faults } from '../../errors.ts';
 import type { ProbeResult } from '../model/pools.ts';
+import { askByHttp2, type Heard, healthQuestion, healthVerdict } from './http2Probe.ts';
 import {
   cleaned,
   connectTarget,
@@ -67,18 +69,47 @@ function ask(
     let req: ClientRequest | null = null;
     let answered: Outcome | null = null;
     let socket: Socket | null = null;
+    let stop: (() => void) | null = null;
     const end = (outcome: Outcome): void => {
       cancel();
       signal.removeEventListener('abort', gone);
       resolve(outcome);
       req?.destroy();
+      stop?.();
       socket?.destroy();
     };
     const late = `no answer within ${seconds(health.timeoutMs)} from ${where}`;
     const cancel = clock.after(health.timeoutMs, () => end(answered ?? failure(late)));
     const gone = (): void => end(failure('the probe was given up'));
     signal.addEventListener('abort', gone, { once: true });
+    const asked = {
+      ':authority': health.host ?? hostOf(target),
+      'user-agent': 'pointsman-probe',
+      via: `2.0 ${mark}`,
+    };
+    const speak = (over: Socket): void => {
+      const { grpc } = health;
+      const plain = { ':path': health.path, accept: '*/*' };
+      const { fields, body } =
+        grpc === undefined ? { fields: plain, body: null } : healthQuestion(grpc);
+      stop = askByHttp2(over, { fields: { ...asked, ...fields }, body }, (error, heard) => {
+        if (error !== null) end(failure(sentenceOf(error, where)));
+        else end(outcomeOf(heard, health, where));
+      });
+    };
     try {
+      if (health.http2) {
+        const by = { ...health.tls, http2: true };
+        const opened = connectTarget(target, by, where, (error, over) => {
+          if (error !== null) end(failure(sentenceOf(error, where)));
+          else if ((over as TLSSocket).alpnProtocol === 'h2') speak(over);
+          else end(failure(`${where} does not speak HTTP/2`));
+        });
+        socket = opened;
+        opened.on('error', (error) => end(failure(sentenceOf(error, where))));
+        if (target.scheme !== 'https') speak(opened);
+        return;
+      }
       req = request({
         path: health.path,
         method: 'GET',
@@ -144,8 +175,19 @@ function read(
   return { status, error, body: '' };
 }
 
+/** What an answer by HTTP/2 says. */
+function outcomeOf(heard: Heard, health: Health, where: string): Outcome {
+  const { status } = heard;
+  const error =
+    health.grpc === undefined
+      ? verdict(heard, status, health, where)
+      : healthVerdict(heard, health.grpc, where);
+  const body = cleaned(heard.body.subarray(0, bodyBytesMax));
+  return { status, error, body: error === null || health.grpc !== undefined ? null : body };
+}
+
 function verdict(
-  res: IncomingMessage,
+  res: Pick<IncomingMessage, 'headers' | 'statusMessage'> | Heard,
   status: number,
   health: Health,
   where: string,
@@ -163,7 +205,8 @@ function verdict(
     return `the way to ${where} leads back to Pointsman itself: ${status} to ${health.path}`;
   }
   const wanted = from === to ? `${from}` : `${from}-${to}`;
-  const reason = cleaned(Buffer.from((res.statusMessage ?? '').slice(0, 100)));
+  const said = 'statusMessage' in res ? (res.statusMessage ?? '') : '';
+  const reason = cleaned(Buffer.from(said.slice(0, 100)));
   const named = reason === '' ? `${status}` : `${status} ${reason}`;
   return `${where} answered ${named} to ${health.path}, and ${wanted} is wanted`;
 }

@@ -20,11 +20,12 @@ export interface ProbedTarget extends Pick<RunningTarget, 'host' | 'port' | 'sch
 /**
  * For `createConnection` of a request.
  *
+ * @param tls and whether it is to be spoken to by HTTP/2.
  * @param done is called for TLS, which is not written to before its target is verified.
  */
 export function connectTarget(
   target: ProbedTarget,
-  tls: TargetTls,
+  tls: TargetTls & { readonly http2?: boolean },
   where: string,
   done: (error: Error | null, socket: Socket) => void,
 ): Socket {
@@ -33,7 +34,8 @@ export function connectTarget(
   if (scheme === 'unix') return connect({ path: host });
   if (scheme === undefined) return connect({ host, port });
   // Verified below, where what the target showed can still be looked at.
-  const options = { ...targetTlsOptions(tls, target.host), rejectUnauthorized: false };
+  const spoken = tls.http2 ? { ALPNProtocols: ['h2'] } : {};
+  const options = { ...targetTlsOptions(tls, target.host), ...spoken, rejectUnauthorized: false };
   const socket = connectTls({ ...options, host, port });
   const failed = (error: Error): void => done(error, socket);
   socket.once('error', failed);
@@ -85,6 +87,7 @@ export function sentenceOf(error: NodeJS.ErrnoException, where: string): string 
   const code = error.code ?? '';
   const known = sentences[code];
   if (known !== undefined) return known(where);
+  if (code.startsWith('ERR_HTTP2_')) return `${where} sent something that is not HTTP/2`;
   if (code.startsWith('HPE_')) return `${where} sent something that is not HTTP`;
   return `${where} could not be asked: ${cleaned(Buffer.from(error.message.slice(0, 200)))}`;
 }

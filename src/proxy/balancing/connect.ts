@@ -24,6 +24,8 @@ export interface ConnectOptions {
   readonly keepAliveInitialDelay?: number;
   readonly allowHalfOpen?: boolean;
   readonly onread?: OnReadOpts;
+  /** By TLS; HTTP/1.1 where nothing is said. */
+  readonly ALPNProtocols?: string[];
 }
 
 /** @returns a connection that is being made; `close` follows where it cannot be. */
@@ -35,7 +37,7 @@ export function connectTo(target: Target, trust: Trust, options: ConnectOptions)
   const by = trust.targetTls(target.tls);
   if (by === undefined) return refused(`nothing is known of how ${target.id} is verified`);
   try {
-    return tls.connect({ ...at, ...targetTlsOptions(by, host) });
+    return tls.connect({ ...targetTlsOptions(by, host), ...at });
   } catch (cause) {
     return refused(`no TLS can be spoken to ${target.id}`, cause);
   }

@@ -25,7 +25,10 @@ import { Upload } from './upload.ts';
 import { UpstreamRequest } from './upstreamRequest.ts';
 
 /** Why a connection leaves the lane: what the head showed, or what stands behind it. */
-export type Reason = HeadReason | 'off' | 'pipelined' | 'slow' | 'route' | 'tls' | 'edge' | 'loop';
+/** Why a connection is handed over. */
+export type Reason =
+  | HeadReason
+  | ('off' | 'pipelined' | 'slow' | 'route' | 'protocol' | 'tls' | 'edge' | 'loop');
 
 /** A head that takes more reads, or longer, is a slow client, and the general lane knows those. */
 const headReadsMax = 4;
@@ -190,6 +193,10 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
     const service = lane.on ? plane.match(head.host, head.target) : undefined;
     if (service === undefined || !fits(extra, service.policy)) {
       this.#handOver(!lane.on ? 'off' : service === undefined ? 'route' : whyNot(extra), bytes);
+      return;
+    }
+    if (service.policy.protocol !== undefined) {
+      this.#handOver('protocol', bytes);
       return;
     }
     if (plane.edge.tls !== null && this.#takesDetour(service)) {

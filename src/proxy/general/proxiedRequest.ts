@@ -23,6 +23,7 @@ import { HalfCloseProbe } from '../halfCloseProbe.ts';
 import type { ClientVersion } from '../headers.ts';
 import { comesBack } from '../loops.ts';
 import type { Service } from '../service.ts';
+import { grpcAnswer, isGrpc } from '../streams/grpcAnswers.ts';
 import type { Detour } from '../tls/detour.ts';
 import type { ValidRequest } from '../validateRequest.ts';
 import type { Underway } from './clientConnection.ts';
@@ -30,7 +31,8 @@ import type { ClientSide, RequestSide, ResponseSide } from './clientSide.ts';
 import { edgeStop } from './edgeStop.ts';
 import { type GatheredRequest, Gathering } from './gathering.ts';
 import type { LaneContext } from './laneContext.ts';
-import { type SentRequest, UpstreamRequest } from './upstreamRequest.ts';
+import type { SentRequest } from './sentRequest.ts';
+import { UpstreamRequest } from './upstreamRequest.ts';
 
 export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
   readonly around: LaneContext;
@@ -79,8 +81,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
       id: refused ? undefined : vetted.id,
     });
     this.body = !refused && vetted.bodyBytes === 0 ? 'none' : 'unread';
-    // Node 24.9 and later lose what came in one read behind an upgrade that is declined: so nothing
-    // may.
+    // Node 24.9 and later lose what came in one read behind a declined upgrade: so nothing may.
     if (tunnelHead === null && req.headers.upgrade !== undefined) res.shouldKeepAlive = false;
     // Node ends a connection on which 100 was expected and not said, behind a head that does not
     // say so (RFC 9112 section 9.6). Without a body there is nothing to wait for.
@@ -161,7 +162,8 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
   answer(code: FaultCode, challenge?: string): void {
     if (this.#over) return;
     this.exchange.fault ??= code;
-    this.#respond((about) => ownAnswer(code, { ...about, challenge }));
+    const answerOf = this.version === '2.0' && isGrpc(this.req.headers) ? grpcAnswer : ownAnswer;
+    this.#respond((about) => answerOf(code, { ...about, challenge }));
   }
 
   #respond(answerOf: (about: About) => Answer): void {
@@ -187,7 +189,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
       close,
       date: this.around.plane.clock.date(),
     });
-    exchange.status = answer.status;
+    exchange.status = answer.counted ?? answer.status;
     if (!close) this.keepAlive(answer.headers);
     res.writeHead(answer.status, answer.reason, answer.headers);
     if (drop) {
@@ -198,9 +200,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
     res.end(answer.body, 'latin1');
   }
 
-  /**
-   * Says nothing of the connection where HTTP/1.1 needs nothing said. Call it before `writeHead`.
-   */
+  /** Says nothing where HTTP/1.1 needs nothing said. Call it before `writeHead`. */
   keepAlive(headers: string[]): void {
     if (this.version === '1.0') headers.push('Connection', 'keep-alive');
     else this.res.removeHeader('connection');

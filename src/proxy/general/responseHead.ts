@@ -4,13 +4,13 @@
  * The rule this file keeps: what the express lane refuses for its words is refused here too, as far
  * as the parser tells them; so which lane carries a request is nothing that its client sees.
  */
-import type { IncomingMessage, InformationEvent } from 'node:http';
 import { headBytes, interimBytes, interimBytesMax } from '../answerLimits.ts';
 import type { Loss } from '../failurePolicy.ts';
 import { responseHeaders } from '../headers.ts';
+import type { TargetAnswer, TargetInterim } from './targetSide.ts';
 
 /** Why a head that Node's parser let through is none for us; null: it is one. */
-export function lossIn(answer: IncomingMessage, headBytesMax: number): Loss | null {
+export function lossIn(answer: TargetAnswer, headBytesMax: number): Loss | null {
   if (!wellFormed(answer)) return 'malformed';
   const { statusMessage = '', rawHeaders } = answer;
   return headBytes(statusMessage, rawHeaders) > headBytesMax ? 'oversized' : null;
@@ -26,9 +26,10 @@ export function lossOf(error: NodeJS.ErrnoException): Loss | null {
  * What Node's parser lets through of a head and the express lane does not: another version, a
  * status outside of 100 to 599, a reason or a framing that others read in another way.
  */
-function wellFormed(answer: IncomingMessage): boolean {
+function wellFormed(answer: TargetAnswer): boolean {
   const { httpVersionMajor: major, httpVersionMinor: minor, statusCode = 0, headers } = answer;
-  if (major !== 1 || minor > 1 || statusCode < 100 || statusCode > 599) return false;
+  if (answer.onStream !== true && (major !== 1 || minor > 1)) return false;
+  if (statusCode < 100 || statusCode > 599) return false;
   if (unclean.test(answer.statusMessage ?? '')) return false;
   const encoding = headers['transfer-encoding'];
   if (encoding !== undefined && (encoding.toLowerCase() !== 'chunked' || minor === 0)) return false;
@@ -52,7 +53,7 @@ export class InterimAnswers {
    * @param headBytesMax what one head may have.
    * @returns the next as the client gets it, or why it gets none.
    */
-  take(info: InformationEvent, headBytesMax: number): InterimHead | Loss {
+  take(info: TargetInterim, headBytesMax: number): InterimHead | Loss {
     this.#bytes += interimBytes(info.rawHeaders);
     if (headBytes(info.statusMessage, info.rawHeaders) > headBytesMax) return 'oversized';
     if (this.#bytes > interimBytesMax) return 'endless';
@@ -67,13 +68,13 @@ export interface InterimHead {
   readonly headers: readonly string[];
 }
 
-function interimHead(info: InformationEvent): InterimHead | Loss {
+function interimHead(info: TargetInterim): InterimHead | Loss {
   const { httpVersionMajor: major, httpVersionMinor: minor, statusCode: status } = info;
   // More is to come on this connection.
   const closes = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(String(info.headers.connection ?? ''));
-  if (major !== 1 || minor !== 1 || closes) return 'malformed';
+  if (info.onStream !== true && (major !== 1 || minor !== 1 || closes)) return 'malformed';
   const departure = { status, chunked: false, connection: null, hstsSeconds: 0, edits: null };
-  const headers = responseHeaders(info.rawHeaders, '1.1', departure);
+  const headers = responseHeaders(info.rawHeaders, info.onStream ? '2.0' : '1.1', departure);
   return { status, reason: info.statusMessage.replaceAll(uncleanAll, ''), headers };
 }
 

@@ -4,7 +4,6 @@
  * The rule this file keeps: an answer that did not arrive whole never ends cleanly, and of one that
  * the client does not take, no more is kept than what one write holds.
  */
-import type { IncomingMessage } from 'node:http';
 import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import type { HeaderEdits } from '../edge/headerEdits.ts';
@@ -13,6 +12,7 @@ import { type ClientVersion, responseHeaders } from '../headers.ts';
 import type { HttpDate } from '../httpDate.ts';
 import { trailerPairs } from '../trailers.ts';
 import type { ClientSide, RequestSide, ResponseSide } from './clientSide.ts';
+import type { TargetAnswer } from './targetSide.ts';
 
 /** The request that is answered, as the relay of its answer sees it. */
 export interface AnsweredRequest {
@@ -52,7 +52,7 @@ const inlineBytesMax = 4096;
 export class ResponseRelay {
   readonly #call: AnsweredRequest;
   readonly #attempt: AnsweredTry;
-  readonly #answer: IncomingMessage;
+  readonly #answer: TargetAnswer;
   readonly #bodyless: boolean;
   #chunked = false;
   /** Of the body, where the target said it; -1: it did not. */
@@ -61,7 +61,7 @@ export class ResponseRelay {
   /** What waited for the client when it was last looked at. */
   #waitingBytes = -1;
 
-  constructor(call: AnsweredRequest, attempt: AnsweredTry, answer: IncomingMessage) {
+  constructor(call: AnsweredRequest, attempt: AnsweredTry, answer: TargetAnswer) {
     this.#call = call;
     this.#attempt = attempt;
     this.#answer = answer;
@@ -88,7 +88,8 @@ export class ResponseRelay {
     if (!this.#writeHead(status)) return;
     exchange.status = status;
     this.#attempt.moved();
-    if (this.#bodyless || this.#length === 0) {
+    // A head that is the end of its stream stays one: trailers alone, as gRPC has them.
+    if (this.#bodyless || this.#length === 0 || answer.complete) {
       answer.resume();
       this.end();
       return;
@@ -179,17 +180,13 @@ export class ResponseRelay {
       call.connection.asksNoMore ||
       !res.shouldKeepAlive ||
       (!measured && version === '1.0');
-    const headers = responseHeaders(
-      answer.rawHeaders,
-      answer.httpVersionMinor === 0 ? '1.0' : '1.1',
-      {
-        status,
-        chunked: this.#chunked,
-        connection: close ? 'close' : null,
-        hstsSeconds: call.connection.proto === 'https' ? call.service.policy.hstsSeconds : 0,
-        edits: call.service.rules?.response ?? null,
-      },
-    );
+    const headers = responseHeaders(answer.rawHeaders, versionOf(answer), {
+      status,
+      chunked: this.#chunked,
+      connection: close ? 'close' : null,
+      hstsSeconds: call.connection.proto === 'https' ? call.service.policy.hstsSeconds : 0,
+      edits: call.service.rules?.response ?? null,
+    });
     if (!close) call.keepAlive(headers);
     // RFC 9110 section 6.6.1; as the express lane says it.
     if (answer.headers.date === undefined) headers.push('Date', call.around.plane.httpDate.text);
@@ -206,6 +203,11 @@ export class ResponseRelay {
       return false;
     }
   }
+}
+
+function versionOf({ onStream = false, httpVersionMinor }: TargetAnswer): ClientVersion {
+  if (onStream) return '2.0';
+  return httpVersionMinor === 0 ? '1.0' : '1.1';
 }
 
 /** What may not stand in a reason phrase (RFC 9112 section 4). */

@@ -4,12 +4,12 @@
  * The rule this file keeps: no more of it is held than what one write takes, or a small body whole,
  * and never more bytes pass than the service allows, whatever the client said of its length.
  */
-import type { ClientRequest } from 'node:http';
 import type { Policy } from '../../wire.ts';
 import type { Exchange } from '../accounting/exchange.ts';
 import type { BodyState } from '../failurePolicy.ts';
 import { trailerPairs } from '../trailers.ts';
 import type { RequestSide } from './clientSide.ts';
+import type { TargetRequest } from './targetSide.ts';
 
 /** The request whose body it is. */
 export interface UploadedRequest {
@@ -33,7 +33,7 @@ export interface UploadingTry {
   uploaded(): void;
 }
 
-export function uploadBody(from: UploadedRequest, to: ClientRequest, attempt: UploadingTry): void {
+export function uploadBody(from: UploadedRequest, to: TargetRequest, attempt: UploadingTry): void {
   const { req, exchange, service, beforehand } = from;
   from.body = 'read';
   if (beforehand !== null) {

@@ -9,6 +9,7 @@ import type { Exchange } from '../accounting/exchange.ts';
 import type { Target } from '../balancing/target.ts';
 import { type ClientVersion, requestHeaders } from '../headers.ts';
 import type { Service } from '../service.ts';
+import { type Http2Fields, http2Fields } from '../streams/http2Fields.ts';
 import type { LaneContext } from './laneContext.ts';
 
 /** A request that is sent, as far as its header speaks of it. */
@@ -28,6 +29,33 @@ export interface HeadedRequest {
 
 /** @throws what Node throws of a header that it does not write: `isBadHeader`. */
 export function setHeaders(request: ClientRequest, call: HeadedRequest, target: Target): void {
+  const headers = headersOf(call, target);
+  for (let at = 0; at < headers.length; at += 2) {
+    request.appendHeader(headers[at] ?? '', headers[at + 1] ?? '');
+  }
+}
+
+/**
+ * The same on a stream of HTTP/2, its pseudo-header fields first.
+ *
+ * @param path in origin form. @throws as `setHeaders`.
+ */
+export function streamFields(call: HeadedRequest, target: Target, path: string): Http2Fields {
+  const headers = headersOf(call, target);
+  const { host = '', ...fields } = http2Fields(headers);
+  const trailers = headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'te');
+  return {
+    ':method': call.exchange.method,
+    ':scheme': 'http',
+    ':path': path,
+    ':authority': host,
+    ...fields,
+    ...(trailers ? { te: 'trailers' } : {}),
+  };
+}
+
+/** Names and values in turn. */
+function headersOf(call: HeadedRequest, target: Target): string[] {
   const { raw, exchange, connection, around, chunked, version, tunnelHead } = call;
   const { rules, entry } = call.service;
   const headers = requestHeaders(raw, {
@@ -45,9 +73,7 @@ export function setHeaders(request: ClientRequest, call: HeadedRequest, target: 
   });
   // We speak HTTP/1.1 to targets, and that takes a Host; a client of HTTP/1.0 may send none.
   if (exchange.host === '' && !rules?.request?.setsHost) headers.push('Host', authority(target));
-  for (let at = 0; at < headers.length; at += 2) {
-    request.appendHeader(headers[at] ?? '', headers[at + 1] ?? '');
-  }
+  return headers;
 }
 
 function authority({ host, port, scheme }: Target): string {

@@ -5,56 +5,41 @@
  * until then the request can go elsewhere; and a try reports its failure once, after which nothing
  * of it is heard.
  */
-import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FaultCode } from '../../errors.ts';
 import { isUnverified } from '../../targetTls.ts';
 import type { ClientsTurn, Cut, Holder, Lease } from '../balancing/lease.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
 import { afterCut, afterSilence, type Loss, type Progress } from '../failurePolicy.ts';
-import type { Service } from '../service.ts';
 import { AgentUpstreams } from './agentUpstreams.ts';
 import { isBadHeader, type Sender } from './forwarder.ts';
-import type { LaneContext } from './laneContext.ts';
 import { InterimAnswers, lossIn, lossOf } from './responseHead.ts';
-import { type AnsweredRequest, type AnsweredTry, ResponseRelay } from './responseRelay.ts';
-import { Tunnel, type TunneledRequest } from './tunnel.ts';
-import { type UploadedRequest, type UploadingTry, uploadBody } from './upload.ts';
-import { type HeadedRequest, setHeaders } from './upstreamHeaders.ts';
-
-/** The request that is sent, as one try of it sees it. */
-export interface SentRequest
-  extends AnsweredRequest,
-    TunneledRequest,
-    UploadedRequest,
-    HeadedRequest {
-  readonly around: LaneContext;
-  readonly connection: AnsweredRequest['connection'];
-  readonly service: Service;
-  /** In origin form, as the target is asked for it. */
-  readonly targetPath: string;
-  /** A 100 Continue is owed before the body comes. */
-  owesContinue: boolean;
-  /** Bytes of the request may still come. */
-  readonly unread: boolean;
-  /** Answers ourselves. */
-  answer(code: FaultCode): void;
-  /** The try lost its target before the client got anything. */
-  lost(loss: Loss): void;
-}
+import { type AnsweredTry, ResponseRelay } from './responseRelay.ts';
+import type { SentRequest } from './sentRequest.ts';
+import { TargetSessions } from './targetSessions.ts';
+import type { TargetAnswer, TargetInterim, TargetRequest } from './targetSide.ts';
+import { openStream, type StreamSender } from './targetStream.ts';
+import { Tunnel } from './tunnel.ts';
+import { type UploadingTry, uploadBody } from './upload.ts';
+import { setHeaders } from './upstreamHeaders.ts';
 
 type Phase = 'connect' | 'upload' | 'answer' | 'download';
 
 /** Under this key a pool keeps the general lane's connections. */
 const generalKey = Symbol('general');
+/** And under this one those of HTTP/2. */
+const streamsKey = Symbol('streams');
 
-export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTry, Holder {
+export class UpstreamRequest
+  implements Sender, StreamSender, Waiter, AnsweredTry, UploadingTry, Holder
+{
   readonly #call: SentRequest;
   readonly #lease: Lease;
   readonly #deadline = new Deadline(this);
   #phase: Phase = 'connect';
   readonly #interims = new InterimAnswers();
-  #request: ClientRequest | null = null;
+  #request: TargetRequest | null = null;
   /** The connection that was made for it, which it may not have yet. */
   #opening: Socket | null = null;
   #relay: ResponseRelay | null = null;
@@ -78,19 +63,21 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     return this.#call.service.policy.responseHeaderBytesMax;
   }
 
-  /** The request has been sent whole, as far as Node knows. */
-  get sent(): boolean {
-    return this.#request?.writableFinished === true;
-  }
-
   start(): void {
     const { around, exchange, service, tunnelHead } = this.#call;
     const lease = this.#lease;
     this.#arm(service.policy.connectMs);
     lease.heldBy(this);
     if (this.#over) return;
+    const { certificates } = around.plane;
+    if (service.policy.protocol === 'h2') {
+      const make = (): TargetSessions => new TargetSessions(certificates);
+      if (tunnelHead !== null) this.#fail('UPGRADE_UNKNOWN');
+      else openStream(lease.pool.upstreams(streamsKey, make), this.#call, lease.target, this);
+      return;
+    }
     try {
-      const make = (): AgentUpstreams => new AgentUpstreams(around.plane.certificates);
+      const make = (): AgentUpstreams => new AgentUpstreams(certificates);
       const { agent, fresh } = lease.pool.upstreams(generalKey, make);
       // What failed on a kept connection is tried again on a new one: others may be as stale.
       const by = exchange.retries > 0 ? fresh : agent;
@@ -111,7 +98,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     this.#request = request;
     // 0: all of them. Node would drop what is beyond 1000, silently.
     request.maxHeadersCount = 0;
-    request.on('information', (info) => this.#interim(info));
+    request.on('information', (info) => this.interim(info));
     request.on('upgrade', (answer, socket, head) => this.#upgraded(answer, socket, head));
     if (call.tunnelHead !== null) {
       setHeaders(request, call, this.#lease.target);
@@ -126,6 +113,15 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     if (call.body === 'none') request.end();
   }
 
+  opened(stream: TargetRequest): void {
+    this.#request = stream;
+    this.#connected();
+  }
+
+  unsendable(): void {
+    this.#fail('REQUEST_INVALID');
+  }
+
   placed(request: ClientRequest): void {
     const { socket } = request;
     if (this.#over || socket === null || socket.destroyed) return;
@@ -133,7 +129,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     else this.#connected();
   }
 
-  answered(answer: IncomingMessage): void {
+  answered(answer: TargetAnswer): void {
     if (this.#over) {
       answer.destroy();
       return;
@@ -149,12 +145,13 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     this.#relay.start();
   }
 
-  failed(error: NodeJS.ErrnoException): void {
+  failed(error: NodeJS.ErrnoException, known: Loss | null = null): void {
     // Behind an answer it is the answer's end that says whether it was whole.
     if (this.#over || this.#relay !== null) return;
     const broken = this.#request?.reusedSocket === true ? 'stale' : 'reset';
     const unmade = isUnverified(this.#opening) ? 'unverified' : 'connect';
-    if (this.#phase === 'connect') this.#lost(unmade);
+    if (known !== null) this.#lost(known);
+    else if (this.#phase === 'connect') this.#lost(unmade);
     else this.#lost(lossOf(error) ?? (this.#interims.none ? broken : 'broken'));
   }
 
@@ -167,8 +164,10 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
     } else {
       const full = this.#request?.writableNeedDrain === true;
       const next = afterSilence(this.#phase === 'upload', full);
-      if (next === 'silent') this.#lost(next);
-      else this.#fail(next);
+      if (next === 'silent') {
+        this.#request?.doubt?.();
+        this.#lost(next);
+      } else this.#fail(next);
     }
   }
 
@@ -259,7 +258,7 @@ export class UpstreamRequest implements Sender, Waiter, AnsweredTry, UploadingTr
    * Every interim answer is passed on (RFC 9110 section 15.2), but a 100, which was our own affair,
    * and to a client of HTTP/1.0 none. The target is at work: the wait for its answer begins anew.
    */
-  #interim(info: InformationEvent): void {
+  interim(info: TargetInterim): void {
     const { res, connection, version, service } = this.#call;
     if (this.#over || res.headersSent) return;
     const head = this.#interims.take(info, this.responseHeaderBytesMax);

@@ -7,8 +7,8 @@
  */
 import { METHODS } from 'node:http';
 import type { FaultCode } from '../../errors.ts';
+import { connectionFields } from '../streams/http2Fields.ts';
 import { type ValidRequest, validateRequest } from '../validateRequest.ts';
-import { connectionFields } from './connectionFields.ts';
 
 export interface StreamHead {
   readonly method: string;

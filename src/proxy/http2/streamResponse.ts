@@ -4,24 +4,18 @@
  * The rule this file keeps: the head goes out with what comes behind it, or as the end of the
  * stream where nothing does; and behind a reset nothing is written.
  */
-import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { ResponseSide } from '../general/clientSide.ts';
-import { connectionFields } from './connectionFields.ts';
-
-/** Of several lines of these no list can be made (RFC 9110 section 5.3). */
-const separateFields = new Set(['set-cookie', 'www-authenticate', 'proxy-authenticate']);
-
-type Fields = Record<string, string | string[]>;
+import { type Http2Fields, http2Fields } from '../streams/http2Fields.ts';
 
 export class StreamResponse implements ResponseSide {
   sendDate = false;
   shouldKeepAlive = true;
   readonly #stream: ServerHttp2Stream;
   /** To be sent with what comes next. */
-  #head: Fields | null = null;
+  #head: Http2Fields | null = null;
   #headed = false;
-  #trailers: Fields = {};
+  #trailers: Http2Fields = {};
   #ended = false;
 
   constructor(stream: ServerHttp2Stream) {
@@ -54,7 +48,7 @@ export class StreamResponse implements ResponseSide {
 
   /** The reason has no place in HTTP/2. */
   writeHead(status: number, _reason: string, headers: readonly string[]): void {
-    const fields = fieldsOf(headers);
+    const fields = http2Fields(headers);
     // It has no body (RFC 9110 section 15.3.6), and Node does not send one.
     if (status === 205) delete fields['content-length'];
     this.#head = { ':status': String(status), ...fields };
@@ -67,12 +61,12 @@ export class StreamResponse implements ResponseSide {
 
   interim(status: number, headers: readonly string[]): void {
     if (this.#open && !this.#headed) {
-      this.#stream.additionalHeaders({ ':status': status, ...fieldsOf(headers) });
+      this.#stream.additionalHeaders({ ':status': status, ...http2Fields(headers) });
     }
   }
 
   addTrailers(pairs: readonly [string, string][]): void {
-    this.#trailers = fieldsOf(pairs.flat());
+    this.#trailers = http2Fields(pairs.flat());
   }
 
   write(chunk: Uint8Array): boolean {
@@ -134,22 +128,4 @@ export class StreamResponse implements ResponseSide {
   #sendTrailers(): void {
     if (this.#open) this.#stream.sendTrailers(this.#trailers);
   }
-}
-
-/** @throws what Node throws of fields that may not be written. */
-function fieldsOf(headers: readonly string[]): Fields {
-  const fields: Fields = {};
-  for (let at = 0; at < headers.length; at += 2) {
-    const name = (headers[at] ?? '').toLowerCase();
-    const value = headers[at + 1] ?? '';
-    if (name === 'te' || connectionFields.has(name)) continue;
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
-    const before = fields[name];
-    if (before === undefined) fields[name] = value;
-    else if (!separateFields.has(name)) fields[name] = `${before}, ${value}`;
-    else if (typeof before === 'string') fields[name] = [before, value];
-    else before.push(value);
-  }
-  return fields;
 }
