@@ -203,7 +203,7 @@ function addActs(program: Command, io: Io, ran: Ran): void {
     .option('--image <ref>', 'the image to run, where the service runs containers')
     .option(
       '--target <host:port>',
-      'an address, where the service is static; repeat it for more',
+      'where the service is static: host:port, https://host or unix:/path; repeat it for more',
       also,
     )
     .option('--again', 'a release that was live before, as it ran then')

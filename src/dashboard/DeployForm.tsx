@@ -109,7 +109,7 @@ function Fields({ run }: { run: 'static' | 'process' | 'docker' }) {
       )}
       {run === 'static' && (
         <label>
-          Targets <span class="quiet">(host:port, one a line)</span>
+          Targets <span class="quiet">(host:port, https://host or unix:/path, one a line)</span>
           <textarea name="targets" required rows={3} />
         </label>
       )}

@@ -89,7 +89,7 @@ export const DeployBody = closed({
   targets: Type.Optional(
     Type.Array(Type.String({ maxLength: 300 }), {
       maxItems: 256,
-      description: 'Addresses of the form host:port, where the service is static.',
+      description: 'Where the service is static: host:port, https://host or unix:/path.',
     }),
   ),
   again: Type.Optional(

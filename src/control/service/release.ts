@@ -120,7 +120,8 @@ function runOf(
   }
   if (run.kind !== 'docker' && order.image !== null) throw refuse('it takes no image');
   if (run.kind === 'static') {
-    if (order.targets.length === 0) throw refuse('the release must name its targets as host:port');
+    if (order.targets.length === 0)
+      throw refuse('the release must name its targets, such as 10.0.0.7:3000');
     if (order.targets.length > targetsMax) throw refuse(`at most ${targetsMax} targets`);
     return { kind: 'static', targets: order.targets.map(checked) };
   }
