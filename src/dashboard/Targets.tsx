@@ -84,7 +84,7 @@ function Row({ target }: { target: TargetStatus }) {
         {target.addresses.map((one) => (
           <span key={one.address} class={one.used ? 'quiet' : 'bad'}>
             {one.address}
-            {one.used ? '' : ', left out'}
+            {one.used ? '' : `, left out: ${one.error ?? 'its probes fail'}`}
           </span>
         ))}
       </th>

@@ -113,6 +113,30 @@ test('status of a service whose first release is still being proved', async () =
   expect(JSON.parse(json.stdout)).toMatchObject({ live: null, generation: 0 });
 });
 
+test('status of a target that is a name: what it stands for, and since when nobody can say', async () => {
+  const target = fakeTarget('app.internal:443', {
+    addresses: [
+      { address: '10.0.0.7', used: true, error: null },
+      { address: '10.0.0.8', used: false, error: 'connection refused' },
+    ],
+    unresolved: { reason: 'DNS does not say what it is', since: '2026-11-20T10:00:00Z' },
+  });
+  const blue = fakePool('shop', 'blue', 'v1', 'live', [target]);
+  const control = fakeControl({
+    services: [fakeService('shop', { pools: { blue, green: null } })],
+  });
+  const served = await serveAdmin({ control });
+  onTestFinished(() => served.close());
+
+  const { stdout } = await runCli(['status', 'shop'], { url: served.url });
+
+  const plain = stdout.replace(/\s+/g, ' ');
+  expect(plain).toContain('stands for 10.0.0.7, 10.0.0.8 left out (connection refused)');
+  expect(plain).toContain(
+    'its name cannot be resolved since 2026-11-20T10:00:00Z: DNS does not say what it is',
+  );
+});
+
 test('status of a service in trouble', async () => {
   expect(await shown('status', 'checkout-api')).toMatchInlineSnapshot(`
     "checkout-api: green 2026.01.01-abcdef is live, generation 3

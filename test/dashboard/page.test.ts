@@ -374,6 +374,34 @@ browserTest('a target that is down says why, in words, beside its name', async (
   await tab.done();
 });
 
+browserTest(
+  'a target that is a name says what it stands for, what is left out, and since when nobody can say',
+  async () => {
+    const named = fakeTarget('https://app.internal:443', {
+      addresses: [
+        { address: '10.0.0.7', used: true, error: null },
+        { address: '10.0.0.8', used: false, error: 'connection refused' },
+      ],
+      unresolved: {
+        reason: 'DNS does not say what app.internal is',
+        since: '2026-11-20T10:00:00Z',
+      },
+    });
+    const pools = { blue: fakePool('shop', 'blue', 'v1', 'live', [named]), green: null };
+    await serve(fakeControl({ services: [fakeService('shop', { pools })] }));
+    const tab = await openPage(served.url);
+
+    const row = tab.page.locator('.targets tbody', { hasText: 'https://app.internal:443' });
+    await row.waitFor();
+
+    const text = await textOf(row);
+    expect(text).toMatch(/10\.0\.0\.7/);
+    expect(text).toMatch(/10\.0\.0\.8, left out: connection refused/);
+    expect(text).toMatch(/the last good answer holds: DNS does not say what app\.internal is/);
+    await tab.done();
+  },
+);
+
 browserTest('while the first release is proved the page says that nothing is live', async () => {
   const blue = fakePool('shop', 'blue', 'v1', 'probing');
   const rollback = {
