@@ -125,7 +125,7 @@ const kinds = {
         [':method', 'GET'],
         [':scheme', 'https'],
         [':authority', 'bench.example'],
-        [':path', '/large'],
+        [':path', '/64k'],
       ]);
       const head = frame(type.headers, endHeaders | endStream, id, large);
       if (!first) return head;

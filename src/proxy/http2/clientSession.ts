@@ -12,7 +12,8 @@
  *   that reloads a page of a hundred files several times over stays within the burst.
  * - A stop is told in one GOAWAY, which names the last stream that is served: what was on its way
  *   was not begun, and its client may ask again. The two of RFC 9113 section 6.8 are not to be had:
- *   Node has no shutdown notice, and behind any other GOAWAY nghttp2 takes no stream.
+ *   Node has no shutdown notice, and behind any other GOAWAY nghttp2 takes no stream, be its last
+ *   one 2^31-1 (seen on Node 20, 22, 24 and 26).
  */
 import {
   constants,
