@@ -2,8 +2,17 @@
  * Pointsman is replaced by itself while it serves: nobody is refused, nobody is reset, and one
  * process at a time writes the state.
  */
-import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Handover } from '../../src/ipc.ts';
 import { ask } from '../support/admin.ts';
@@ -253,4 +262,85 @@ test('whoever keeps a connection to the old one goes where the new one says, fro
   expect(late).toEqual([]);
   const { deployment } = await pointsman.status();
   expect(deployment?.receipt).toMatchObject({ workers: 4 });
+});
+
+/** POINTSMAN_NODES: folders of other Nodes, each with a `node` in it; `.ci/run` installs them. */
+const nodes = (process.env.POINTSMAN_NODES ?? '').split(delimiter).filter((one) => one !== '');
+
+test.skipIf(nodes.length === 0)(
+  'a successor on another Node, and back (POINTSMAN_NODES names them)',
+  async () => {
+    const pointsman = await preparePointsman(await shop({ handover: '1s', shutdown: '1s' }));
+    const link = join(pointsman.dir, 'node');
+    const runsOn = (folder: string): void => {
+      rmSync(link, { force: true });
+      symlinkSync(folder, link);
+    };
+    runsOn(dirname(process.execPath));
+    const env = { PATH: `${link}${delimiter}${process.env.PATH}` };
+    await pointsman.start({ node: 'node', env });
+    const load = new Load(pointsman.port, { get: 4, post: 2, slow: 2 });
+    const versions: string[] = [];
+
+    for (const folder of [...nodes, dirname(process.execPath)]) {
+      runsOn(folder);
+      const done = await upgrade(pointsman, 'done', 'failed');
+      expect(done.error).toBeNull();
+      versions.push(done.to?.node ?? '');
+      await load.answered('alder', load.clients);
+    }
+    await load.stop();
+
+    const wanted = nodes.map((folder) => versionOf(join(folder, 'node')));
+    expect(versions).toEqual([...wanted, process.versions.node]);
+    expect(load.errors).toEqual([]);
+    expect((await pointsman.stop()).code).toBe(0);
+  },
+  180_000,
+);
+
+function versionOf(node: string): string {
+  return spawnSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' }).stdout.trim();
+}
+
+test('systemd is told when it serves, and which process is the main one after an upgrade', async () => {
+  const pointsman = await preparePointsman(await shop({ handover: '0s', shutdown: '0s' }));
+  const told = join(pointsman.dir, 'told');
+  const bin = join(pointsman.dir, 'bin');
+  mkdirSync(bin);
+  // In the place of systemd's own, which says what it is given to the socket.
+  const script = `#!/bin/sh\necho "$NOTIFY_SOCKET $*" >>${told}\n`;
+  writeFileSync(join(bin, 'systemd-notify'), script, { mode: 0o755 });
+  const env = { NOTIFY_SOCKET: '/run/notify', PATH: `${bin}${delimiter}${process.env.PATH}` };
+  await pointsman.start({ env });
+  const { supervisor } = pointsman.pids();
+
+  const { to } = await upgrade(pointsman, 'draining', 'failed');
+  const { code } = await pointsman.ended;
+
+  expect(code).toBe(0);
+  await pointsman.ready();
+  const lines = await until('both are told', () => {
+    const all = readFileSync(told, 'utf8').trim().split('\n');
+    return all.length === 2 ? all : null;
+  });
+  expect(lines).toEqual([supervisor, to?.pid].map((pid) => `/run/notify --ready --pid=${pid}`));
+  kill(to?.pid ?? 0, 'SIGTERM');
+  await pointsman.nothingLeft();
+});
+
+test('a state that a newer Pointsman wrote: the successor is refused in words, the old one stays', async () => {
+  const pointsman = await startPointsman(await shop());
+  const file = join(pointsman.stateDir, 'state.json');
+  // Nothing is written any more.
+  await until('it has settled', async () => (await pointsman.status()).deployment?.endedAt);
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, text.replace(/"format":\d+/, '"format":99'));
+
+  const failed = await upgrade(pointsman, 'failed', 'done');
+
+  expect(failed.error).toMatch(/format 99, written by a newer Pointsman.*Run the newer/);
+  writeFileSync(file, text);
+  expect((await upgrade(pointsman, 'draining', 'failed')).error).toBeNull();
+  expect((await pointsman.stop()).code).toBe(0);
 });
