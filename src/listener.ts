@@ -134,7 +134,7 @@ async function takeFrom(adopted: Adopted[], wanted: Address): Promise<HeldListen
   let at = adopted.findIndex((one) => isSame(one.wanted, wanted));
   if (at < 0 && adopted.length > 0) {
     const { address } = await resolve(wanted);
-    at = adopted.findIndex(({ bound }) => serves(bound, address, wanted.port));
+    at = adopted.findIndex((one) => one.wanted === null && serves(one.bound, address, wanted.port));
   }
   const [one] = at < 0 ? [] : adopted.splice(at, 1);
   if (!one?.handle) return null;

@@ -135,8 +135,7 @@ class Supervisor {
 
   #welcome(): void {
     if (!this.#mayServe) {
-      const prepare: ToController = { kind: 'prepare' };
-      this.#controller.process?.send(prepare);
+      this.#controller.process?.send({ kind: 'prepare' } satisfies ToController);
       return;
     }
     // While the old workers drain, our controller leads them too.
@@ -146,13 +145,12 @@ class Supervisor {
 
   /** Of a successor: its children have read their code. */
   #tellPrepared(): void {
-    const all = [this.#controller, ...this.#crew.all].every(({ loaded }) => loaded);
-    if (all) this.#predecessor?.prepared(this.#options.version);
+    const children = [this.#controller, ...this.#crew.all];
+    if (children.every(({ loaded }) => loaded)) this.#predecessor?.prepared(this.#options.version);
   }
 
   #tellUp(): void {
-    const all = this.#wasReady && this.#crew.listening;
-    if (!all || this.#wasUp) return;
+    if (!this.#wasReady || !this.#crew.listening || this.#wasUp) return;
     this.#wasUp = true;
     const { listen, up, birth } = this.#options;
     const bound = this.#traffic.map(({ address }) => address);
@@ -183,7 +181,7 @@ class Supervisor {
       this.#succession.yielded(null);
       return;
     }
-    const final = child === this.#controller && !this.#wasReady && refused.includes(code);
+    const final = !this.#wasReady && child === this.#controller && refused.includes(code);
     if (final || !this.#mayServe) {
       this.#predecessor?.refuse(`its ${child.name} ended with ${why}`);
       this.#stopping = true;
@@ -214,9 +212,8 @@ class Supervisor {
       this.#handOver(message.asked);
     } else if (message.kind === 'end') {
       this.#log.error({ worker: message.worker, why: message.why }, 'ending a worker');
-      const worker = this.#crew.at(message.worker);
-      if (worker === undefined) this.#predecessor?.order(message);
-      else worker.process?.kill('SIGKILL');
+      if (this.#crew.at(message.worker) === undefined) this.#predecessor?.order(message);
+      else this.#crew.at(message.worker)?.process?.kill('SIGKILL');
     } else {
       const ours = message.workers.filter((slot) => this.#crew.tell(slot, message.order));
       const workers = message.workers.filter((slot) => !ours.includes(slot));
@@ -250,8 +247,8 @@ class Supervisor {
 
   /** One at a time; before we serve, or while the one before us drains, it waits. */
   #handOver(asked: string | null): void {
-    if (asked === null || this.#succession?.over === false) return;
-    const now = !this.#stopping && this.#wasUp && this.#predecessor?.gone !== false;
+    if (asked === null || this.#stopping || this.#succession?.over === false) return;
+    const now = this.#wasUp && this.#predecessor?.gone !== false;
     this.#due = now ? null : asked;
     if (now) this.#succession = new Succession(this.#estate(), asked);
   }
@@ -287,7 +284,7 @@ class Supervisor {
     }
     this.#stopping = true;
     if (!this.#mayServe) this.#killAll(1);
-    const limitMs = this.#options.shutdownMs;
+    const { shutdownMs: limitMs } = this.#options;
     this.#log.info({ signal, limitMs }, 'stopping: what is in flight may end');
     this.#succession?.stop();
     this.#predecessor?.stop();
@@ -308,9 +305,12 @@ class Supervisor {
 
   /** Workers first: the controller may stop what they still send requests to. */
   #endWhenAlone(): void {
-    const { running, left } = this.#crew;
-    if (running.length > 0) return;
-    if (left !== null) this.#succession?.left(left);
+    const { left } = this.#crew;
+    if (this.#crew.running.length > 0) return;
+    if (left !== null) {
+      for (const held of [...this.#traffic, ...this.#admin]) held.close();
+      this.#succession?.left(left);
+    }
     if (this.#controller.process === null) this.#ended(0);
     else if (this.#predecessor?.gone !== false) this.#tell({ kind: 'stop' });
   }

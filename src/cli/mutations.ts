@@ -242,7 +242,9 @@ export async function reload(context: Context): Promise<number> {
       .filter((what) => body[what].length > 0)
       .map((what) => `${what} ${body[what].join(', ')}`);
     const lines = [`The configuration was read again: ${parts.join('; ') || 'nothing changed'}.`];
-    return [...lines, ...body.needsRestart.map((what) => `  takes a restart: ${what}`)].join('\n');
+    const begun = body.handover.map((what) => `  by a hand-over, which has begun: ${what}`);
+    const left = body.needsRestart.map((what) => `  takes a restart: ${what}`);
+    return [...lines, ...begun, ...left].join('\n');
   });
   return exits.ok;
 }

@@ -51,31 +51,43 @@ export function describeChange(before: Config, after: Config): ServiceChange {
   };
 }
 
-/** @returns one sentence for each setting of `file` that stays as it is until a restart. */
-export function needsRestart(inForce: InForce, file: Config): readonly string[] {
+/** What a reload cannot make true, one sentence a setting, by what does. */
+export interface Outstanding {
+  /** By a hand-over to a successor. */
+  readonly handover: readonly string[];
+  /** By a stop and a start alone. */
+  readonly needsRestart: readonly string[];
+}
+
+/**
+ * The state is in one place as long as somebody has it; and one process that does everything is no
+ * side of a hand-over.
+ *
+ * @param file what is read by now.
+ */
+export function outstanding(inForce: InForce, file: Config): Outstanding {
   const says = inForceOf(file);
-  return [
-    ...untilRestart('listen', addresses(inForce.listen), addresses(says.listen)),
-    ...untilRestart('tls.listen', addresses(inForce.tlsListen), addresses(says.tlsListen)),
-    ...untilRestart('workers', String(inForce.workers), String(says.workers)),
-    ...untilRestart('state', inForce.stateDir, says.stateDir),
-    ...untilRestart(
-      'shutdown',
-      formatDuration(inForce.shutdownMs),
-      formatDuration(says.shutdownMs),
-    ),
-    ...untilRestart(
-      'handover',
-      formatDuration(inForce.handoverMs),
-      formatDuration(says.handoverMs),
-    ),
-    ...untilRestart(
-      'admin.listen',
-      addresses([inForce.adminListen]),
-      addresses([says.adminListen]),
-    ),
-    ...untilRestart('admin.tls', inForce.adminTls ? 'on' : 'off', says.adminTls ? 'on' : 'off'),
+  const settings: readonly (readonly [key: string, before: string, after: string])[] = [
+    ['listen', addresses(inForce.listen), addresses(says.listen)],
+    ['tls.listen', addresses(inForce.tlsListen), addresses(says.tlsListen)],
+    ['workers', String(inForce.workers), String(says.workers)],
+    ['state', inForce.stateDir, says.stateDir],
+    ['shutdown', formatDuration(inForce.shutdownMs), formatDuration(says.shutdownMs)],
+    ['handover', formatDuration(inForce.handoverMs), formatDuration(says.handoverMs)],
+    ['admin.listen', addresses([inForce.adminListen]), addresses([says.adminListen])],
+    ['admin.tls', inForce.adminTls ? 'on' : 'off', says.adminTls ? 'on' : 'off'],
   ];
+  const other = settings.filter(([, before, after]) => before !== after);
+  const alone = inForce.workers === 0 || says.workers === 0;
+  const restarts = other.filter(([key]) => alone || key === 'state');
+  return {
+    handover: other
+      .filter((setting) => !restarts.includes(setting))
+      .map(([key, before, after]) => `${key} becomes ${after}; it is ${before}.`),
+    needsRestart: restarts.map(
+      ([key, before, after]) => `${key} stays ${before} until a restart; the file says ${after}.`,
+    ),
+  };
 }
 
 /** A first release is deployed once: what the file says of it later changes nothing. */
@@ -85,9 +97,4 @@ function withEffect({ first: _, ...service }: ServiceConfig): Omit<ServiceConfig
 
 function addresses(all: readonly Address[]): string {
   return all.length === 0 ? 'none' : all.map(formatAddress).join(' ');
-}
-
-function untilRestart(key: string, before: string, after: string): string[] {
-  if (before === after) return [];
-  return [`${key} stays ${before} until a restart; the file says ${after}.`];
 }

@@ -503,7 +503,7 @@ const tls = recordAt('tls', {
   listen: preset(
     oneOrMany(listenAddress, 1, 16),
     '0.0.0.0:443',
-    'Where clients connect by HTTPS: one address, or several; changing it takes a restart.',
+    'Where clients connect by HTTPS: one address, or several.',
   ),
   redirect: preset(
     redirect,
@@ -560,7 +560,7 @@ const admin = recordAt('admin', {
   listen: preset(
     listenAddress,
     '127.0.0.1:9400',
-    'Where the admin API, the page and the metrics are served; changing it takes a restart.',
+    'Where the admin API, the page and the metrics are served.',
   ),
   tls: optional(
     certificatePair,
@@ -599,8 +599,8 @@ export const fileKind = recordAt('', {
   workers: preset(
     orWord('auto', whole(0, 64)),
     'auto',
-    'Processes that carry traffic; auto: one for each CPU; 0: everything in one process; changing it ' +
-      'takes a restart.',
+    'Processes that carry traffic; auto: one for each CPU; 0: everything in one process, and a ' +
+      'change from or to that takes a restart.',
   ),
   state: preset(
     path,

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
-import { asInForce, inForceOf, needsRestart } from '../config/change.ts';
+import { asInForce, inForceOf, outstanding } from '../config/change.ts';
 import type { Address, Config, InForce } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { Fault, reasonOf } from '../errors.ts';
@@ -201,7 +201,8 @@ export class Controller {
       await this.#certificates.reload(config);
       await this.#notifier.reload(config.notify);
       const change = await services.reload(config);
-      const reloaded = { ...change, needsRestart: needsRestart(this.#inForce, file) };
+      const rest = this.replacement.carryOut(outstanding(this.#inForce, file));
+      const reloaded = { ...change, ...rest };
       this.#configLoaded = true;
       this.#sampler.keepOnly(new Set(config.services.map(({ name }) => name)));
       this.#options.log.info({ ...reloaded }, 'config reloaded');

@@ -4,6 +4,7 @@
  * The rule this file keeps: nothing is broken off for it. While a deployment is under way nobody
  * takes over, and once the controller has yielded nothing begins here any more.
  */
+import type { Outstanding } from '../config/change.ts';
 import { Fault } from '../errors.ts';
 import type { Handover } from '../ipc.ts';
 import { inProgress } from './model/state.ts';
@@ -56,6 +57,22 @@ export class Replacement {
     const busy = this.#busy();
     if (busy !== null) throw new Fault('HANDOVER_REFUSED', `Not now: ${busy}.`);
     this.#options.handOver(asked);
+  }
+
+  /**
+   * A reload has found what a successor alone can make true, and asks for one.
+   * @returns what is on its way by that, and what is not.
+   */
+  carryOut(found: Outstanding): Outstanding {
+    if (found.handover.length === 0) return found;
+    try {
+      this.begin('a reload of the config');
+      return found;
+    } catch (thrown) {
+      if (!(thrown instanceof Fault)) throw thrown;
+      const late = found.handover.map((what) => `${what} Not yet: ${thrown.message}`);
+      return { handover: [], needsRestart: [...found.needsRestart, ...late] };
+    }
   }
 
   /** @returns null: from now on nothing begins here; or why it does not yield. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { asInForce, describeChange, inForceOf, needsRestart } from '../../src/config/change.ts';
+import { asInForce, describeChange, inForceOf, outstanding } from '../../src/config/change.ts';
 import { parseConfig } from '../../src/config/load.ts';
 
 const parse = (text: string) => parseConfig(text, '/etc/pointsman.yaml');
@@ -58,14 +58,25 @@ admin: { listen: "[::1]:9400" }
 accessLog: all
 services: {}`;
 
-test('what takes a restart is said in one sentence each', () => {
-  expect(needsRestart(running, parse(other))).toEqual([
-    'listen stays 127.0.0.1:8080 until a restart; the file says 0.0.0.0:80.',
-    'workers stays 1 until a restart; the file says 2.',
-    'state stays /etc/pointsman-state until a restart; the file says /var/lib/pointsman.',
-    'shutdown stays 30s until a restart; the file says 5s.',
-    'admin.listen stays 127.0.0.1:9400 until a restart; the file says [::1]:9400.',
-  ]);
+test('what a reload cannot make true is said in one sentence each, by what does', () => {
+  expect(outstanding(running, parse(other))).toEqual({
+    handover: [
+      'listen becomes 0.0.0.0:80; it is 127.0.0.1:8080.',
+      'workers becomes 2; it is 1.',
+      'shutdown becomes 5s; it is 30s.',
+      'admin.listen becomes [::1]:9400; it is 127.0.0.1:9400.',
+    ],
+    needsRestart: [
+      'state stays /etc/pointsman-state until a restart; the file says /var/lib/pointsman.',
+    ],
+  });
+});
+
+test('from or to one process everything takes a restart', () => {
+  const { handover, needsRestart } = outstanding(running, parse('workers: 0\nservices: {}'));
+
+  expect(handover).toEqual([]);
+  expect(needsRestart).toEqual(['workers stays 1 until a restart; the file says 0.']);
 });
 
 test('what an operator may change at any time takes no restart', () => {
@@ -73,7 +84,7 @@ test('what an operator may change at any time takes no restart', () => {
     'workers: 1\nadmin: { tokenFile: ./t, readTokenFile: ./r, hosts: [proxy.example] }\nservices: {}',
   );
 
-  expect(needsRestart(running, file)).toEqual([]);
+  expect(outstanding(running, file)).toEqual({ handover: [], needsRestart: [] });
 });
 
 test('what is read again is as what runs where it takes a restart, and as the file elsewhere', () => {

@@ -103,10 +103,10 @@ test('a reload with a token file that cannot be read changes nothing', async () 
   expect(await call('GET', '/v1/services/cart', tokens.a)).toBe(404);
 });
 
-test('what takes a restart is held against what runs, at every reload, until it is put back', async () => {
+test('what takes a hand-over is held against what runs, at every reload, until it is put back', async () => {
   await configure({});
   const { controller } = await start();
-  const asked = async () => (await controller.reload()).needsRestart.length;
+  const asked = async () => (await controller.reload()).handover.length;
 
   await configure({ listen: '127.0.0.2:0' });
   expect([await asked(), await asked()]).toEqual([1, 1]);

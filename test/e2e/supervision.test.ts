@@ -299,9 +299,10 @@ test('a controller that starts again keeps the state it has, whatever the file s
   });
   expect(await live(pointsman)).toBe('r0');
   const { json } = await pointsman.call('POST', '/v1/config/reload', { body: {} });
-  expect((json as { needsRestart: string[] }).needsRestart.join(' ')).toMatch(
-    /^workers stays 1 .*; the file says 2\. state stays .*elsewhere\.$/,
-  );
+  expect(json).toMatchObject({
+    handover: ['workers becomes 2; it is 1.'],
+    needsRestart: [expect.stringMatching(/^state stays .*elsewhere\.$/)],
+  });
 });
 
 test('a full disk: the flip is refused, traffic stays, and it recovers when there is space', async (context) => {

@@ -453,7 +453,7 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
     async reload(): Promise<Reloaded> {
       await control.readTokens();
       await begin('reload', { by: '', why: '', generation: null });
-      return { added: ['api'], removed: [], changed: ['shop'], needsRestart: [] };
+      return { added: ['api'], removed: [], changed: ['shop'], handover: [], needsRestart: [] };
     },
     async upgrade(call) {
       await begin('upgrade', call);

@@ -14,6 +14,7 @@ export const Reloaded = closed({
   added: Type.Array(text),
   removed: Type.Array(text),
   changed: Type.Array(text),
+  handover: Type.Array(text),
   needsRestart: Type.Array(text),
 });
 

@@ -220,7 +220,9 @@ export interface Reloaded {
   readonly added: readonly string[];
   readonly removed: readonly string[];
   readonly changed: readonly string[];
-  /** What takes a restart to become true, one sentence each. */
+  /** What becomes true by a hand-over to a successor, which has begun; one sentence each. */
+  readonly handover: readonly string[];
+  /** What takes a restart to become true, or another reload, one sentence each. */
   readonly needsRestart: readonly string[];
 }
 
