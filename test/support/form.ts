@@ -31,6 +31,7 @@ export const longOnly: Readonly<Record<string, string>> = {
 /** What takes 20 s and more, longest first. */
 export const slowest: readonly string[] = [
   'test/e2e/supervision.test.ts',
+  'test/e2e/upgrade.test.ts',
   'test/dashboard/page.test.ts',
   'test/dashboard/real.test.ts',
   'test/e2e/tour.test.ts',
