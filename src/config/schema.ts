@@ -281,7 +281,7 @@ const docker = recordAt('services.*.run.docker', {
   ),
   memory: optional(
     size('6MiB', '64TiB'),
-    'The most memory a container may use; remember that two pools run at once.',
+    'The most memory a container may use; remember that two pools run at once, and three during a deployment.',
     'no limit',
   ),
   cpus: optional(number(0.01, 1024), 'How many CPUs a container may use.', 'no limit'),
