@@ -54,6 +54,7 @@ const table = {
   ),
   NO_HEALTHY_TARGET: row(503, 'upstream', true, 'The service is down'),
   POOL_EMPTY: row(503, 'us', true, 'The service has no release yet'),
+  PREVIEW_EMPTY: row(503, 'operator', true, 'No release is shown here before its flip now'),
   SERVICE_PAUSED: row(503, 'operator', true, 'The service is paused, and will be back'),
   QUEUE_FULL: row(503, 'us', true, 'Too many requests are waiting for this service'),
   QUEUE_TIMEOUT: row(503, 'us', true, 'The request waited too long for this service'),

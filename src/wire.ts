@@ -11,7 +11,7 @@
  * generation. So a table can never move traffic between colors: only hold and commit can.
  */
 
-import type { ServiceEdge } from './wireEdge.ts';
+import type { PreviewEntry, ServiceEdge, ViaMarks } from './wireEdge.ts';
 import type { CertificateSet, EdgeTls, ServiceTls } from './wireTls.ts';
 
 /** A slot, not a version; neither is "new". */
@@ -84,17 +84,6 @@ export interface Policy {
   readonly protocol?: 'h2';
 }
 
-/**
- * What Via says of us (RFC 9110 section 7.6.3), so that a request that comes back is known. A chain
- * of services is no loop: a target may be a gateway that asks another service of ours.
- */
-export interface ViaMarks {
-  /** Of a request that went to this service, from this Pointsman in this life. */
-  readonly request: string;
-  /** Of a probe of any service: it must never be answered by a way back to us. */
-  readonly probe: string;
-}
-
 export interface ServiceEntry {
   readonly name: string;
   /** Exact names, lower case, or `*.suffix`; empty: any host. */
@@ -110,6 +99,8 @@ export interface ServiceEntry {
   readonly tls: ServiceTls;
   /** null: requests and answers pass as they are. */
   readonly edge: ServiceEdge | null;
+  /** How what is being proved is seen before its flip; absent: nobody sees it. */
+  readonly preview?: PreviewEntry;
   readonly via: ViaMarks;
   /** New requests wait, whatever the pools could do. */
   readonly paused: boolean;
@@ -276,6 +267,8 @@ export interface ServiceStats {
   readonly pools: readonly PoolStats[];
   /** Of the colors for which anything was counted. */
   readonly counts: readonly ColorCounts[];
+  /** Requests for what was being proved; absent: nobody could ask. */
+  readonly previewed?: number;
 }
 
 export interface WorkerStats {

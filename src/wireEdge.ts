@@ -34,6 +34,22 @@ export interface BasicAuth {
   readonly users: readonly { readonly name: string; readonly hash: PasswordHash }[];
 }
 
+/** How what is being proved of a service is reached, and what that is. */
+export interface PreviewEntry {
+  /**
+   * In lower case: it, and the id of a deployment with a dot in front of it, are asked for; '':
+   * none.
+   */
+  readonly host: string;
+  /** Name of a header field, in lower case, whose value is `1` or the id of a deployment; '': none. */
+  readonly header: string;
+  /** null: as the service asks itself. */
+  readonly auth: BasicAuth | null;
+  /** The id of the pool that is shown, and the deployment that proves it; null: none. */
+  readonly pool: string | null;
+  readonly deployment: string | null;
+}
+
 export interface ServiceEdge {
   /** Of what a target is sent. */
   readonly request: HeaderEdits;
@@ -54,4 +70,15 @@ export interface ServiceEdge {
   readonly sticky: string;
   /** Pages of its own in place of ours, as HTML, by status: `503`. */
   readonly pages: Readonly<Record<string, string>>;
+}
+
+/**
+ * What Via says of us (RFC 9110 section 7.6.3), so that a request that comes back is known. A chain
+ * of services is no loop: a target may be a gateway that asks another service of ours.
+ */
+export interface ViaMarks {
+  /** Of a request that went to this service, from this Pointsman in this life. */
+  readonly request: string;
+  /** Of a probe of any service: it must never be answered by a way back to us. */
+  readonly probe: string;
 }

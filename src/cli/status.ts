@@ -95,6 +95,11 @@ export function detail(service: ServiceStatus, look: Look): string {
     const before = `${watch.baseline.failed} of ${watch.baseline.sent} before`;
     facts.push(['watch', `${watch.phase}: ${watch.release}: ${figures}, ${before}`]);
   }
+  const { preview } = service;
+  if (preview !== null && preview.deployment !== null) {
+    const where = preview.url ?? `${preview.header}: ${preview.deployment}`;
+    facts.push(['preview', `${where} shows ${preview.deployment}`]);
+  }
   if (deployment) {
     const when = ago(deployment.endedAt ?? deployment.startedAt, look.now);
     facts.push([

@@ -5,7 +5,7 @@
  * YAML, their bounds and their defaults stand in `schema.ts` alone.
  */
 import type { Color, Edge, Policy } from '../wire.ts';
-import type { ServiceEdge } from '../wireEdge.ts';
+import type { PreviewEntry, ServiceEdge } from '../wireEdge.ts';
 import type { ServiceTls, TargetTls } from '../wireTls.ts';
 
 export interface Address {
@@ -140,11 +140,18 @@ export interface ServiceConfig {
   readonly edge: ServiceEdge | null;
   /** How targets with `https://` are verified. */
   readonly targetTls: TargetTls;
+  /** How what is being proved is seen before its flip; null: nobody sees it. */
+  readonly preview: Preview | null;
   /** Absolute path of PEM certificates that clients' certificates must come from; null: none asked. */
   readonly clientCa: string | null;
   readonly run: Run;
   readonly first: First | null;
 }
+
+export type Preview = Omit<PreviewEntry, 'pool' | 'deployment'> & {
+  /** Where it is looked at, as far as our own addresses say that; null: by a header alone. */
+  readonly url: string | null;
+};
 
 /** Whether a deployment that is ready flips by itself or waits for a person. */
 export type FlipMode = 'auto' | 'manual';

@@ -36,7 +36,8 @@ export function serviceEdge(
 
 const noEdits: HeaderEdits = { remove: [], set: [], add: [] };
 
-const nothing = JSON.stringify({
+/** That of a service without an edge. */
+export const plainEdge: ServiceEdge = {
   request: noEdits,
   response: noEdits,
   forwarded: false,
@@ -47,7 +48,9 @@ const nothing = JSON.stringify({
   basicAuth: null,
   sticky: '',
   pages: {},
-} satisfies ServiceEdge);
+};
+
+const nothing = JSON.stringify(plainEdge);
 
 /** Reports what does not go together. */
 export function checkEdge(service: ServiceFields, path: string, reading: Reading): void {

@@ -18,6 +18,8 @@ import { quote } from './tree.ts';
 /** What the files of one service hold. */
 export interface EdgeFiles {
   readonly users: BasicAuth['users'];
+  /** Of its preview. */
+  readonly previewUsers: BasicAuth['users'];
   /** HTML, by status. */
   readonly pages: ServiceEdge['pages'];
   readonly targetPems: TargetPems;
@@ -25,7 +27,12 @@ export interface EdgeFiles {
 
 export type EdgeFilesOf = ReadonlyMap<string, EdgeFiles>;
 
-export const noEdgeFiles: EdgeFiles = { users: [], pages: {}, targetPems: noTargetPems };
+export const noEdgeFiles: EdgeFiles = {
+  users: [],
+  previewUsers: [],
+  pages: {},
+  targetPems: noTargetPems,
+};
 
 const usersBytesMax = 256 * 1024;
 const usersMax = 1000;
@@ -42,24 +49,27 @@ export async function readEdgeFiles(
   const found = new Map<string, EdgeFiles>();
   for (const [name, service] of Object.entries(services)) {
     const path = below('services', name);
-    const users = await usersOf(service, path, reading, folder);
+    const { basicAuth, preview } = service;
+    const users = await usersOf(basicAuth, `${path}.basicAuth`, reading, folder);
+    const auth = preview?.auth ?? null;
+    const previewUsers = await usersOf(auth, `${path}.preview.auth`, reading, folder);
     const pages = await pagesOf(service, path, reading, folder);
     const tls = `${path}.targetTls`;
     const targetPems = await readTargetPems(service.targetTls, tls, reading, folder);
-    found.set(name, { users, pages, targetPems });
+    found.set(name, { users, previewUsers, pages, targetPems });
   }
   reading.finish();
   return found;
 }
 
 async function usersOf(
-  { basicAuth }: ServiceFields,
-  service: string,
+  basicAuth: ServiceFields['basicAuth'],
+  path: string,
   reading: Reading,
   folder: string,
 ): Promise<BasicAuth['users']> {
   if (basicAuth === null) return [];
-  const key = `${service}.basicAuth.file`;
+  const key = `${path}.file`;
   const report = (message: string): void => reading.report(key, reading.at(key), message);
   const file = absolute(folder, basicAuth.file);
   const read = await readTextFile(file, 'The file', usersBytesMax).catch((thrown: unknown) => {

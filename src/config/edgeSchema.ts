@@ -103,6 +103,19 @@ function edits(whose: string, always: readonly string[], kept: readonly string[]
   });
 }
 
+const users = record({
+  file: required(
+    text('a path'),
+    '',
+    'A file of name:hash lines, as `pointsman password` makes them; strangers may not read it.',
+  ),
+  realm: optional(
+    text('a name without quotes', /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}$/),
+    'What browsers call the service when they ask.',
+    'the name of the service',
+  ),
+});
+
 export const edgeKeys = {
   headers: preset(
     record({
@@ -148,20 +161,24 @@ export const edgeKeys = {
     'Whose requests are let in; others get 403. Behind `trustedProxies`, X-Forwarded-For says who ' +
       'it is; none: everybody.',
   ),
-  basicAuth: optional(
+  basicAuth: optional(users, 'Names and passwords that clients are asked for.'),
+  preview: optional(
     record({
-      file: required(
-        text('a path'),
-        '',
-        'A file of name:hash lines, as `pointsman password` makes them; strangers may not read it.',
+      host: optional(
+        exactHost,
+        'The host by which it is asked for, such as preview.shop.example; the id of a deployment and a dot in front of it ask for that one.',
       ),
-      realm: optional(
-        text('a name without quotes', /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}$/),
-        'What browsers call the service when they ask.',
-        'the name of the service',
+      header: optional(
+        fieldName(['via']),
+        'The header field by which it is asked for at the hosts of the service: `1`, or the id of a deployment.',
+      ),
+      auth: optional(
+        users,
+        'Names and passwords that are asked for there.',
+        'those of `basicAuth`, where it is there',
       ),
     }),
-    'Names and passwords that clients are asked for.',
+    'How the release that is being proved is seen before its flip: by a host or a header of its own, and never the live one.',
   ),
   sticky: optional(
     text('the name of a cookie', /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/),

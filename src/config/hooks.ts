@@ -31,7 +31,19 @@ export function serviceHooks(
 }
 
 /** Reports what does not go together. */
-export function checkHooks({ hooks }: ServiceFields, service: string, reading: Reading): void {
+export function checkHooks(of: ServiceFields, service: string, reading: Reading): void {
+  const { hooks, smoke, protocol } = of;
+  const asks = [
+    ...smoke,
+    ...Object.values(hooks)
+      .flat()
+      .filter((one) => 'http' in one && one.http),
+  ];
+  if (protocol === 'h2' && asks.length > 0) {
+    const path = `${service}.${smoke.length > 0 ? 'smoke' : 'hooks'}`;
+    const wanted = 'wanted commands and calls where targets are spoken to by HTTP/2';
+    reading.report(path, reading.at(path), `${wanted}, got a request, which is one of HTTP/1.1`);
+  }
   for (const [moment, ones] of Object.entries(hooks)) {
     const list = `${service}.hooks.${moment}`;
     // What is wrong in a list is left out of it, and the others move up.

@@ -21,6 +21,7 @@ import type {
 import { serviceEdge } from './edge.ts';
 import { type EdgeFiles, type EdgeFilesOf, noEdgeFiles } from './edgeFiles.ts';
 import { serviceHooks } from './hooks.ts';
+import { servicePreview } from './preview.ts';
 import { probeTimeoutDefaultMs } from './rules.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
 import { targetTlsOf } from './targetTrust.ts';
@@ -64,7 +65,7 @@ export function resolve(fields: FileFields, file: string, files: EdgeFilesOf = n
       secretFile: one.secretFile === null ? null : absolute(folder, one.secretFile),
     })),
     services: Object.entries(fields.services).map(([name, of]) =>
-      service(name, of, fields.freeze, folder, files.get(name) ?? noEdgeFiles),
+      service(name, of, fields, folder, files.get(name) ?? noEdgeFiles),
     ),
   };
 }
@@ -108,7 +109,7 @@ function pair(
 function service(
   name: string,
   of: ServiceFields,
-  frozen: string | null,
+  file: FileFields,
   folder: string,
   files: EdgeFiles,
 ): ServiceConfig {
@@ -122,7 +123,7 @@ function service(
     deploy: { timeoutMs: of.deploy.timeout, flip: of.deploy.flip },
     warm: warm(of),
     protect: protect(of.protect),
-    freeze: of.freeze ?? frozen,
+    freeze: of.freeze ?? file.freeze,
     hooks: serviceHooks(of, targetTls, (path) => absolute(folder, path)),
     policy: {
       connectMs: timeouts.connect,
@@ -142,6 +143,7 @@ function service(
     },
     tls: { mode: of.tls, healthPath: of.health.path },
     edge: serviceEdge(name, of, files),
+    preview: servicePreview(name, of, file, files),
     targetTls,
     clientCa: of.clientCa === null ? null : absolute(folder, of.clientCa),
     run: run(of, folder),

@@ -7,6 +7,7 @@
 import { formatAddress, formatTarget, isLoopback } from './address.ts';
 import { checkEdge } from './edge.ts';
 import { checkHooks } from './hooks.ts';
+import { checkPreviews } from './preview.ts';
 import { below, type Reading } from './reading.ts';
 import type { FileFields, ServiceFields } from './schema.ts';
 import { listens, refusalOf } from './targets.ts';
@@ -20,6 +21,7 @@ export function checkRules(file: FileFields, reading: Reading): void {
   checkTls(file, reading);
   checkAdmin(file, reading);
   checkRoutes(file, reading);
+  checkPreviews(file, reading);
   for (const [name, service] of Object.entries(file.services)) {
     const path = below('services', name);
     checkProbes(service, path, reading);

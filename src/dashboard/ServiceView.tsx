@@ -67,6 +67,7 @@ export function ServiceView({ name }: { name: string }) {
           key={status.deployment.id}
           deployment={status.deployment}
           until={status.limits.until}
+          preview={status.preview}
         />
       )}
       <Traffic service={name} />

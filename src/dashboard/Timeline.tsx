@@ -4,6 +4,7 @@
  * The rule this file keeps: while it runs its log is open and follows what comes; once it is over
  * the log folds, and what went wrong stays in sight.
  */
+import type { PreviewStatus } from '../control/model/api.ts';
 import { type Deployment, type Phase, steps } from '../control/model/state.ts';
 import { Checks } from './Checks.tsx';
 import { Log } from './Log.tsx';
@@ -19,9 +20,11 @@ interface Props {
   readonly deployment: Deployment;
   /** When it fails unless it is healthy before; null: nothing presses it. */
   readonly until: string | null;
+  /** How it is seen before its flip; null: it is not. */
+  readonly preview: PreviewStatus | null;
 }
 
-export function Timeline({ deployment, until }: Props) {
+export function Timeline({ deployment, until, preview }: Props) {
   const lines = linesOf(deployment.id).value;
   const { phase, direction, error } = deployment;
   const what = direction === 'deploy' ? 'Deployment' : 'Rollback';
@@ -35,6 +38,7 @@ export function Timeline({ deployment, until }: Props) {
         {!running && <Ended deployment={deployment} />}
       </header>
       {running && <Steps deployment={deployment} until={until} />}
+      <Preview preview={preview} shown={deployment.id} />
       {error && (
         <p class="wrong" role="alert">
           {error.message}
@@ -51,7 +55,7 @@ export function Timeline({ deployment, until }: Props) {
   );
 }
 
-function Steps({ deployment: { phase, direction }, until }: Props) {
+function Steps({ deployment: { phase, direction }, until }: Omit<Props, 'preview'>) {
   const all = wayOf[direction];
   const at = all.indexOf(phase);
   return (
@@ -74,6 +78,27 @@ function Steps({ deployment: { phase, direction }, until }: Props) {
         </p>
       )}
     </>
+  );
+}
+
+function Preview({ preview, shown }: Pick<Props, 'preview'> & { readonly shown: string }) {
+  if (preview === null || preview.deployment !== shown) return null;
+  const { url, header } = preview;
+  return (
+    <p class="preview">
+      {url === null ? (
+        <>
+          Seen before its flip by the header{' '}
+          <code>
+            {header}: {shown}
+          </code>
+        </>
+      ) : (
+        <a href={url} target="_blank" rel="noreferrer">
+          See it before its flip
+        </a>
+      )}
+    </p>
   );
 }
 

@@ -8,6 +8,7 @@ import { STATUS_CODES } from 'node:http';
 import { formatSize } from '../config/units.ts';
 import { type FaultCode, faults } from '../errors.ts';
 import type { Policy } from '../wire.ts';
+import { noindexField } from './edge/headerEdits.ts';
 
 export interface Answer {
   readonly status: number;
@@ -38,6 +39,8 @@ export interface About {
   readonly challenge?: string | undefined;
   /** Pages of the service's own, by status, each byte a character; null: none. */
   readonly pages?: ReadonlyMap<number, string> | null;
+  /** Search engines are told to forget it. */
+  readonly noindex?: boolean;
 }
 
 /** What a service says of the answers that are given in its place. */
@@ -83,6 +86,7 @@ export function ownAnswer(code: FaultCode, about: About): Answer {
   if (status === 503 && retry)
     headers.push('Retry-After', String(about.policy?.retryAfterSeconds ?? retryAfterSeconds));
   if (about.challenge !== undefined) headers.push('WWW-Authenticate', about.challenge);
+  if (about.noindex) headers.push(...noindexField);
   if (status === 405) headers.push('Allow', allowed);
   if (about.close) headers.push('Connection', 'close');
   return { status, reason, headers, body };

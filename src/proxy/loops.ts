@@ -5,7 +5,7 @@
  * probe goes nowhere, since a way back to us is no application that works. That a request passed
  * through another service of ours is no loop: its target may be a gateway that asks this one.
  */
-import type { ViaMarks } from '../wire.ts';
+import type { ViaMarks } from '../wireEdge.ts';
 
 /** @param via all Via fields of the request; '' where there is none. */
 export function comesBack(via: string, marks: ViaMarks): boolean {

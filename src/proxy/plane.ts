@@ -22,6 +22,7 @@ import type {
 import { AccessLog } from './accounting/accessLog.ts';
 import type { Exchange } from './accounting/exchange.ts';
 import type { Cut, Ending } from './balancing/lease.ts';
+import type { Destination } from './destinations/destination.ts';
 import { HttpDate } from './httpDate.ts';
 import { WaitingBytes } from './queue.ts';
 import { Routes } from './routes.ts';
@@ -58,7 +59,7 @@ export class Plane {
   #version = 0;
   #closing = false;
   #services = new Map<string, Service>();
-  #routes = new Routes<Service>([]);
+  #routes = new Routes<Destination>([]);
   /** The last table that came over a wire; the next may come as a change of it. */
   readonly #entries = new Map<string, ServiceEntry>();
   /** Services that a table no longer names, until nothing is inside. */
@@ -97,7 +98,7 @@ export class Plane {
     return most;
   }
 
-  match(host: string, path: string): Service | undefined {
+  match(host: string, path: string): Destination | undefined {
     return this.#routes.match(host, path);
   }
 
@@ -138,7 +139,7 @@ export class Plane {
       this.#routes = new Routes(
         table.services.flatMap((entry) => {
           const service = this.#services.get(entry.name);
-          return service === undefined ? [] : [[entry, service] as const];
+          return service === undefined ? [] : waysTo(entry, service);
         }),
       );
     }
@@ -278,5 +279,21 @@ export class Plane {
 
 /** What of the services decides routing: where it is the same, the look-up tables stay. */
 function routing(entries: readonly ServiceEntry[]): string {
-  return entries.map(({ name, hosts, paths }) => [name, hosts, paths].join('\n')).join('\n\n');
+  return entries
+    .map(({ name, hosts, paths, preview }) => [name, hosts, paths, preview?.host].join('\n'))
+    .join('\n\n');
+}
+
+/** A preview has its own host, and one for each deployment below that. */
+function waysTo(
+  entry: ServiceEntry,
+  service: Service,
+): readonly (readonly [Pick<ServiceEntry, 'hosts' | 'paths'>, Destination])[] {
+  const host = entry.preview?.host ?? '';
+  if (host === '') return [[entry, service]];
+  const hosts = [host, `*.${host}`];
+  return [
+    [entry, service],
+    [{ hosts, paths: entry.paths }, service.preview],
+  ];
 }

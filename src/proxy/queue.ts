@@ -9,16 +9,7 @@
 import type { Clock } from '../clock.ts';
 import type { Fault } from '../errors.ts';
 import type { Lease } from './balancing/lease.ts';
-
-/** What a request that waits is like. */
-export interface Waiting {
-  /** Its fields, which are in memory for as long as it waits. */
-  readonly raw: readonly string[];
-  /** The mark of the target it was on before; '': any. */
-  readonly stay: string;
-  /** Its body has not come whole. */
-  readonly uploading: boolean;
-}
+import type { Waiting } from './destinations/destination.ts';
 
 interface Wait extends Omit<Waiting, 'raw'> {
   readonly bytes: number;

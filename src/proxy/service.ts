@@ -22,8 +22,10 @@ import type { Lease } from './balancing/lease.ts';
 import { Places } from './balancing/places.ts';
 import type { Pool } from './balancing/pool.ts';
 import type { Target } from './balancing/target.ts';
-import { EdgeRules } from './edge/edgeRules.ts';
-import { bytesOf, Queue, type Waiting, WaitingBytes, waitingBytesMax } from './queue.ts';
+import type { Waiting } from './destinations/destination.ts';
+import { Preview } from './destinations/preview.ts';
+import { type EdgeRules, MadeRules } from './edge/edgeRules.ts';
+import { bytesOf, Queue, WaitingBytes, waitingBytesMax } from './queue.ts';
 import { SlowClients } from './slowClients.ts';
 
 const whatever: Waiting = { raw: [], stay: '', uploading: false };
@@ -40,9 +42,9 @@ export class Service {
     green: new Counters('green'),
   };
   #entry: ServiceEntry;
+  #preview: Preview | null = null;
   #rules: EdgeRules | null = null;
-  /** What the rules were made of. */
-  #rulesText = 'null';
+  readonly #madeRules = new MadeRules();
   readonly #places: Places;
   readonly #queue: Queue;
   readonly #waitingBytes: WaitingBytes;
@@ -98,7 +100,17 @@ export class Service {
 
   /** Nothing is inside any pool, and nobody waits. */
   get idle(): boolean {
-    return this.#places.idle && this.#queue.size === 0;
+    return this.#places.idle && this.#preview?.idle !== false && this.#queue.size === 0;
+  }
+
+  get shown(): Preview | null {
+    return this.#preview?.byHeader ? this.#preview : null;
+  }
+
+  /** What is being proved of it. */
+  get preview(): Preview {
+    this.#preview ??= new Preview(this, this.#clock);
+    return this.#preview;
   }
 
   /**
@@ -150,10 +162,7 @@ export class Service {
     return this.#queue.add(taken, { bytes, stay, uploading, limitMs: queueMs, late });
   }
 
-  /**
-   * Takes an entry of the serving generation at once, and keeps one of a later generation beside
-   * it.
-   */
+  /** Takes an entry of the serving generation at once, and keeps one of a later beside it. */
   stage(entry: ServiceEntry): void {
     if (entry.generation < this.generation) return;
     if (entry.generation > this.generation) {
@@ -211,6 +220,7 @@ export class Service {
   /** The service is in the table no more, or the worker stops: drains, then closes what is left. */
   close(why: 'retired' | 'shutdown', limitMs: number): void {
     this.#queue.close(() => new Fault('SHUTTING_DOWN', `Service ${this.name} is going away.`));
+    this.#preview?.close(why, limitMs);
     for (const pool of this.#places.named()) {
       pool.drain(limitMs);
       // Tunnels have no end of their own, so they begin to leave at once and are gone in half the
@@ -232,6 +242,7 @@ export class Service {
       counts: colors
         .filter((color) => !this.counters[color].untouched)
         .map((color) => this.counters[color].stats()),
+      ...(this.#preview !== null && { previewed: this.#preview.requests }),
     };
   }
 
@@ -256,12 +267,8 @@ export class Service {
   /** @returns the pools that have no place any more. */
   #apply(entry: ServiceEntry): readonly Pool[] {
     this.#entry = entry;
-    const edge = entry.edge ?? null;
-    const text = JSON.stringify(edge);
-    if (text !== this.#rulesText) {
-      this.#rulesText = text;
-      this.#rules = edge === null ? null : new EdgeRules(edge);
-    }
+    if (entry.preview || this.#preview !== null) this.preview.apply(entry);
+    this.#rules = this.#madeRules.of(entry.edge ?? null, this.shown !== null);
     return this.#places.fill(entry);
   }
 

@@ -141,6 +141,7 @@ describe('what is not said has its default', () => {
       tls: { mode: 'default', healthPath: '/up' },
       edge: null,
       targetTls: systemTls,
+      preview: null,
       clientCa: null,
       run: { kind: 'static', linkLocal: false },
       first: null,

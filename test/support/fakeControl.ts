@@ -92,6 +92,7 @@ export function fakeService(name: string, changes: Partial<ServiceStatus> = {}):
     latch: null,
     confirm: null,
     freeze: null,
+    preview: null,
     limits: { deployMs: 60_000, drainMs: 30_000, until: null },
     waiting: 0,
     problem: null,

@@ -56,6 +56,7 @@ export function serviceConfig(
     tls: { mode: 'default', healthPath: '/up' },
     edge: null,
     targetTls: systemTls,
+    preview: null,
     clientCa: null,
     policy: {
       connectMs: 2_000,

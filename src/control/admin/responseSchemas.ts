@@ -107,6 +107,9 @@ export const ServiceStatus = named(
     freeze: nullable(
       Type.String({ description: 'Why deployments are refused, as the configuration says it.' }),
     ),
+    preview: nullable(
+      closed({ url: nullable(text), host: text, header: text, deployment: nullable(text) }),
+    ),
     waiting: count,
     problem: nullable(text),
   }),

@@ -11,6 +11,7 @@ import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.ts';
 import type { AcmeConfig, Config } from '../../config/config.ts';
+import { namesOf } from '../../config/preview.ts';
 import { Fault } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { CertificateEntry, ChallengeAnswers } from '../../wireTls.ts';
@@ -64,7 +65,10 @@ export class AcmeCertificates implements CertificateSource {
   async reload({ tls, services }: Config): Promise<void> {
     const asking = services.filter((service) => service.tls.mode === 'auto');
     const wanted = wantedOf(
-      asking.map(({ name, hosts }) => ({ name, hosts: hosts.filter((host) => isIP(host) === 0) })),
+      asking.map((one) => ({
+        name: one.name,
+        hosts: namesOf(one).filter((host) => isIP(host) === 0),
+      })),
     );
     const acme = tls?.acme ?? null;
     if (acme === null || wanted.length === 0) {

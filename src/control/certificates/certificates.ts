@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config/config.ts';
+import { namesOf } from '../../config/preview.ts';
 import { Fault, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type {
@@ -128,8 +129,8 @@ export class Certificates {
   async #readAuthorities({ services }: Config): Promise<readonly ClientAuthority[]> {
     const asking = services.filter(({ clientCa }) => clientCa !== null);
     return Promise.all(
-      asking.map(async ({ name, hosts, clientCa }) => {
-        const service = { service: name, hosts };
+      asking.map(async ({ name, clientCa, ...one }) => {
+        const service = { service: name, hosts: namesOf(one) };
         try {
           return { ...service, ca: await readAuthority(clientCa ?? '') };
         } catch (thrown) {

@@ -8,6 +8,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config/config.ts';
+import { namesOf } from '../../config/preview.ts';
 import { Fault } from '../../errors.ts';
 import { vet } from './acme/authority.ts';
 import { AcmeClient } from './acme/protocol/client.ts';
@@ -42,8 +43,8 @@ export async function dryRun(config: Config, clock: Clock, version: string): Pro
     const renews = renewalInfo === null ? 'two thirds of the lifetime' : 'its own windows';
     const said = terms === null ? '' : `; its terms: ${terms}`;
     const good = [`${new URL(settings.directory).host} answers, and renews by ${renews}${said}`];
-    const names = asking.flatMap(({ hosts }) =>
-      hosts.filter((host) => !host.startsWith('*.') && isIP(host) === 0),
+    const names = asking.flatMap((one) =>
+      namesOf(one).filter((host) => !host.startsWith('*.') && isIP(host) === 0),
     );
     const looked = await Promise.all(names.map(lookedUp));
     const doubts = looked.flatMap(({ doubt }) => doubt ?? []);

@@ -41,6 +41,8 @@ export interface Subject {
   readonly generation: number;
   /** What was live before; null: nothing. */
   readonly before: string | null;
+  /** Where it is looked at before its flip; null: nowhere, or by a header. */
+  readonly preview: string | null;
   readonly targets: readonly (ProbedTarget & Pick<RunningTarget, 'id'>)[];
   /** Why it failed, where it did. */
   readonly error: { readonly code: string; readonly message: string } | null;
@@ -57,7 +59,8 @@ export interface Gates {
 
 /** What of a subject is told to those outside, by name. */
 export function told(subject: Subject): Readonly<Record<string, string | number | null>> {
-  const { moment, service, deployment, release, color, generation, before, error } = subject;
+  const { moment, service, deployment, release, color, generation, before } = subject;
+  const { preview, error } = subject;
   return {
     hook: moment,
     service,
@@ -66,6 +69,7 @@ export function told(subject: Subject): Readonly<Record<string, string | number 
     color,
     generation,
     before,
+    preview,
     targets: subject.targets.map(formatTarget).join(','),
     error: error === null ? null : `${error.code}: ${error.message}`,
   };

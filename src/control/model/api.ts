@@ -164,6 +164,8 @@ export interface ServiceStatus {
   readonly confirm: Confirm | null;
   /** Why it is not deployed to, as the config says it; null: it is. */
   readonly freeze: string | null;
+  /** How what is being proved is seen before its flip; null: the config lets nobody see it. */
+  readonly preview: PreviewStatus | null;
   /** Requests that wait for a claim now. */
   readonly waiting: number;
   /**
@@ -171,6 +173,16 @@ export interface ServiceStatus {
    * is.
    */
   readonly problem: string | null;
+}
+
+export interface PreviewStatus {
+  /** Where it is looked at; null: by a header alone. */
+  readonly url: string | null;
+  /** Names of the host and of the header field; '': none. */
+  readonly host: string;
+  readonly header: string;
+  /** The deployment that is shown now; null: none, and requests get 503. */
+  readonly deployment: string | null;
 }
 
 /** The two pools by what they are to the clients; where nothing is live, what fills is the standby. */

@@ -7,6 +7,7 @@ import type { ServiceEntry } from '../../wire.ts';
 import type { PoolState } from '../model/state.ts';
 import { promoted } from './candidate.ts';
 import type { Pools } from './pools.ts';
+import { previewOf } from './proved.ts';
 import type { ServiceRecord } from './record.ts';
 
 export function entryOf(record: ServiceRecord, pools: Pools): ServiceEntry {
@@ -17,6 +18,7 @@ export function entryOf(record: ServiceRecord, pools: Pools): ServiceEntry {
   const places = promotes ? promoted(state) : state.pools;
   const shown = (pool: PoolState | null) =>
     pool === null ? null : pools.entry(pool.id, config.targetTls);
+  const preview = previewOf(record, pools);
   return {
     name,
     hosts: config.hosts,
@@ -28,6 +30,7 @@ export function entryOf(record: ServiceRecord, pools: Pools): ServiceEntry {
     policy: config.policy,
     tls: config.tls,
     edge: config.edge,
+    ...(preview && { preview }),
     via: record.via,
     paused: state.paused,
     pausePage: state.pausePage ?? false,

@@ -6,7 +6,8 @@
  * durable before anything else happens, `note` for what has happened already; see the ledger.
  */
 import type { ServiceConfig } from '../../config/config.ts';
-import { type Color, otherColor, type ViaMarks } from '../../wire.ts';
+import { type Color, otherColor } from '../../wire.ts';
+import type { ViaMarks } from '../../wireEdge.ts';
 import type { Call } from '../model/api.ts';
 import type { Deployment, ServiceState } from '../model/state.ts';
 import type { ControlContext } from './context.ts';

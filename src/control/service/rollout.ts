@@ -159,9 +159,18 @@ export class Rollout {
     pool.release = started.release;
     void record.note((state) => pin(state, pool.id, started.release));
     pool.shown = true;
+    this.#tellPreview(attempt);
     this.#proving.enter(attempt, 'probing');
     this.#pools.targets(pool, started.targets);
     this.#proving.weigh(attempt);
+  }
+
+  #tellPreview({ id, release }: Attempt): void {
+    const { preview } = this.#record.config;
+    if (preview === null) return;
+    const { url, header } = preview;
+    const where = url ?? `by the header ${header}: ${id}`;
+    this.#record.progress(id, `${release.name} is seen before its flip: ${where}`);
   }
 
   /** Flips a deployment that is ready. A disk that refuses leaves it ready where a person asked. */

@@ -26,6 +26,7 @@ import type { ControlContext } from './context.ts';
 import { livePool, standbyPool } from './deployment.ts';
 import { insideOf } from './drain.ts';
 import type { Pools, Rest, ServicePool } from './pools.ts';
+import { previewOf } from './proved.ts';
 import type { ServiceRecord } from './record.ts';
 import { sourceOf } from './release.ts';
 
@@ -183,9 +184,17 @@ export function statusOf(standing: Standing, stats: readonly WorkerStats[]): Ser
     latch: state.latch ?? null,
     confirm: state.confirm ?? null,
     freeze: config.freeze,
+    preview: previewStatus(standing),
     waiting: mine.reduce((sum, service) => sum + service.waiting, 0),
     problem: standing.problem,
   };
+}
+
+function previewStatus({ config, state, pools }: Standing): ServiceStatus['preview'] {
+  const shown = previewOf({ config, state }, pools);
+  if (config.preview === null || shown === undefined) return null;
+  const { url, host, header } = config.preview;
+  return { url, host, header, deployment: shown.deployment };
 }
 
 /** Enough to go back by; older ones are in the history. */

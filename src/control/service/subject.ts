@@ -6,6 +6,7 @@
 import type { HookMoment } from '../../config/config.ts';
 import type { Subject } from '../gates/gate.ts';
 import type { ControlContext } from './context.ts';
+import { provedOf } from './proved.ts';
 import type { ServiceRecord } from './record.ts';
 
 /** @throws Error where no deployment is on record. */
@@ -16,7 +17,7 @@ export function subjectOf(
 ): Subject {
   const { name, state, deployment } = record;
   const { id, to, from, error, receipt } = deployment;
-  const pool = state.pools[to.color];
+  const pool = provedOf(state)?.pool ?? state.pools[to.color];
   const targets = pool === null || error !== null ? [] : prober.view(pool.id);
   return {
     moment,
@@ -26,6 +27,7 @@ export function subjectOf(
     color: to.color,
     generation: receipt?.generation ?? state.generation + 1,
     before: from?.release ?? null,
+    preview: record.config.preview?.url ?? null,
     targets: targets.map(({ target, named }) => {
       const address = named?.used?.[0];
       return address === undefined ? target : { ...target, address };

@@ -5,7 +5,7 @@
  * loop; and a mark tells a target nothing, not even the name of a service.
  */
 import { createHash } from 'node:crypto';
-import type { ViaMarks } from '../../wire.ts';
+import type { ViaMarks } from '../../wireEdge.ts';
 
 /** @param instance drawn for each life of the controller; a token of RFC 9110. */
 export function viaMarks(instance: string, service: string): ViaMarks {

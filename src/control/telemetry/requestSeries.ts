@@ -71,6 +71,11 @@ export function requestSeries(
       labelled('service', () => totals.globals().held),
     ),
     counter(
+      'preview_requests_total',
+      'Requests for what was being proved, which no other series counts',
+      labelled('service', () => totals.globals().previewed),
+    ),
+    counter(
       'unrouted_requests_total',
       'Requests that reached no service, by error',
       labelled('code', () => totals.globals().unrouted),

@@ -26,6 +26,8 @@ export interface ColorTotals {
 export interface GlobalTotals {
   /** By service. */
   readonly held: Readonly<Record<string, number>>;
+  /** Requests for what was being proved, by service. */
+  readonly previewed: Readonly<Record<string, number>>;
   readonly unrouted: Readonly<Record<string, number>>;
   readonly logLinesDropped: number;
   readonly lanes: Readonly<Record<string, number>>;
@@ -67,8 +69,9 @@ export class Totals {
   }
 
   globals(): GlobalTotals {
-    const { held, unrouted, logLinesDropped, lanes, handovers, handshakes } = this.#sum();
-    return { held, unrouted, logLinesDropped, lanes, handovers, handshakes };
+    const sum = this.#sum();
+    const { held, previewed, unrouted, logLinesDropped, lanes, handovers, handshakes } = sum;
+    return { held, previewed, unrouted, logLinesDropped, lanes, handovers, handshakes };
   }
 
   /** Made once for all that a scrape reads: with a thousand services it is long. */
@@ -84,6 +87,7 @@ export class Totals {
 interface Sum {
   readonly colors: Map<string, { -readonly [key in keyof ColorTotals]: ColorTotals[key] }>;
   readonly held: Record<string, number>;
+  readonly previewed: Record<string, number>;
   readonly unrouted: Record<string, number>;
   readonly lanes: Record<string, number>;
   readonly handovers: Record<string, number>;
@@ -95,6 +99,7 @@ function emptySum(): Sum {
   return {
     colors: new Map(),
     held: {},
+    previewed: {},
     unrouted: {},
     lanes: {},
     handovers: {},
@@ -111,6 +116,8 @@ function add(sum: Sum, worker: WorkerStats): void {
   addAll(sum.handshakes, worker.handshakes);
   for (const service of worker.services) {
     sum.held[service.name] = (sum.held[service.name] ?? 0) + service.held;
+    const { previewed = 0 } = service;
+    sum.previewed[service.name] = (sum.previewed[service.name] ?? 0) + previewed;
     for (const counts of service.counts) addColor(sum, service.name, counts);
   }
 }

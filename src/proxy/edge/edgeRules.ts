@@ -5,11 +5,12 @@
  * The rule this file keeps: a service without any of it has none of these, so a request of it costs
  * one look at null. Whether a request goes on is decided before it is claimed.
  */
+import { plainEdge } from '../../config/edge.ts';
 import type { ServiceEdge } from '../../wireEdge.ts';
 import type { Detour } from '../tls/detour.ts';
 import { BasicAuth } from './basicAuth.ts';
 import { clientBehind } from './clientBehind.ts';
-import { type HeaderEdits, headerEdits } from './headerEdits.ts';
+import { type HeaderEdits, headerEdits, noindexField } from './headerEdits.ts';
 import { PathPrefix } from './pathPrefix.ts';
 import { StickyCookie } from './stickyCookie.ts';
 import { TrustedProxies } from './trustedProxies.ts';
@@ -30,30 +31,31 @@ export interface Arriving {
 }
 
 export class EdgeRules {
+  /** For our own answers: pages by status, each byte a character. */
+  readonly answers: { readonly pages: ReadonlyMap<number, string>; readonly noindex: boolean };
   readonly request: HeaderEdits | null;
   readonly response: HeaderEdits | null;
   readonly forwarded: boolean;
   /** null: any target will do. */
   readonly sticky: StickyCookie | null;
-  /** By status, each byte a character. */
-  readonly pages: ReadonlyMap<number, string>;
   readonly #prefix: PathPrefix | null;
   readonly #redirects: ReadonlyMap<string, string>;
   readonly #allowed: TrustedProxies | null;
   readonly #auth: BasicAuth | null;
 
-  constructor(edge: ServiceEdge) {
-    const { stripPrefix, addPrefix, allow } = edge;
+  /** @param noindex whether search engines are told to forget what they get here. */
+  constructor(edge: ServiceEdge, noindex = false) {
+    const { stripPrefix, addPrefix, allow, response } = edge;
     this.request = headerEdits(edge.request);
-    this.response = headerEdits(edge.response);
+    const robots = [...response.set, noindexField] as const;
+    this.response = headerEdits(noindex ? { ...response, set: robots } : response);
     this.forwarded = edge.forwarded;
     this.sticky = edge.sticky === '' ? null : new StickyCookie(edge.sticky);
-    this.pages = new Map(
-      Object.entries(edge.pages).map(([status, html]) => [
-        Number(status),
-        Buffer.from(html, 'utf8').toString('latin1'),
-      ]),
-    );
+    const pages = Object.entries(edge.pages).map(([status, html]): [number, string] => [
+      Number(status),
+      Buffer.from(html, 'utf8').toString('latin1'),
+    ]);
+    this.answers = { pages: new Map(pages), noindex };
     const prefixed = stripPrefix !== '' || addPrefix !== '';
     this.#prefix = prefixed ? new PathPrefix(stripPrefix, addPrefix) : null;
     this.#redirects = new Map(Object.entries(edge.redirects));
@@ -103,6 +105,25 @@ export class EdgeRules {
     // Where the config names no port, the client has the right one already.
     const where = /:\d+$/.test(to) ? to : to + port;
     return { kind: 'redirect', location: `${proto}://${where}${target}` };
+  }
+}
+
+/** The rules of one service, made anew only where what they are made of changes. */
+export class MadeRules {
+  #text = '';
+  #rules: EdgeRules | null = null;
+
+  /**
+   * @param always whether there are rules though there is nothing to do.
+   * @param noindex see `EdgeRules`.
+   */
+  of(edge: ServiceEdge | null, always: boolean, noindex = false): EdgeRules | null {
+    const made = edge ?? (always ? plainEdge : null);
+    const text = JSON.stringify(made);
+    if (text === this.#text) return this.#rules;
+    this.#text = text;
+    this.#rules = made === null ? null : new EdgeRules(made, noindex);
+    return this.#rules;
   }
 }
 

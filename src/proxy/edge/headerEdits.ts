@@ -45,3 +45,6 @@ export function without(list: readonly string[], names: ReadonlySet<string>): st
   }
   return kept;
 }
+
+/** What tells search engines that this is nothing to keep. */
+export const noindexField = ['X-Robots-Tag', 'noindex'] as const;

@@ -11,10 +11,10 @@ import { Exchange } from '../accounting/exchange.ts';
 import { answerToNoRequest } from '../answers.ts';
 import { discardMs, headMsMax, keepAliveMs, lingerMs } from '../connectionLimits.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
+import type { Destination } from '../destinations/destination.ts';
 import type { EdgeRules } from '../edge/edgeRules.ts';
 import { clientAddress, type TrustedProxies } from '../edge/trustedProxies.ts';
 import { comesBack } from '../loops.ts';
-import type { Service } from '../service.ts';
 import { detourOf } from '../tls/detour.ts';
 import type { LaneContext } from './laneContext.ts';
 import { type ProxiedClient, ProxiedRequest } from './proxiedRequest.ts';
@@ -187,12 +187,11 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   }
 
   #begin(bytes: Buffer): void {
-    const { lane } = this;
-    const { plane } = lane;
+    const { on, plane } = this.lane;
     const extra = bytes.length - head.headBytes;
-    const service = lane.on ? plane.match(head.host, head.target) : undefined;
+    const service = on ? plane.match(head.host, head.target) : undefined;
     if (service === undefined || !fits(extra, service.policy)) {
-      this.#handOver(!lane.on ? 'off' : service === undefined ? 'route' : whyNot(extra), bytes);
+      this.#handOver(!on ? 'off' : service === undefined ? 'route' : whyNot(extra), bytes);
       return;
     }
     if (service.policy.protocol !== undefined) {
@@ -203,7 +202,7 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
       this.#handOver('tls', bytes);
       return;
     }
-    if (service.rules !== null && this.#stops(service.rules)) {
+    if (service.rules !== null && this.#stops(service, service.rules)) {
       this.#handOver('edge', bytes);
       return;
     }
@@ -231,7 +230,7 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   }
 
   /** Whether the general lane has something else to say to this request. */
-  #takesDetour(service: Service): boolean {
+  #takesDetour(service: Destination): boolean {
     const { socket, proto } = this;
     const { host, target } = head;
     const coming = { socket, proto, clientProto: proto, host, target };
@@ -239,9 +238,10 @@ export class ClientConnection implements Waiter, ProxiedClient, SocketOwner {
   }
 
   /** Whether the request goes no further: the general lane says so to the client. */
-  #stops(rules: EdgeRules): boolean {
+  #stops({ shown }: Destination, rules: EdgeRules): boolean {
     const { proto, client: peer, lane } = this;
     const { host, target, raw } = head;
+    if (shown?.asked(host, raw)) return true;
     return rules.stop({ host, target, proto, peer, trusted: lane.trusted, raw }) !== null;
   }
 

@@ -11,6 +11,7 @@ import type { Exchange } from '../accounting/exchange.ts';
 import { ownAnswer } from '../answers.ts';
 import type { ClientsTurn, Cut, Ending, Holder, Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
+import type { Destination } from '../destinations/destination.ts';
 import {
   afterCut,
   afterHalfClose,
@@ -23,7 +24,6 @@ import {
   type Progress,
 } from '../failurePolicy.ts';
 import { HalfCloseProbe } from '../halfCloseProbe.ts';
-import type { Service } from '../service.ts';
 import type { AnsweredClient, Recipient } from './answerParties.ts';
 import { withLines } from './headText.ts';
 import type { LaneContext } from './laneContext.ts';
@@ -52,7 +52,7 @@ export class ProxiedRequest implements SentRequest, Recipient, Holder {
   readonly #connection: ProxiedClient;
   readonly exchange: Exchange;
   readonly relay: ResponseRelay;
-  readonly #service: Service;
+  readonly #service: Destination;
   readonly #raw: readonly string[];
   readonly #known: RequestHeadCache | null;
   readonly #hasBody: boolean;
@@ -64,16 +64,16 @@ export class ProxiedRequest implements SentRequest, Recipient, Holder {
   #gathering = false;
   #finished = false;
 
-  constructor(connection: ProxiedClient, exchange: Exchange, service: Service, head: RequestHead) {
+  constructor(connection: ProxiedClient, exchange: Exchange, to: Destination, head: RequestHead) {
     this.#connection = connection;
     this.exchange = exchange;
-    this.#service = service;
+    this.#service = to;
     this.#raw = head.raw;
     this.#known = head.known;
     this.#hasBody = head.bodyBytes > 0;
     this.#clientCloses = head.close;
     this.#try = connection.upstreamRequest;
-    this.relay = new ResponseRelay(connection, exchange, this, this.#try, service);
+    this.relay = new ResponseRelay(connection, exchange, this, this.#try, to);
   }
 
   start(): void {
@@ -280,7 +280,7 @@ export class ProxiedRequest implements SentRequest, Recipient, Holder {
       id: exchange.id,
       accept: acceptOf(this.#raw),
       policy: this.#service.policy,
-      pages: this.#service.rules?.pages ?? null,
+      ...this.#service.rules?.answers,
       close: relay.close,
       date: this.#connection.lane.plane.clock.date(),
     });

@@ -7,7 +7,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Exchange } from '../accounting/exchange.ts';
-import type { Service } from '../service.ts';
+import type { Destination } from '../destinations/destination.ts';
 import { type Detour, detourOf } from '../tls/detour.ts';
 import type { LaneContext } from './laneContext.ts';
 
@@ -31,7 +31,7 @@ export interface ComingRequest {
  */
 export function edgeStop(
   { around, connection, exchange, req, raw }: ComingRequest,
-  service: Service | null,
+  service: Destination | null,
 ): Detour | null | Promise<Detour | null> {
   const { plane, trusted } = around;
   const rules = service?.rules ?? null;

@@ -10,6 +10,7 @@ import { Exchange } from '../accounting/exchange.ts';
 import { type About, type Answer, challengeAnswer, ownAnswer, redirectAnswer } from '../answers.ts';
 import type { Lease } from '../balancing/lease.ts';
 import type { Target } from '../balancing/target.ts';
+import { type Destination, destinationOf } from '../destinations/destination.ts';
 import {
   afterHalfClose,
   answerToLoss,
@@ -22,7 +23,6 @@ import {
 import { HalfCloseProbe } from '../halfCloseProbe.ts';
 import type { ClientVersion } from '../headers.ts';
 import { comesBack } from '../loops.ts';
-import type { Service } from '../service.ts';
 import { grpcAnswer, isGrpc } from '../streams/grpcAnswers.ts';
 import type { Detour } from '../tls/detour.ts';
 import type { ValidRequest } from '../validateRequest.ts';
@@ -49,7 +49,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
   owesContinue = false;
   /** All of the body, where it was taken before a place was claimed. */
   beforehand: Buffer | null = null;
-  #service: Service | null = null;
+  #service: Destination | null = null;
   #gathering: Gathering | null = null;
   #attempt: UpstreamRequest | null = null;
   #cancelWait: (() => void) | null = null;
@@ -96,7 +96,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
     return typeof this.#vetted === 'string' ? this.req.rawHeaders : this.#vetted.raw;
   }
 
-  get service(): Service {
+  get service(): Destination {
     if (this.#service === null) throw new Error('a request was sent that matched no service');
     return this.#service;
   }
@@ -185,7 +185,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
       id: exchange.id,
       accept: accept ?? '',
       policy: this.#service?.policy ?? null,
-      pages: this.#service?.rules?.pages ?? null,
+      ...this.#service?.rules?.answers,
       close,
       date: this.around.plane.clock.date(),
     });
@@ -251,7 +251,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
     const vetted = this.#vetted;
     const { exchange } = this;
     if (typeof vetted === 'string') return vetted;
-    const service = this.around.plane.match(exchange.host, exchange.path);
+    const service = destinationOf(this.around.plane, exchange, this.raw);
     if (service === undefined) return 'ROUTE_UNKNOWN';
     exchange.service = service;
     this.#service = service;
@@ -280,7 +280,7 @@ export class ProxiedRequest implements Underway, SentRequest, GatheredRequest {
     return true;
   }
 
-  #claim(service: Service, avoid?: Target): void {
+  #claim(service: Destination, avoid?: Target): void {
     const stay = service.rules?.sticky?.broughtBy(this.raw) ?? '';
     const uploading = this.unread;
     const lease = service.claim(avoid, stay, uploading);

@@ -4,8 +4,8 @@
  * The rule this file keeps: it is the sum of what the parts of a try ask for, and nothing else.
  */
 import type { FaultCode } from '../../errors.ts';
+import type { Destination } from '../destinations/destination.ts';
 import type { Loss } from '../failurePolicy.ts';
-import type { Service } from '../service.ts';
 import type { LaneContext } from './laneContext.ts';
 import type { AnsweredRequest } from './responseRelay.ts';
 import type { TunneledRequest } from './tunnel.ts';
@@ -19,7 +19,7 @@ export interface SentRequest
     HeadedRequest {
   readonly around: LaneContext;
   readonly connection: AnsweredRequest['connection'];
-  readonly service: Service;
+  readonly service: Destination;
   /** In origin form, as the target is asked for it. */
   readonly targetPath: string;
   /** A 100 Continue is owed before the body comes. */

@@ -7,8 +7,8 @@
 import type { ClientRequest } from 'node:http';
 import type { Exchange } from '../accounting/exchange.ts';
 import type { Target } from '../balancing/target.ts';
+import type { Destination } from '../destinations/destination.ts';
 import { type ClientVersion, requestHeaders } from '../headers.ts';
-import type { Service } from '../service.ts';
 import { type Http2Fields, http2Fields } from '../streams/http2Fields.ts';
 import type { LaneContext } from './laneContext.ts';
 
@@ -19,7 +19,7 @@ export interface HeadedRequest {
   readonly raw: readonly string[];
   readonly exchange: Exchange;
   readonly connection: { readonly proto: 'http' | 'https' };
-  readonly service: Service;
+  readonly service: Destination;
   /** The body goes on in chunks. */
   readonly chunked: boolean;
   readonly version: ClientVersion;

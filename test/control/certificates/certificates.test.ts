@@ -34,7 +34,15 @@ function start() {
   });
   onTestFinished(() => certificates.close());
   const clientCa = join(dir, 'clients.pem');
-  const services = [{ name: 'staff', hosts: ['staff.example'], clientCa, targetTls: systemTls }];
+  const preview = null;
+  const staff = {
+    name: 'staff',
+    hosts: ['staff.example'],
+    clientCa,
+    targetTls: systemTls,
+    preview,
+  };
+  const services = [staff];
   const config = { services } as unknown as Config;
   return { dir, clock, sets, said, certificates, clientCa, config };
 }

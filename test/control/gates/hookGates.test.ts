@@ -65,6 +65,7 @@ function subjectAt(...ports: number[]): Subject {
     color: 'green',
     generation: 4,
     before: 'v1',
+    preview: 'http://preview.example',
     targets: ports.map((port) => ({ id: `t${port}`, host: '127.0.0.1', port })),
     error: null,
   };
@@ -250,6 +251,7 @@ test('a call carries what it is about, as JSON', async () => {
     color: 'green',
     generation: 4,
     before: 'v1',
+    preview: 'http://preview.example',
     targets: '127.0.0.1:3001,127.0.0.1:3002',
     error: null,
   });
@@ -289,6 +291,7 @@ test('a command is given what it is about, and what it prints is told line by li
     POINTSMAN_COLOR: 'green',
     POINTSMAN_GENERATION: '4',
     POINTSMAN_BEFORE: 'v1',
+    POINTSMAN_PREVIEW: 'http://preview.example',
     POINTSMAN_TARGETS: '127.0.0.1:3001',
     POINTSMAN_ERROR: '',
   });

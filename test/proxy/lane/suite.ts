@@ -15,6 +15,7 @@ import { loopSuite } from './loops.ts';
 import { nameSuite } from './names.ts';
 import { outcomeSuite } from './outcomes.ts';
 import { plainSuite } from './plain.ts';
+import { previewSuite } from './previews.ts';
 import { reachedSuite } from './reached.ts';
 import { refusalSuite } from './refusals.ts';
 import { slowSuite } from './slow.ts';
@@ -37,4 +38,5 @@ export function laneSuite(name: string, makeLane: MakeLane): void {
   nameSuite(name, makeLane);
   reachedSuite(name, makeLane);
   outcomeSuite(name, makeLane);
+  previewSuite(name, makeLane);
 }
