@@ -10,13 +10,13 @@ import { Controller } from './control/controller.ts';
 import { Fault } from './errors.ts';
 import { type Birth, tellServing } from './handover/birth.ts';
 import { onTrigger } from './handover/trigger.ts';
-import type { SupervisorOptions } from './household.ts';
 import { descriptorsMax, holdListeners } from './listener.ts';
 import { openLog } from './log.ts';
 import { LocalDataPlane } from './proxy/localDataPlane.ts';
 import { Plane } from './proxy/plane.ts';
 import { createEntrances } from './proxy/serving/entrances.ts';
 import { Listener } from './proxy/serving/listener.ts';
+import type { SupervisorOptions } from './supervisor/household.ts';
 
 /**
  * Descriptors for files and operators, and the share of the others for clients: the rest goes to

@@ -42,7 +42,7 @@ async function runAs(birth: Birth, configFile: string, version: string): Promise
     const { runAlone } = await import('./alone.ts');
     return runAlone(config, configFile, birth, up);
   }
-  const { supervise } = await import('./supervisor.ts');
+  const { supervise } = await import('./supervisor/supervisor.ts');
   return supervise({
     // A link that leads to another version by now: our children are of ours, a successor of that.
     entry: realpathSync(process.argv[1] ?? ''),

@@ -41,22 +41,22 @@ test('imports point downwards, and the planes do not know each other', () => {
 });
 
 test('the supervisor imports next to nothing', () => {
-  const supervisor = all.find(({ path }) => path === 'src/supervisor.ts');
+  const supervisor = all.find(({ path }) => path === 'src/supervisor/supervisor.ts');
 
   expect(supervisor && local(supervisor).sort()).toEqual([
-    'src/child.ts',
-    'src/crew.ts',
     'src/handover/birth.ts',
     'src/handover/predecessor.ts',
     'src/handover/succession.ts',
     'src/handover/trigger.ts',
-    'src/household.ts',
     'src/ipc.ts',
     'src/listener.ts',
     'src/log.ts',
-    'src/placement.ts',
     'src/priority.ts',
     'src/scoreboard.ts',
+    'src/supervisor/child.ts',
+    'src/supervisor/crew.ts',
+    'src/supervisor/household.ts',
+    'src/supervisor/placement.ts',
   ]);
 });
 

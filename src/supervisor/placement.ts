@@ -6,7 +6,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { ToWorker } from './ipc.ts';
+import type { ToWorker } from '../ipc.ts';
 
 /** A worker as a place for connections. */
 export interface Place {

@@ -8,24 +8,24 @@
  */
 import type { ChildProcess, Serializable } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { type Child, childAt, infoOf, restartDelayMs, startChild } from './child.ts';
-import { Crew } from './crew.ts';
-import { type Announced, tellServing } from './handover/birth.ts';
-import type { Predecessor } from './handover/predecessor.ts';
-import { type Estate, Succession } from './handover/succession.ts';
-import { onTrigger } from './handover/trigger.ts';
-import type { Household, SupervisorOptions } from './household.ts';
+import { type Announced, tellServing } from '../handover/birth.ts';
+import type { Predecessor } from '../handover/predecessor.ts';
+import { type Estate, Succession } from '../handover/succession.ts';
+import { onTrigger } from '../handover/trigger.ts';
 import {
   type FromController,
   type FromWorker,
   refusedExitCodes,
   type ToController,
-} from './ipc.ts';
-import { type HeldListener, holdListeners } from './listener.ts';
-import { openLog, type Sink } from './log.ts';
+} from '../ipc.ts';
+import { type HeldListener, holdListeners } from '../listener.ts';
+import { openLog, type Sink } from '../log.ts';
+import { raisePriority } from '../priority.ts';
+import { leaveBoard, openScoreboard } from '../scoreboard.ts';
+import { type Child, childAt, infoOf, restartDelayMs, startChild } from './child.ts';
+import { Crew } from './crew.ts';
+import type { Household, SupervisorOptions } from './household.ts';
 import { Placement } from './placement.ts';
-import { raisePriority } from './priority.ts';
-import { leaveBoard, openScoreboard } from './scoreboard.ts';
 
 /** Beyond the limit of a graceful stop, for the answers to get out. */
 const stopGraceMs = 2_000;

@@ -5,9 +5,9 @@
  * told something is told nothing: its end is reported, and nobody waits for its answer then.
  */
 import type { Socket } from 'node:net';
+import type { Left, ToWorker, WorkerInfo } from '../ipc.ts';
+import type { HeldListener } from '../listener.ts';
 import { type Child, childAt, infoOf } from './child.ts';
-import type { Left, ToWorker, WorkerInfo } from './ipc.ts';
-import type { HeldListener } from './listener.ts';
 
 export class Crew {
   readonly all: readonly Child[];

@@ -5,9 +5,9 @@
  * is; when that happens, and what follows from it, the supervisor says.
  */
 import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
+import { childEnv, type WorkerInfo } from '../ipc.ts';
+import { asGiven } from '../priority.ts';
 import type { Household } from './household.ts';
-import { childEnv, type WorkerInfo } from './ipc.ts';
-import { asGiven } from './priority.ts';
 
 export interface Child {
   readonly name: 'controller' | 'worker';

@@ -4,8 +4,8 @@
  * The rule this file keeps: it is fixed for their lives. What a later config says of it takes
  * another supervisor.
  */
-import type { Address, InForce } from './config/config.ts';
-import type { Birth } from './handover/birth.ts';
+import type { Address, InForce } from '../config/config.ts';
+import type { Birth } from '../handover/birth.ts';
 
 /** What all children of one supervisor are started with. */
 export interface Household {
