@@ -72,7 +72,8 @@ test('exit 1: the deployment fails with the reason and the output, and what is w
   });
   await until('onFailure is over', async () => {
     const { json } = await pointsman.call('GET', `/v1/deployments/${id}`);
-    return json.checks.at(-1).phase === 'failed';
+    const { moment, phase } = json.checks.at(-1);
+    return moment === 'onFailure' && phase === 'failed';
   });
   expect(begun(pointsman)).toEqual([`${id} beforeFlip`, `${id} onFailure`]);
   await untouched(pointsman);
