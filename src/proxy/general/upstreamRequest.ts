@@ -11,7 +11,6 @@ import type { FaultCode } from '../../errors.ts';
 import { isUnverified } from '../../targetTls.ts';
 import type { ClientsTurn, Cut, Holder, Lease } from '../balancing/lease.ts';
 import { Deadline, type Waiter } from '../deadlines.ts';
-import type { Destination } from '../destinations/destination.ts';
 import { afterCut, afterSilence, type Loss, type Progress } from '../failurePolicy.ts';
 import { AgentUpstreams } from './agentUpstreams.ts';
 import { isBadHeader, type Sender } from './forwarder.ts';
