@@ -23,6 +23,7 @@ import { refusalBench } from './refusals.mjs';
 import { saturatedBench } from './saturated.mjs';
 import { memoryBench, scaleBench, scrapeBench, socketsBench } from './scale.mjs';
 import { tlsBench } from './tls.mjs';
+import { warmUpBench } from './warmUp.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -47,6 +48,7 @@ const parts = {
   latency: latencyBench,
   flip: flipBench,
   deploy: deployBench,
+  'warm-up': warmUpBench,
   scale: scaleBench,
   memory: memoryBench,
   sockets: socketsBench,

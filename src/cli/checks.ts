@@ -4,7 +4,7 @@
  * The rule this file keeps: while a deployment runs all of it is shown; of one that is over, what
  * did not pass.
  */
-import type { HookMoment } from '../config/config.ts';
+import type { HookMoment } from '../config/hook.ts';
 import { type Check, type Deployment, inProgress } from '../control/model/state.ts';
 import { duration } from './text.ts';
 

@@ -24,6 +24,7 @@ export function receiptText(receipt: Receipt, paint: Paint, columns: number): st
     ['waited', waitedText(receipt)],
     ['in flight', `${insideText(receipt.inflight)} on the old pool`],
   ];
+  if (receipt.warmUp !== undefined) rows.push(['warmed up', receipt.warmUp]);
   if (drained) {
     rows.push([
       'drained',

@@ -4,9 +4,11 @@
  * The rule this file keeps: these are the types everybody else works with; how they are written in
  * YAML, their bounds and their defaults stand in `schema.ts` alone.
  */
+
 import type { Color, Edge, Policy } from '../wire.ts';
 import type { PreviewEntry, ServiceEdge } from '../wireEdge.ts';
 import type { ServiceTls, TargetTls } from '../wireTls.ts';
+import type { Hook, HookMoment } from './hook.ts';
 
 export interface Address {
   readonly host: string;
@@ -196,56 +198,6 @@ export interface Protect {
   /** Nothing is concluded from fewer requests to it, or from failures of fewer clients. */
   readonly requestsMin: number;
   readonly clientsMin: number;
-}
-
-/**
- * beforeFlip: what fails ends the deployment; the others move nothing. onFailure: it ended before
- * its flip, and nobody aborted it.
- */
-export type HookMoment = 'beforeFlip' | 'afterFlip' | 'afterRollback' | 'onFailure';
-
-export type Hook = HttpHook | CommandHook | CallHook;
-
-/** A request that every target of the pool has to answer. */
-export interface HttpHook {
-  readonly kind: 'http';
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Of the Host header; null: the target's own address. */
-  readonly host: string | null;
-  readonly tls: TargetTls;
-  readonly status: { readonly from: number; readonly to: number };
-  /** What stands in the body; null: anything. */
-  readonly text: string | null;
-  /** Members of the JSON in the body, by names divided by dots. */
-  readonly json: Readonly<Record<string, string | number | boolean | null>>;
-  /** How often each target is asked, and from one answer to the next question. */
-  readonly times: number;
-  readonly everyMs: number;
-  readonly timeoutMs: number;
-}
-
-/** A command that has to end with 0. */
-export interface CommandHook {
-  readonly kind: 'command';
-  /** Program and arguments. */
-  readonly command: readonly string[];
-  /** Absolute. */
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly timeoutMs: number;
-}
-
-/** A URL that is told by a POST, and has to answer. */
-export interface CallHook {
-  readonly kind: 'call';
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly status: { readonly from: number; readonly to: number };
-  /** Whether it may have an address that is not public. */
-  readonly private: boolean;
-  readonly timeoutMs: number;
 }
 
 /** How releases of a service are run, as the config says it: the template a release fills in. */

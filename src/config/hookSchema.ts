@@ -81,6 +81,25 @@ export const callKeys = {
   timeout: preset(duration('10ms', '10m'), '10s', 'How long the answer may take.'),
 };
 
+export const warmUpKeys = {
+  paths: required(
+    listOf(requestPath, 1, hooksMax),
+    ['/'],
+    'What is asked for of every target, in turn; answers of 400 and more are counted, and fail nothing.',
+  ),
+  requests: preset(
+    whole(1, 10_000),
+    100,
+    'How often each path is asked for, of each target: a round.',
+  ),
+  p95: optional(
+    duration('1ms', '1m'),
+    'Rounds are made until 95 % of the answers of one came within so long.',
+    'one round',
+  ),
+  timeout: preset(duration('100ms', '10m'), '30s', 'Then the deployment goes on, warm or not.'),
+};
+
 const outside = {
   command: optional(
     shortOrFull(argv, record(commandKeys)),
@@ -107,6 +126,10 @@ export const hookKeys = {
     oneOrMany(requestPath, 0, hooksMax),
     [],
     'Paths that every target of a new release has to answer with 200-299 before the flip: the short form of `hooks.beforeFlip`.',
+  ),
+  warmUp: optional(
+    shortOrFull(listOf(requestPath, 1, hooksMax), record(warmUpKeys)),
+    'What every target of a new release is asked for again and again, last before the flip, so that no client meets a cold one: paths, or `paths` with `requests` and `p95`.',
   ),
   hooks: preset(
     record({

@@ -5,8 +5,8 @@
  * The rule this file keeps: what is written in short means what its long form means by itself.
  */
 import type { TargetTls } from '../wireTls.ts';
-import type { Hook, HookMoment, HttpHook } from './config.ts';
-import { callKeys, commandKeys, httpKeys } from './hookSchema.ts';
+import type { Hook, HookMoment, HttpHook } from './hook.ts';
+import { callKeys, commandKeys, httpKeys, warmUpKeys } from './hookSchema.ts';
 import type { Reading } from './reading.ts';
 import { defaultsOf } from './records.ts';
 import type { ServiceFields } from './schema.ts';
@@ -16,14 +16,19 @@ type HookFields = Partial<ServiceFields['hooks']['beforeFlip'][number]>;
 
 /** @param tls how targets are spoken to. @param absolute makes a path of the file one of the machine. */
 export function serviceHooks(
-  { smoke, hooks, health }: ServiceFields,
+  { smoke, warmUp, hooks, health }: ServiceFields,
   tls: TargetTls,
   absolute: (path: string) => string,
 ): Readonly<Record<HookMoment, readonly Hook[]>> {
+  const to = { host: health.host, tls };
   const all = (ones: readonly HookFields[]): readonly Hook[] =>
-    ones.flatMap((one) => hookOf(one, { host: health.host, tls }, absolute));
+    ones.flatMap((one) => hookOf(one, to, absolute));
   return {
-    beforeFlip: all([...smoke.map((path) => ({ http: path })), ...hooks.beforeFlip]),
+    // Warmed up last: what fails before need not be, and what is warm does not cool down.
+    beforeFlip: [
+      ...all([...smoke.map((path) => ({ http: path })), ...hooks.beforeFlip]),
+      ...warmUpOf(warmUp, to),
+    ],
     afterFlip: all(hooks.afterFlip),
     afterRollback: all(hooks.afterRollback),
     onFailure: all(hooks.onFailure),
@@ -32,15 +37,17 @@ export function serviceHooks(
 
 /** Reports what does not go together. */
 export function checkHooks(of: ServiceFields, service: string, reading: Reading): void {
-  const { hooks, smoke, protocol } = of;
+  const { hooks, smoke, warmUp, protocol } = of;
   const asks = [
     ...smoke,
+    ...(warmUp === null ? [] : [warmUp]),
     ...Object.values(hooks)
       .flat()
       .filter((one) => 'http' in one && one.http),
   ];
   if (protocol === 'h2' && asks.length > 0) {
-    const path = `${service}.${smoke.length > 0 ? 'smoke' : 'hooks'}`;
+    const key = smoke.length > 0 ? 'smoke' : warmUp === null ? 'hooks' : 'warmUp';
+    const path = `${service}.${key}`;
     const wanted = 'wanted commands and calls where targets are spoken to by HTTP/2';
     reading.report(path, reading.at(path), `${wanted}, got a request, which is one of HTTP/1.1`);
   }
@@ -62,6 +69,16 @@ export function checkHooks(of: ServiceFields, service: string, reading: Reading)
       reading.report(path, reading.at(path), `${wanted}, got ${formatDuration(http.timeout)}`);
     }
   }
+}
+
+function warmUpOf(
+  warmUp: ServiceFields['warmUp'],
+  to: Pick<HttpHook, 'host' | 'tls'>,
+): readonly Hook[] {
+  if (warmUp === null) return [];
+  const full = 'paths' in warmUp ? warmUp : { ...defaultsOf(warmUpKeys), paths: warmUp };
+  const { paths, requests, p95, timeout } = full;
+  return [{ kind: 'warmUp', paths, requests, p95Ms: p95, ...to, timeoutMs: timeout }];
 }
 
 function hookOf(

@@ -35,6 +35,12 @@ export function ReceiptView({ of }: { of: Deployment }) {
       </dd>
       <dt>Were inside</dt>
       <dd>{insideWord(receipt.inflight)}</dd>
+      {receipt.warmUp !== undefined && (
+        <>
+          <dt>Warmed up</dt>
+          <dd>{receipt.warmUp}</dd>
+        </>
+      )}
       <dt>Of these</dt>
       <dd>{drainWord(receipt)}</dd>
     </dl>

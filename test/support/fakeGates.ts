@@ -4,8 +4,9 @@
  * The rule this file keeps: they outlive controllers, as commands do; what a life that was killed had
  * begun runs on until it is swept.
  */
-import type { Hook } from '../../src/config/config.ts';
+import type { Hook } from '../../src/config/hook.ts';
 import type { Gates, Subject, Verdict } from '../../src/control/gates/gate.ts';
+import { warmUpName } from '../../src/control/model/state.ts';
 import { systemTls } from './targetTls.ts';
 
 /** A check that is under way. */
@@ -67,6 +68,11 @@ export class FakeGates {
   }
 }
 
+export function warmUp(...paths: string[]): Hook {
+  const often = { requests: 10, p95Ms: null, timeoutMs: 30_000 };
+  return { kind: 'warmUp', paths, ...often, host: null, tls: systemTls };
+}
+
 export function smoke(path: string): Hook {
   return {
     kind: 'http',
@@ -86,5 +92,6 @@ export function smoke(path: string): Hook {
 
 function nameOf(hook: Hook): string {
   if (hook.kind === 'http') return `${hook.method} ${hook.path}`;
+  if (hook.kind === 'warmUp') return warmUpName;
   return hook.kind === 'command' ? hook.command.join(' ') : hook.url;
 }

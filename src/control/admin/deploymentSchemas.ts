@@ -100,12 +100,14 @@ export const Receipt = named(
       waited: count,
       waitedMsMax: Type.Number(),
       inflight: inside,
+      warmUp: Type.Optional(text),
       drained: nullable(drained),
     },
     {
       description:
         'What a flip reports about itself. `attempts` is how often the workers were asked to ' +
-        'hold; `drained` is null until the old pool is empty.',
+        'hold; `warmUp` is what was asked of the new pool before it; `drained` is null until the ' +
+        'old pool is empty.',
     },
   ),
 );

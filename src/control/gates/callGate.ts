@@ -5,7 +5,7 @@
  * address of a private network is called only where the config allows that.
  */
 import type { Clock } from '../../clock.ts';
-import type { CallHook } from '../../config/config.ts';
+import type { CallHook } from '../../config/hook.ts';
 import { reasonOf } from '../../errors.ts';
 import { publicLookup, refusePrivate } from '../notify/publicAddress.ts';
 import { type Gate, told, type Verdict } from './gate.ts';

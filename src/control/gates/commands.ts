@@ -12,7 +12,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Clock, pause } from '../../clock.ts';
-import type { CommandHook } from '../../config/config.ts';
+import type { CommandHook } from '../../config/hook.ts';
 import { reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { asGiven } from '../../priority.ts';

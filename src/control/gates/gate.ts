@@ -7,7 +7,7 @@
  * `test/contracts/gate.ts` is its specification.
  */
 import { formatTarget } from '../../config/address.ts';
-import type { Hook, HookMoment } from '../../config/config.ts';
+import type { Hook, HookMoment } from '../../config/hook.ts';
 import type { Color } from '../../wire.ts';
 import type { RunningTarget } from '../drivers/driver.ts';
 import type { ProbedTarget } from '../health/targetConnection.ts';

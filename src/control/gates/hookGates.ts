@@ -1,13 +1,14 @@
 /**
- * The gates that the config names: requests to targets, commands, calls.
+ * The gates that the config names: requests to targets, commands, calls, a warm-up.
  *
  * The rule this file keeps: it only puts together; each kind is a file of its own.
  */
-import type { Hook } from '../../config/config.ts';
+import type { Hook } from '../../config/hook.ts';
 import { callGate } from './callGate.ts';
 import { Commands, type CommandsOptions } from './commands.ts';
 import type { Gate, Gates } from './gate.ts';
 import { httpGate } from './httpGate.ts';
+import { warmUpGate } from './warmUpGate.ts';
 
 export interface HookGatesOptions extends CommandsOptions {
   /** By which a request of ours is known that comes back to ourselves. */
@@ -19,6 +20,7 @@ export function hookGates(options: HookGatesOptions): Gates {
   const commands = new Commands(options);
   const gateOf = (hook: Hook): Gate => {
     if (hook.kind === 'http') return httpGate(hook, clock, via);
+    if (hook.kind === 'warmUp') return warmUpGate(hook, clock, via);
     return hook.kind === 'command' ? commands.gate(hook) : callGate(hook, clock);
   };
   return {

@@ -6,10 +6,10 @@
  */
 import { type Clock, pause } from '../../clock.ts';
 import { formatTarget } from '../../config/address.ts';
-import type { HttpHook } from '../../config/config.ts';
-import { cleaned, hostOf } from '../health/targetConnection.ts';
+import type { HttpHook } from '../../config/hook.ts';
+import { cleaned } from '../health/targetConnection.ts';
 import type { Gate, Subject, Verdict } from './gate.ts';
-import { ask, type GateAnswer, givenUp } from './request.ts';
+import { ask, type GateAnswer, givenUp, targetRequest } from './request.ts';
 
 /** Of a body that is not as wanted, so much is shown. */
 const shownMax = 200;
@@ -60,21 +60,11 @@ async function askTarget(
     const limitMs = until - clock.now();
     if (limitMs <= 0)
       return `${where} was asked ${time - 1} of ${hook.times} times within its time`;
-    const request = {
-      to: { target, tls: hook.tls, path: hook.path },
-      where,
-      method: hook.method,
-      headers: {
-        host: hook.host ?? hostOf(target),
-        'user-agent': 'pointsman-hook',
-        accept: '*/*',
-        connection: 'close',
-        via: `1.1 ${via}`,
-        ...lowerCased(hook.headers),
-      },
-      limitMs,
-    };
-    const error = wrongWith(await ask(clock, request, signal), hook, where);
+    const { path, host, tls, method } = hook;
+    const plain = targetRequest(target, { path, host, tls, via, limitMs });
+    const headers = { ...plain.headers, ...lowerCased(hook.headers) };
+    const answer = await ask(clock, { ...plain, method, headers }, signal);
+    const error = wrongWith(answer, hook, where);
     if (error !== null) return error;
   }
   return null;

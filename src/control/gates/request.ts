@@ -8,8 +8,14 @@ import http from 'node:http';
 import https from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 import type { Clock } from '../../clock.ts';
+import { formatTarget } from '../../config/address.ts';
 import type { TargetTls } from '../../wireTls.ts';
-import { connectTarget, type ProbedTarget, sentenceOf } from '../health/targetConnection.ts';
+import {
+  connectTarget,
+  hostOf,
+  type ProbedTarget,
+  sentenceOf,
+} from '../health/targetConnection.ts';
 
 export interface GateRequest {
   /** Where it goes: a target, or a URL. */
@@ -35,6 +41,33 @@ export interface GateAnswer {
   readonly status: number | null;
   readonly body: string;
   readonly error: string | null;
+}
+
+/** A GET of a target. @param via by which a request of ours is known that comes back to us. */
+export function targetRequest(
+  target: ProbedTarget,
+  of: Omit<TargetPath, 'target'> & {
+    /** Of the Host header; null: the target's own address. */
+    readonly host: string | null;
+    readonly via: string;
+    readonly limitMs: number;
+  },
+): GateRequest {
+  const { path, tls, host, via, limitMs } = of;
+  const headers = {
+    host: host ?? hostOf(target),
+    'user-agent': 'pointsman-hook',
+    accept: '*/*',
+    connection: 'close',
+    via: `1.1 ${via}`,
+  };
+  return {
+    to: { target, tls, path },
+    where: formatTarget(target),
+    method: 'GET',
+    headers,
+    limitMs,
+  };
 }
 
 /** The error of a request whose signal was aborted. */

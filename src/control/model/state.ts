@@ -9,7 +9,8 @@
  * traffic was about to go, and going forward is the only direction that never sends a request to
  * the old pool after a client has seen the new one.
  */
-import type { DockerRun, HookMoment, ProcessRun, TargetAddress } from '../../config/config.ts';
+import type { DockerRun, ProcessRun, TargetAddress } from '../../config/config.ts';
+import type { HookMoment } from '../../config/hook.ts';
 import type { Color, Drained, Inside } from '../../wire.ts';
 
 /** The format this version writes; older ones are migrated when read, newer ones are refused. */
@@ -223,6 +224,9 @@ export interface Deployment {
   readonly cause?: Cause;
 }
 
+/** As the check that warms a pool up is called. */
+export const warmUpName = 'warm-up';
+
 /** One thing that has to pass before a flip, or is done after one. */
 export interface Check {
   readonly moment: HookMoment;
@@ -280,6 +284,8 @@ export interface Receipt {
   readonly waited: number;
   readonly waitedMsMax: number;
   readonly inflight: Inside;
+  /** What warming the pool up came to, in one sentence; absent: it was not. */
+  readonly warmUp?: string;
   /** null until the old pool has drained. */
   readonly drained: Drained | null;
 }

@@ -5,7 +5,7 @@
  * and told. At most one runs for a service: when the service moves on, what is under way is given
  * up, and that is on record; nothing is done twice.
  */
-import type { HookMoment } from '../../config/config.ts';
+import type { HookMoment } from '../../config/hook.ts';
 import { reasonOf } from '../../errors.ts';
 import type { Deployment } from '../model/state.ts';
 import { stoppedIn, underWay } from './checking.ts';

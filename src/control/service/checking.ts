@@ -4,7 +4,7 @@
  * The rule this file keeps: it is pure. A check that was begun is on record as running, and nothing
  * but its own end makes it one that has passed: whatever else happens leaves it void or stopped.
  */
-import type { HookMoment } from '../../config/config.ts';
+import type { HookMoment } from '../../config/hook.ts';
 import type { Check, Deployment, ServiceState } from '../model/state.ts';
 
 /**

@@ -5,7 +5,7 @@
  * is killed in the middle of one leaves a record that says so; what it printed is kept to its last
  * lines, whatever it prints.
  */
-import type { Hook } from '../../config/config.ts';
+import type { Hook } from '../../config/hook.ts';
 import type { Gate, Subject, Verdict } from '../gates/gate.ts';
 import { begun, over, planned, stoppedIn } from './checking.ts';
 import type { ControlContext } from './context.ts';

@@ -20,7 +20,7 @@ import type {
   ServiceState,
   Watch,
 } from '../model/state.ts';
-import { releasesKept } from '../model/state.ts';
+import { releasesKept, warmUpName } from '../model/state.ts';
 import { promoted, wasLive } from './candidate.ts';
 import { stopped } from './checking.ts';
 import { confirmAfter } from './confirming.ts';
@@ -211,7 +211,14 @@ export function record(
   const after = confirmAfter(state, deployment, receipt);
   const begun = { ...next, ...watchAfter(state, deployment, receipt, watch), ...after };
   if (deployment === null || !follows[deployment.phase].includes('draining')) return begun;
-  return { ...begun, deployment: { ...deployment, phase: 'draining', receipt } };
+  const full = { ...receipt, ...warmUpOf(deployment) };
+  return { ...begun, deployment: { ...deployment, phase: 'draining', receipt: full } };
+}
+
+function warmUpOf({ direction, checks = [] }: Deployment): Pick<Receipt, 'warmUp'> {
+  const done = checks.find(({ name, phase }) => name === warmUpName && phase === 'passed');
+  const result = done?.result ?? null;
+  return direction === 'rollback' || result === null ? {} : { warmUp: result };
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * The rule this file keeps: it only looks.
  */
-import type { HookMoment } from '../../config/config.ts';
+import type { HookMoment } from '../../config/hook.ts';
 import type { Subject } from '../gates/gate.ts';
 import type { ControlContext } from './context.ts';
 import { provedOf } from './proved.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import type { CallHook, CommandHook, HttpHook } from '../../../src/config/config.ts';
+import type { CallHook, CommandHook, HttpHook } from '../../../src/config/hook.ts';
 import type { Gates, Subject } from '../../../src/control/gates/gate.ts';
 import { hookGates } from '../../../src/control/gates/hookGates.ts';
 import { type Fate, gateContract } from '../../contracts/gate.ts';

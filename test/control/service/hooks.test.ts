@@ -4,9 +4,9 @@
  * how often.
  */
 import { expect, test } from 'vitest';
-import type { Hook, HookMoment } from '../../../src/config/config.ts';
+import type { Hook, HookMoment } from '../../../src/config/hook.ts';
 import { type Notification, ofChecks } from '../../../src/control/notify/notification.ts';
-import { FakeGates, smoke } from '../../support/fakeGates.ts';
+import { FakeGates, smoke, warmUp } from '../../support/fakeGates.ts';
 import { me, order, serviceConfig, World } from '../../support/services.ts';
 
 const nothing = { beforeFlip: [], afterFlip: [], afterRollback: [], onFailure: [] };
@@ -295,3 +295,15 @@ function told(world: World): readonly Pick<Notification, 'id' | 'text'>[] {
   );
   return [...new Map(all.map(({ id, text }) => [id, { id, text }])).values()];
 }
+
+test('what warming up came to stands in the receipt of the flip, and not in that of a rollback', async () => {
+  const { world, gates, status } = await shop({ beforeFlip: [smoke('/'), warmUp('/')] });
+  gates.fate = (name) => ({ passed: true, result: name === 'warm-up' ? 'p95 2 ms' : 'as wanted' });
+
+  await deploy(world);
+  const { deployment } = status();
+  const back = await world.control.rollback('shop', 'v1', { ...me, generation: 2 });
+
+  expect(deployment?.receipt?.warmUp).toBe('p95 2 ms');
+  expect(back.receipt).not.toHaveProperty('warmUp');
+});
