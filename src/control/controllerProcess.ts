@@ -35,6 +35,8 @@ export async function runController(): Promise<void> {
   };
   const end = (code: number): void => void log.written().then(() => process.exit(code));
   process.on('disconnect', () => end(0));
+  // It may have gone while this process read its code.
+  if (!process.connected) end(0);
   // A terminal sends these to the whole group; the supervisor says what to do about them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   const configFile = process.env[childEnv.config] ?? '';

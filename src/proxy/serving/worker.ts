@@ -67,6 +67,8 @@ export function runWorker(): void {
     }
   });
   process.on('disconnect', end);
+  // It may have gone while this process read its code.
+  if (!process.connected) end();
   // A terminal sends these to the whole group; the supervisor says what to do about them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   send({ kind: 'loaded' });
