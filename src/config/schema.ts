@@ -592,8 +592,8 @@ export const fileKind = recordAt('', {
   listen: preset(
     oneOrMany(listenAddress, 0, 16),
     '127.0.0.1:8080',
-    'Where clients connect: one address, or several; :8080 is every IPv4 address; changing it takes ' +
-      'a restart.',
+    'Where clients connect: one address, or several; :8080 is every IPv4 address; a reload changes ' +
+      'it by a hand-over.',
   ),
   tls: optional(tls, 'HTTPS: where, and with which certificates.', ''),
   workers: preset(

@@ -20,16 +20,18 @@ export function Actions({ status }: { status: ServiceStatus }) {
   const { standby } = sidesOf(status);
   const notBack =
     barred ?? (rollback.ready ? null : (rollback.reason ?? 'No release to go back to.'));
+  const { to } = rollback;
+  const failed = failedBefore(status);
   const busy = running ? `Deployment ${running.id} runs (${running.phase}).` : null;
   const frozen = frozenBecause(status);
   const waits = unconfirmedBecause(status);
   return (
     <section class="actions panel" aria-label="The way back, and other actions">
-      <Act wish="rollback" status={status} why={notBack} strong>
-        Rollback{rollback.to ? ` to ${rollback.to.release}` : ''}
+      <Act wish="rollback" status={status} why={notBack} strong={failed === null}>
+        Rollback{to ? ` to ${to.release}` : ''}
       </Act>
-      <p id="why-rollback" class={notBack ? 'reason' : 'reason quiet'}>
-        {notBack ?? `Ready: ${sideWord(rollback.to)} is warm and healthy. It takes milliseconds.`}
+      <p id="why-rollback" class={notBack || failed ? 'reason' : 'reason quiet'}>
+        {notBack ?? failed ?? `Ready: ${sideWord(to)} is warm and healthy. It takes milliseconds.`}
       </p>
       {rollback.unsafe !== null && (
         <p class="reason doubt" data-unsafe>
@@ -65,6 +67,12 @@ export function Actions({ status }: { status: ServiceStatus }) {
       <Answer service={status.name} />
     </section>
   );
+}
+
+/** Why nobody should want the release that a rollback leads to; null: nothing is known of that. */
+function failedBefore({ latch, rollback: { to } }: ServiceStatus): string | null {
+  if (to === null || latch?.release !== to.release) return null;
+  return `${sideWord(to)} is warm, and is what was taken back: it failed.`;
 }
 
 /** Why nothing may be deployed to the service now; null: it may. */
@@ -105,7 +113,7 @@ export function Act({ wish, status, why, strong, children }: ActProps) {
       class={strong ? 'main' : ''}
       data-wish={wish}
       aria-disabled={why !== null}
-      aria-describedby={strong ? 'why-rollback' : undefined}
+      aria-describedby={wish === 'rollback' ? 'why-rollback' : undefined}
       title={why ?? undefined}
       onClick={() => {
         if (why === null) ask(wish, status);

@@ -103,6 +103,7 @@ export function rememberName(name: string): void {
 export function questionOf(wish: Wish, { status, release = '' }: Asking): Question {
   const { name, rollback } = status;
   const { unsafe } = rollback;
+  const failed = status.latch?.release === rollback.to?.release ? status.latch : null;
   const { live: livePool, standby } = sidesOf(status);
   const live = sideWord(livePool && { color: livePool.color, release: livePool.release });
   const other = sideWord(standby && { color: standby.color, release: standby.release });
@@ -128,6 +129,7 @@ export function questionOf(wish: Wish, { status, release = '' }: Asking): Questi
       return {
         title: `Roll ${name} back from ${live} to ${sideWord(status.rollback.to)}?`,
         happens: [
+          ...(failed ? [`${failed.release} was taken back by itself: ${failed.reason}`] : []),
           ...(unsafe === null ? [] : [`Going back from ${livePool?.release} is unsafe: ${unsafe}`]),
           ...moves,
           ...(proved ? [`The deployment of ${proved.release} is aborted.`] : []),

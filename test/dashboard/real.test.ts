@@ -3,7 +3,6 @@
  *
  * With SCREENSHOTS=1 the pictures of the documents are taken anew.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect } from 'vitest';
@@ -235,10 +234,44 @@ browserTest(
   },
 );
 
+browserTest(
+  'a bad release is watched on the page from its deployment to its return by itself, and acknowledged',
+  async () => {
+    // All clients of a test come from one address.
+    const { url, adminUrl, status } = await start({ service: { protect: { clients: 1 } } });
+    const tab = await openPage(adminUrl, { width: 1280 });
+    const load = startLoad(url);
+    await expect.poll(() => load.answered, { timeout: 120_000 }).toBeGreaterThan(500);
+
+    await deploy(tab, 'v2-leaky');
+    await sees(tab, /v2-leaky is watched for another/);
+    await sees(tab, /[1-9][\d.]* % of [\d,]+ requests failed/);
+    await keep(tab, 'watched.png');
+    await sees(tab, /v2-leaky was taken back by itself/);
+    await sees(tab, 'BLUE v1 takes the traffic');
+    await sees(tab, 'GREEN v2-leaky is warm, and is what was taken back: it failed.');
+    await keep(tab, 'returned.png');
+    await load.stop();
+
+    expect(await status()).toMatchObject({ generation: 3, latch: { release: 'v2-leaky' } });
+    expect(load.failures.filter((line) => line !== '500 v2-leaky failed\n')).toEqual([]);
+    await tab.page.click('[data-wish=acknowledge]');
+    await confirm(tab).click();
+    await sees(tab, 'Deployments are taken again.');
+    expect((await status()).latch).toBeNull();
+    await tab.done();
+  },
+);
+
+const pictures = fileURLToPath(new URL('../../docs/images', import.meta.url));
+
+/** A picture for the documents, where they are taken anew. */
+async function keep({ page }: Watched, name: string): Promise<void> {
+  if (process.env.SCREENSHOTS) await page.screenshot({ path: join(pictures, name) });
+}
+
 if (process.env.SCREENSHOTS) {
   browserTest('pictures for the documents', async () => {
-    const folder = fileURLToPath(new URL('../../docs/images', import.meta.url));
-    mkdirSync(folder, { recursive: true });
     const { url, adminUrl, call, settled } = await start();
     const load = startLoad(url, 8);
     const looks = [360, 1280].flatMap((width) => [false, true].map((dark) => ({ width, dark })));
@@ -253,10 +286,10 @@ if (process.env.SCREENSHOTS) {
       await ready(tab, 'rollback');
       await wait(3_000);
       const name = `${width}-${dark ? 'dark' : 'light'}.png`;
-      await tab.page.screenshot({ path: join(folder, `service-${name}`), fullPage: true });
+      await tab.page.screenshot({ path: join(pictures, `service-${name}`), fullPage: true });
       await tab.page.click('[data-wish=rollback]');
       await confirm(tab).waitFor();
-      await tab.page.screenshot({ path: join(folder, `rollback-${name}`) });
+      await tab.page.screenshot({ path: join(pictures, `rollback-${name}`) });
       await tab.done();
     }
     await load.stop();

@@ -17,6 +17,8 @@ export interface PointsmanOptions {
   /** Of an operator; without one, the admin port on loopback asks for none. */
   readonly token?: string;
   readonly readToken?: string;
+  /** Further keys of the service. */
+  readonly service?: object;
 }
 
 export interface Pointsman {
@@ -32,14 +34,14 @@ export interface Pointsman {
 }
 
 export async function startPointsman(options: PointsmanOptions = {}): Promise<Pointsman> {
-  const { workers = 2, token, readToken } = options;
+  const { workers = 2, token, readToken, service = {} } = options;
   const shop = {
     workers,
     run: {
       process: { command: ['node', 'shop.mjs'], cwd: import.meta.dirname, replicas: 2 },
     },
     first: { color: 'blue', release: 'v1' },
-    service: { deploy: { timeout: '6s' } },
+    service: { deploy: { timeout: '6s' }, ...service },
   };
   const pointsman = await preparePointsman(shop);
   const files = { tokenFile: token, readTokenFile: readToken };
