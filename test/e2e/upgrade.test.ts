@@ -34,6 +34,8 @@ import {
 } from '../support/whole.ts';
 
 const upgrades = long ? 20 : 3;
+/** Stories of one part alone. */
+const inLongForm = test.runIf(long);
 
 /** By when it serves again after a kill; on a shared machine the limit of 1 s gets some air. */
 const quickMs = 5_000;
@@ -173,7 +175,7 @@ const broken = [
   ['is gone', 'main.js', null, /exit code 1/],
 ] as const;
 
-test.each(long ? broken : broken.slice(0, 2))(
+test.each(long ? broken : broken.slice(0, 1))(
   'a build that %s: the old one serves as it did',
   async (_, file, text, why) => {
     const options = await shop();
@@ -277,7 +279,7 @@ test('whoever keeps a connection to the old one goes where the new one says, fro
   expect(deployment?.receipt).toMatchObject({ workers: 4 });
 });
 
-test('releases that run as processes run on', async () => {
+inLongForm('releases that run as processes run on', async () => {
   const command = [process.execPath, releaseFile];
   const run = { process: { command, replicas: 2 } };
   const top = { handover: '0s', shutdown: '0s' };
@@ -294,44 +296,47 @@ test('releases that run as processes run on', async () => {
   await pointsman.nothingLeft();
 });
 
-test('a reload: what takes other processes or sockets comes by a hand-over, or it is said why not', async () => {
-  const options = await shop({ handover: '1s', shutdown: '1s' });
-  const pointsman = await startPointsman(options);
-  const load = new Load(pointsman.port, { get: 4, post: 2, slow: 2 });
-  const [second, taken] = [await freePort(), await freePort()];
-  const config = pointsman.config({ ...options, workers: 1 });
-  const listen = [`127.0.0.1:${pointsman.port}`, `127.0.0.1:${second}`];
-  const reload = async (change: object) => {
-    pointsman.configure({ ...config, ...change });
-    return (await pointsman.call('POST', '/v1/config/reload', { body: {} })).json;
-  };
+inLongForm(
+  'a reload: what takes other processes or sockets comes by a hand-over, or it is said why not',
+  async () => {
+    const options = await shop({ handover: '1s', shutdown: '1s' });
+    const pointsman = await startPointsman(options);
+    const load = new Load(pointsman.port, { get: 4, post: 2, slow: 2 });
+    const [second, taken] = [await freePort(), await freePort()];
+    const config = pointsman.config({ ...options, workers: 1 });
+    const listen = [`127.0.0.1:${pointsman.port}`, `127.0.0.1:${second}`];
+    const reload = async (change: object) => {
+      pointsman.configure({ ...config, ...change });
+      return (await pointsman.call('POST', '/v1/config/reload', { body: {} })).json;
+    };
 
-  const { handover, needsRestart } = await reload({ listen, state: './elsewhere' });
-  const over = async (phase: string) => (await handoverOf(pointsman))?.phase === phase;
-  await until('it is done', () => over('done'));
+    const { handover, needsRestart } = await reload({ listen, state: './elsewhere' });
+    const over = async (phase: string) => (await handoverOf(pointsman))?.phase === phase;
+    await until('it is done', () => over('done'));
 
-  expect(handover).toEqual([
-    `listen becomes ${listen.join(' ')}; it is ${listen[0]}.`,
-    'workers becomes 1; it is 2.',
-  ]);
-  expect(needsRestart).toEqual([expect.stringContaining('elsewhere')]);
-  await until('one worker is left', async () => (await serving(pointsman)).length === 1);
-  expect((await ask(second, 'GET', '/')).status).toBe(200);
+    expect(handover).toEqual([
+      `listen becomes ${listen.join(' ')}; it is ${listen[0]}.`,
+      'workers becomes 1; it is 2.',
+    ]);
+    expect(needsRestart).toEqual([expect.stringContaining('elsewhere')]);
+    await until('one worker is left', async () => (await serving(pointsman)).length === 1);
+    expect((await ask(second, 'GET', '/')).status).toBe(200);
 
-  const other = createServer().listen(taken, '127.0.0.1');
-  onTestFinished(() => void other.close());
-  await reload({ listen: [...listen, `127.0.0.1:${taken}`] });
-  await until('it has failed', () => over('failed'));
-  expect((await handoverOf(pointsman))?.error).toContain(`Cannot listen on 127.0.0.1:${taken}`);
-  expect((await ask(second, 'GET', '/')).status).toBe(200);
+    const other = createServer().listen(taken, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    await reload({ listen: [...listen, `127.0.0.1:${taken}`] });
+    await until('it has failed', () => over('failed'));
+    expect((await handoverOf(pointsman))?.error).toContain(`Cannot listen on 127.0.0.1:${taken}`);
+    expect((await ask(second, 'GET', '/')).status).toBe(200);
 
-  await reload({});
-  await until('it is done', () => over('done'));
-  await expect(ask(second, 'GET', '/')).rejects.toThrow('ECONNREFUSED');
-  await load.stop();
-  expect(load.errors).toEqual([]);
-  expect((await pointsman.stop()).code).toBe(0);
-});
+    await reload({});
+    await until('it is done', () => over('done'));
+    await expect(ask(second, 'GET', '/')).rejects.toThrow('ECONNREFUSED');
+    await load.stop();
+    expect(load.errors).toEqual([]);
+    expect((await pointsman.stop()).code).toBe(0);
+  },
+);
 
 /** POINTSMAN_NODES: folders of other Nodes, each with a `node` in it; `.ci/run` installs them. */
 const nodes = (process.env.POINTSMAN_NODES ?? '').split(delimiter).filter((one) => one !== '');
@@ -398,22 +403,25 @@ test('systemd is told when it serves, and which process is the main one after an
   await pointsman.nothingLeft();
 });
 
-test('a state that a newer Pointsman wrote: the successor is refused in words, the old one stays', async () => {
-  const pointsman = await startPointsman(await shop());
-  const file = join(pointsman.stateDir, 'state.json');
-  const { controller } = pointsman.pids();
-  // So that it writes nothing meanwhile.
-  kill(controller ?? 0, 'SIGSTOP');
-  const text = readFileSync(file, 'utf8');
-  writeFileSync(file, text.replace(/"format":\d+/, '"format":99'));
+inLongForm(
+  'a state that a newer Pointsman wrote: the successor is refused in words, the old one stays',
+  async () => {
+    const pointsman = await startPointsman(await shop());
+    const file = join(pointsman.stateDir, 'state.json');
+    const { controller } = pointsman.pids();
+    // So that it writes nothing meanwhile.
+    kill(controller ?? 0, 'SIGSTOP');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(/"format":\d+/, '"format":99'));
 
-  pointsman.signal('SIGUSR2');
-  await until('it has failed', () => pointsman.output.includes('hand-over failed'));
-  writeFileSync(file, text);
-  kill(controller ?? 0, 'SIGCONT');
-  const failed = await until('it is told', () => handoverOf(pointsman));
+    pointsman.signal('SIGUSR2');
+    await until('it has failed', () => pointsman.output.includes('hand-over failed'));
+    writeFileSync(file, text);
+    kill(controller ?? 0, 'SIGCONT');
+    const failed = await until('it is told', () => handoverOf(pointsman));
 
-  expect(failed.error).toMatch(/format 99, written by a newer Pointsman.*Run the newer/);
-  expect((await upgrade(pointsman, 'draining', 'failed')).error).toBeNull();
-  expect((await pointsman.stop()).code).toBe(0);
-});
+    expect(failed.error).toMatch(/format 99, written by a newer Pointsman.*Run the newer/);
+    expect((await upgrade(pointsman, 'draining', 'failed')).error).toBeNull();
+    expect((await pointsman.stop()).code).toBe(0);
+  },
+);

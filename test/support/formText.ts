@@ -28,6 +28,6 @@ export function formText({ long, longOnly, noEngine, noBrowser }: Form): string 
     'The short form: about five minutes on two idle cores; CI=true runs the long one.',
     ...missing.map((what) => `  skipped: ${what}`),
     ...Object.entries(longOnly).map(([file, what]) => `  left out: ${what} (${file})`),
-    '  left out: most repetitions, most stories of containers under load, handshakes that never end',
+    '  left out: most repetitions, most stories of containers under load and of upgrades, handshakes that never end',
   ].join('\n');
 }
