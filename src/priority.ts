@@ -5,6 +5,7 @@
  * The rule this file keeps: it asks, and a system that refuses is no fault. What Pointsman starts
  * for somebody else gets the priority that Pointsman was given itself, not the one it took.
  */
+import { readdirSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 
 /** So much nicer to us than to others: about three times the share of a busy neighbour. */
@@ -17,11 +18,25 @@ let given: number | null = null;
 export function raisePriority(): boolean {
   try {
     const before = getPriority();
-    setPriority(Math.max(before - step, -20));
+    const raised = Math.max(before - step, -20);
+    setPriority(raised);
     given = before;
+    for (const thread of threads()) take(raised, thread);
     return true;
   } catch {
     return false;
+  }
+}
+
+/**
+ * On Linux each thread has a priority of its own, and those that read and write files have been
+ * started by the time anybody asks: at the old one a flip waits for them behind its own workers.
+ */
+function threads(): readonly number[] {
+  try {
+    return readdirSync('/proc/self/task').map(Number);
+  } catch {
+    return [];
   }
 }
 
@@ -37,14 +52,14 @@ export function asGiven<T>(begin: () => T): T {
   try {
     return begin();
   } finally {
-    restore(raised);
+    take(raised);
   }
 }
 
-function restore(raised: number): void {
+function take(raised: number, thread = 0): void {
   try {
-    setPriority(raised);
+    setPriority(thread, raised);
   } catch {
-    // It was taken away meanwhile; then it is gone.
+    // It was taken away meanwhile, or the thread has ended; then it is gone.
   }
 }

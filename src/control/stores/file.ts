@@ -10,14 +10,15 @@
  * A file that cannot be trusted is never overwritten unseen: the first save after a recovery keeps
  * it as `state.damaged.json`. What stands in the way and is no file is put aside (`regular.ts`).
  */
-import { copyFile, link, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../errors.ts';
 import { type Deployment, type State, stateFormat } from '../model/state.ts';
 import { bytesMax, checksumOf, decode, encode, type Texts, textsOf } from './format.ts';
-import { HistoryFile, historyBytesMax, syncFolder } from './history.ts';
+import { HistoryFile, historyBytesMax, leave, syncFolder } from './history.ts';
 import { takeLock } from './lock.ts';
 import { makeWay, NotRegular, openRegular } from './regular.ts';
+import { alsoKnownAs } from './secondName.ts';
 import type { History, Loaded, Store } from './store.ts';
 import { writingAdvice } from './writing.ts';
 
@@ -191,13 +192,23 @@ class StateFiles {
   }
 
   async #write(text: Buffer): Promise<void> {
-    await makeWay(this.#temporary);
-    const file = await open(this.#temporary, 'w', 0o600);
+    const file = await this.#openTemporary();
     try {
       await file.writeFile(text);
       await file.sync();
     } finally {
-      await file.close();
+      leave(file);
+    }
+  }
+
+  /** A new one: what stands there was left by a save that failed, or is no file of ours. */
+  async #openTemporary(): Promise<FileHandle> {
+    try {
+      return await open(this.#temporary, 'wx', 0o600);
+    } catch (caught) {
+      if ((caught as NodeJS.ErrnoException).code !== 'EEXIST') throw caught;
+      await makeWay(this.#temporary);
+      return open(this.#temporary, 'w', 0o600);
     }
   }
 
@@ -210,52 +221,6 @@ class StateFiles {
 
 function asideOf(file: string): string {
   return `${file}.new`;
-}
-
-/**
- * `file` gets the name `also` too, in place of what a life that was killed left there.
- * @returns false: no file.
- */
-async function alsoKnownAs(file: string, also: string): Promise<boolean> {
-  try {
-    await linked(file, also);
-    return true;
-  } catch (caught) {
-    const { code } = caught as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return false;
-    if (!unableToLink.has(code ?? '')) throw caught;
-    return copied(file, also);
-  }
-}
-
-async function linked(file: string, also: string): Promise<void> {
-  try {
-    await link(file, also);
-  } catch (caught) {
-    if ((caught as NodeJS.ErrnoException).code !== 'EEXIST') throw caught;
-    await rm(also, { force: true });
-    await link(file, also);
-  }
-}
-
-/** What file systems say that have no hard links, or none here. */
-const unableToLink = new Set(['EPERM', 'ENOTSUP', 'ENOSYS', 'EXDEV', 'EMLINK', 'EINVAL']);
-
-/** @returns false: there is no such file, which who has no links may not have looked for. */
-async function copied(from: string, to: string): Promise<boolean> {
-  try {
-    await copyFile(from, to);
-  } catch (caught) {
-    if ((caught as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw caught;
-  }
-  const file = await open(to, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  return true;
 }
 
 type Read = ReturnType<typeof decode> | { readonly kind: 'missing' };

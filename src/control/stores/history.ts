@@ -98,8 +98,13 @@ export async function syncFolder(dir: string): Promise<void> {
   } catch (caught) {
     if (!unableToSync.has((caught as NodeJS.ErrnoException).code ?? '')) throw caught;
   } finally {
-    await folder.close();
+    leave(folder);
   }
+}
+
+/** Closes what is done with: it is synced, or given up, and nobody waits for that. */
+export function leave(file: FileHandle): void {
+  void file.close().catch(() => {});
 }
 
 /**
