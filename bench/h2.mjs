@@ -12,7 +12,7 @@ import { onPath, start } from './contenders.mjs';
 import { cpuNs } from './cpu.mjs';
 import { startOrigin } from './helpers.mjs';
 import { ours } from './loads.mjs';
-import { digits, median, print } from './table.mjs';
+import { cpuRows, print } from './table.mjs';
 import { makePair } from './tls.mjs';
 
 const able = ['pointsman', 'pointsman before', 'haproxy', 'nginx'];
@@ -37,7 +37,7 @@ export async function h2Bench({ rounds, seconds, names }) {
       for (let round = 0; round < rounds; round++) {
         for (const name of wanted) results.get(name).push(await once(name, shape, seconds, pair));
       }
-      print(title, ['', 'CPU µs', '× haproxy', 'each s', 'errors'], rows(results));
+      print(title, ['', 'CPU µs', '× haproxy', 'each s', 'errors'], cpuRows(results));
       failed += ours(results);
     }
   } finally {
@@ -78,15 +78,4 @@ async function load(port, { connections, streams }, seconds) {
   const requests = number(/, (\d+) succeeded/);
   const errors = number(/, (\d+) failed/) + number(/, (\d+) timeout/);
   return { requests, errors, perSecond: number(/, ([\d.]+) req\/s/) };
-}
-
-function rows(results) {
-  const cpu = (name) => median((results.get(name) ?? []).map((one) => one.cpuUs));
-  return [...results].map(([name, runs]) => [
-    name,
-    digits(cpu(name)),
-    digits(cpu(name) / cpu('haproxy')),
-    digits(median(runs.map((one) => one.perSecond))),
-    runs.reduce((sum, one) => sum + one.errors, 0),
-  ]);
 }

@@ -12,6 +12,18 @@ export function print(title, head, rows) {
   console.log(`\n${title}\n\n${line(head)}\n${rule}\n${cells.slice(1).map(line).join('\n')}`);
 }
 
+/** Name, CPU µs, its ratio to that of haproxy, what came each second, errors. @param results runs by name */
+export function cpuRows(results) {
+  const cpu = (name) => median((results.get(name) ?? []).map((one) => one.cpuUs));
+  return [...results].map(([name, runs]) => [
+    name,
+    digits(cpu(name)),
+    digits(cpu(name) / cpu('haproxy')),
+    digits(median(runs.map((one) => one.perSecond))),
+    runs.reduce((sum, one) => sum + one.errors, 0),
+  ]);
+}
+
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? 0;

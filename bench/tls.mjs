@@ -11,7 +11,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { interleaved, ours } from './loads.mjs';
-import { digits, median, print } from './table.mjs';
+import { cpuRows, print } from './table.mjs';
 
 const secure = { maxVersion: 'TLSv1.3', ciphers: 'TLS_AES_128_GCM_SHA256' };
 const able = ['pointsman', 'haproxy', 'nginx'];
@@ -29,24 +29,13 @@ export async function tlsBench({ rounds, seconds, names }) {
     const wanted = names.filter((name) => able.includes(name));
     for (const [title, load] of Object.entries(tlsLoads)) {
       const results = await interleaved(wanted, rounds, load, seconds, pair);
-      print(title, ['', 'CPU µs', '× haproxy', 'each s', 'errors'], rows(results));
+      print(title, ['', 'CPU µs', '× haproxy', 'each s', 'errors'], cpuRows(results));
       failed += ours(results);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
   return failed;
-}
-
-function rows(results) {
-  const cpu = (name) => median((results.get(name) ?? []).map((one) => one.cpuUs));
-  return [...results].map(([name, runs]) => [
-    name,
-    digits(cpu(name)),
-    digits(cpu(name) / cpu('haproxy')),
-    digits(median(runs.map((one) => one.perSecond))),
-    runs.reduce((sum, one) => sum + one.errors, 0),
-  ]);
 }
 
 /** @returns {{ cert: string, key: string, both: string }} files */

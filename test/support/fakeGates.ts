@@ -95,3 +95,19 @@ function nameOf(hook: Hook): string {
   if (hook.kind === 'warmUp') return warmUpName;
   return hook.kind === 'command' ? hook.command.join(' ') : hook.url;
 }
+
+/** A gate before a flip is about these, on loopback. */
+export function subjectAt(...ports: number[]): Subject {
+  return {
+    moment: 'beforeFlip',
+    service: 'shop',
+    deployment: 'shop-7',
+    release: 'v2',
+    color: 'green',
+    generation: 4,
+    before: 'v1',
+    preview: 'http://preview.example',
+    targets: ports.map((port) => ({ id: `t${port}`, host: '127.0.0.1', port })),
+    error: null,
+  };
+}

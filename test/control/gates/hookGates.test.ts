@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import type { CallHook, CommandHook, HttpHook } from '../../../src/config/hook.ts';
-import type { Gates, Subject } from '../../../src/control/gates/gate.ts';
+import type { Gates } from '../../../src/control/gates/gate.ts';
 import { hookGates } from '../../../src/control/gates/hookGates.ts';
 import { type Fate, gateContract } from '../../contracts/gate.ts';
+import { subjectAt } from '../../support/fakeGates.ts';
 import { marked } from '../../support/processes.ts';
 import { systemTls } from '../../support/targetTls.ts';
 
@@ -54,21 +55,6 @@ const callHook: CallHook = {
 function commandHook(script: string, more: Partial<CommandHook> = {}): CommandHook {
   const command = [process.execPath, '-e', script];
   return { kind: 'command', command, cwd: dir, env: {}, timeoutMs: 30_000, ...more };
-}
-
-function subjectAt(...ports: number[]): Subject {
-  return {
-    moment: 'beforeFlip',
-    service: 'shop',
-    deployment: 'shop-7',
-    release: 'v2',
-    color: 'green',
-    generation: 4,
-    before: 'v1',
-    preview: 'http://preview.example',
-    targets: ports.map((port) => ({ id: `t${port}`, host: '127.0.0.1', port })),
-    error: null,
-  };
 }
 
 interface Target {

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Clock, systemClock } from '../../../src/clock.ts';
 import type { WarmUpHook } from '../../../src/config/hook.ts';
-import type { Subject } from '../../../src/control/gates/gate.ts';
 import { warmUpGate } from '../../../src/control/gates/warmUpGate.ts';
+import { subjectAt } from '../../support/fakeGates.ts';
 import { systemTls } from '../../support/targetTls.ts';
 
 const hook: WarmUpHook = {
@@ -46,21 +46,6 @@ async function target(ask: (req: IncomingMessage) => number | null): Promise<num
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
-}
-
-function subjectAt(...ports: number[]): Subject {
-  return {
-    moment: 'beforeFlip',
-    service: 'shop',
-    deployment: 'shop-7',
-    release: 'v2',
-    color: 'green',
-    generation: 4,
-    before: 'v1',
-    preview: null,
-    targets: ports.map((port) => ({ id: `t${port}`, host: '127.0.0.1', port })),
-    error: null,
-  };
 }
 
 test('every target is asked for every path so often, and no more', async () => {
