@@ -4,7 +4,18 @@
  * The rule this file keeps: as in `schema.ts`, which takes these keys in. Each has a bound in
  * number and in time, so that whatever a hook does, a deployment ends.
  */
-import { choice, duration, flag, scalar, statusRange, text, whole } from './kinds.ts';
+import {
+  anyText,
+  choice,
+  duration,
+  envName,
+  flag,
+  requestPath,
+  scalar,
+  statusRange,
+  text,
+  whole,
+} from './kinds.ts';
 import {
   exactlyOneOf,
   listOf,
@@ -19,10 +30,7 @@ import {
 
 const hooksMax = 16;
 
-const requestPath = text('a path that begins with /', /^\/[\x21-\x7e]*$/);
-const anyText = text('text', /^[^\0]*$/, 65_536);
 const folder = text('a path');
-const envName = text('a variable name of letters, digits and _', /^[A-Za-z_][A-Za-z0-9_]*$/);
 const fieldName = text('the name of a header field', /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/);
 const fieldValue = text('visible ASCII', /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/);
 const url = text('a URL that begins with https:// or http://', /^https?:\/\/[\x21-\x7e]+$/, 2048);

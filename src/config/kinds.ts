@@ -183,6 +183,13 @@ export const pathPrefix: ScalarKind<string> = scalar(
   },
 );
 
+export const requestPath = text('a path that begins with /', /^\/[\x21-\x7e]*$/);
+
+export const envName = text('a variable name of letters, digits and _', /^[A-Za-z_][A-Za-z0-9_]*$/);
+
+/** Text of any form but NUL, which no process can be given. */
+export const anyText = text('text', /^[^\0]*$/, 65_536);
+
 /** A block of addresses in CIDR form; one address is a block of one. */
 export const cidr: ScalarKind<string> = scalar(
   {

@@ -10,15 +10,18 @@ import { isHostName } from './address.ts';
 import { edgeKeys } from './edgeSchema.ts';
 import { hookKeys } from './hookSchema.ts';
 import {
+  anyText,
   choice,
   cidr,
   duration,
+  envName,
   flag,
   hostPattern,
   listenAddress,
   number,
   orWord,
   pathPrefix,
+  requestPath,
   scalar,
   size,
   statusRange,
@@ -54,11 +57,6 @@ const releaseName = text(
 
 const path = text('a path');
 
-const envName = text('a variable name of letters, digits and _', /^[A-Za-z_][A-Za-z0-9_]*$/);
-
-/** Text of any form but NUL, which no process can be given. */
-const anyText = text('text', /^[^\0]*$/, 65_536);
-
 const env = mapOf(envName, anyText, 1000);
 
 const command = listOf(anyText, 1, 1000);
@@ -69,11 +67,7 @@ const httpHost = scalar(
 );
 
 const health = recordAt('services.*.health', {
-  path: preset(
-    text('a path that begins with /', /^\/[\x21-\x7e]*$/),
-    '/up',
-    'What is asked for with GET; a query may follow.',
-  ),
+  path: preset(requestPath, '/up', 'What is asked for with GET; a query may follow.'),
   host: optional(
     httpHost,
     'The Host header of a probe, for applications that answer to their own name only.',
