@@ -220,10 +220,12 @@ test('the successor is killed while the old one drains: that takes everything ba
   await until('it serves', async () => (await ask(pointsman.port, 'GET', '/')).status === 200);
   const servesMs = performance.now() - killed;
 
-  await until(
-    'the old one is well',
-    async () => (await serving(pointsman)).join() === before.join(),
-  );
+  // Of the old workers, the one with the tunnel is there for sure: another may have left already.
+  const after = await until('the old one is well', async () => {
+    const pids = await serving(pointsman);
+    return pids.length === before.length ? pids : null;
+  });
+  expect(after.filter((pid) => before.includes(pid)).length).toBeGreaterThan(0);
   expect(await handoverOf(pointsman)).toMatchObject({ phase: 'failed', to: { pid: to?.pid } });
   expect(writers(pointsman)).toHaveLength(1);
   expect(servesMs).toBeLessThan(quickMs);
