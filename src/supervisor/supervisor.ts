@@ -126,6 +126,7 @@ class Supervisor {
     started.on('exit', (code, signal) => this.#exited(child, started, code, signal));
     if (isWorker) {
       started.on('message', (message, socket) => this.#fromWorker(child, message, socket));
+      started.once('close', () => this.#placement.gone(started));
       this.#tell({ kind: 'up', worker: infoOf(child) });
     } else {
       started.on('message', (message) => this.#fromController(message as FromController));
@@ -292,8 +293,7 @@ class Supervisor {
     this.#tell({ kind: 'stopping' });
     this.#crew.tellAll({ kind: 'stop', limitMs });
     setTimeout(() => this.#killAll(0), limitMs + stopGraceMs).unref();
-    // The workers have it too, and accept on for a while; held on here, it would queue clients for
-    // nobody.
+    // The workers have it too, and accept on; held on here, it would queue clients for nobody.
     for (const held of this.#traffic) held.close();
     this.#endWhenAlone();
   }
@@ -316,5 +316,5 @@ class Supervisor {
   }
 }
 
-/** Of a first start, these are final: the same would be refused again. */
+/** Final at a first start: the same would be refused again. */
 const refused: readonly (number | null)[] = Object.values(refusedExitCodes);

@@ -4,7 +4,7 @@
 import http from 'node:http';
 import net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Pointsman, startPointsman, startReleases, until } from '../support/whole.ts';
+import { kill, type Pointsman, startPointsman, startReleases, until } from '../support/whole.ts';
 
 const connections = 200;
 const workers = 3;
@@ -34,6 +34,14 @@ class Client {
       this.#closed = true;
     });
     onTestFinished(() => void this.socket.destroy());
+  }
+
+  get answered(): boolean {
+    return this.#answers > 0;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Waits for the answer. @throws when the connection is closed before. */
@@ -123,4 +131,43 @@ test('what a client sent while its connection went from worker to worker is not 
   };
 
   await Promise.all(Array.from({ length: 24 }, again));
+});
+
+/**
+ * A worker that does nothing any more, and clients of which some are on their way to it: more than
+ * half have been answered, so that those who answer are far ahead of it.
+ */
+async function onTheWay(pointsman: Pointsman, frozen: number): Promise<readonly Client[]> {
+  kill(frozen, 'SIGSTOP');
+  const clients = Array.from({ length: 60 }, () => new Client(pointsman.port));
+  for (const client of clients) void client.ask().catch(() => {});
+  await until('most are answered', () => clients.filter(({ answered }) => answered).length > 30);
+  const waiting = clients.filter(({ answered }) => !answered);
+  expect(waiting).not.toEqual([]);
+  return waiting;
+}
+
+test('a worker ends that connections are on their way to: they go to another, or end', async () => {
+  const pointsman = await start();
+  const [frozen = 0] = pointsman.pids().workers;
+  const waiting = await onTheWay(pointsman, frozen);
+
+  kill(frozen, 'SIGKILL');
+  await until('nobody waits', () => waiting.every(({ answered, closed }) => answered || closed));
+
+  // It may have read of the one that it was given last.
+  expect(waiting.filter(({ closed }) => closed).length).toBeLessThanOrEqual(1);
+});
+
+test('the supervisor is killed while connections are on their way: no worker outlives it', async () => {
+  const pointsman = await start();
+  const { supervisor, workers: pids } = pointsman.pids();
+  const [frozen = 0] = pids;
+  kill(supervisor, 'SIGSTOP');
+  await onTheWay(pointsman, frozen);
+
+  kill(supervisor, 'SIGKILL');
+  kill(frozen, 'SIGCONT');
+
+  await pointsman.nothingLeft();
 });

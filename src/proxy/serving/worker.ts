@@ -13,6 +13,9 @@ import { Plane } from '../plane.ts';
 import { createEntrances } from './entrances.ts';
 import { type Balance, Listener } from './listener.ts';
 
+/** How soon a worker ends where nothing tells it that the supervisor is gone. */
+const orphanLookMs = 50;
+
 /** Runs until the supervisor says stop, or is gone. */
 export function runWorker(): void {
   const slot = Number(process.env[childEnv.slot]);
@@ -67,8 +70,14 @@ export function runWorker(): void {
     }
   });
   process.on('disconnect', end);
+  // Node keeps that to itself while a connection that was handed over has not been acknowledged
+  // (`_handleQueue` in its child_process.js), which a supervisor that was killed never does.
+  const look = (): void => {
+    if (process.connected) systemClock.after(orphanLookMs, look);
+    else end();
+  };
   // It may have gone while this process read its code.
-  if (!process.connected) end();
+  look();
   // A terminal sends these to the whole group; the supervisor says what to do about them.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   send({ kind: 'loaded' });
