@@ -391,7 +391,7 @@ test('systemd is told when it serves, and which process is the main one after an
   await pointsman.start({ env });
   const { supervisor } = pointsman.pids();
 
-  const { to } = await upgrade(pointsman, 'draining', 'failed');
+  const { to } = await upgrade(pointsman, 'draining', 'done', 'failed');
   const { code } = await pointsman.ended;
 
   expect(code).toBe(0);

@@ -50,3 +50,6 @@ export const slowest: readonly string[] = [
 export function areNamed(argv: readonly string[]): boolean {
   return argv.some((word) => /(^|\/)test\/|\.test\.tsx?$/.test(word));
 }
+
+/** So long a test waits for what must come. Generous: it only ends a test that hangs. */
+export const patienceMs = 240_000;

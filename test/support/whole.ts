@@ -23,6 +23,7 @@ import { onTestFailed, onTestFinished } from 'vitest';
 import type { Health, ServiceStatus } from '../../src/control/model/api.ts';
 import type { Deployment } from '../../src/control/model/state.ts';
 import { type Answered, ask, type CallOptions } from './admin.ts';
+import { patienceMs } from './form.ts';
 import { endMarked, marked } from './processes.ts';
 
 /** POINTSMAN_MAIN names another build: an older one, or one with a fault put in. */
@@ -30,8 +31,6 @@ export const mainFile =
   process.env.POINTSMAN_MAIN ?? fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 export const releaseFile = fileURLToPath(new URL('release.mjs', import.meta.url));
 
-/** Generous: it only ends a test that hangs. */
-const patienceMs = 240_000;
 const lookEveryMs = 10;
 /** At least how many test files run at a time. */
 const portStep = 4;

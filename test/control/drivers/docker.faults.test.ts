@@ -229,7 +229,7 @@ describeWithEngine('the docker driver, when things break', (engine) => {
       docker('inspect', '--format', '{{.NetworkSettings.Networks.web.IPAddress}}', name);
     const answered = async (service: string, at: string): Promise<void> =>
       until(() => answers().findLast((line) => line.id.startsWith(service))?.at === at);
-    await until(() => lines.filter((line) => line.kind === 'started').length === 2, 30_000);
+    await until(() => lines.filter((line) => line.kind === 'started').length === 2);
     const shopAt = await addressOf('shop-blue-v1-0');
     const cartAt = await addressOf('cart-blue-v1-0');
     await answered('shop', `${shopAt}:3000`);

@@ -18,6 +18,7 @@ import type { DriverEvent, RunningTarget } from '../../../src/control/drivers/dr
 import { silentLog } from '../../../src/log.ts';
 import { engineMark } from '../dockerd.ts';
 import type { TestEngine } from '../engine.ts';
+import { patienceMs } from '../form.ts';
 
 export interface Watched {
   readonly driver: DockerDriver;
@@ -82,14 +83,11 @@ export function workbench(engine: () => TestEngine): Workbench {
   };
 }
 
-/** Resolves once it is so. @throws after a minute: no promise of ours, engines and ssh take their time. */
-export async function until(
-  wanted: () => boolean | Promise<boolean>,
-  limitMs = 60_000,
-): Promise<void> {
-  const end = performance.now() + limitMs;
+/** Resolves once it is so. @throws where a test hangs: engines and ssh take their time. */
+export async function until(wanted: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + patienceMs;
   while (!(await wanted())) {
-    if (performance.now() > end) throw new Error(`not so within ${limitMs} ms: ${wanted}`);
+    if (performance.now() > end) throw new Error(`not so within ${patienceMs} ms: ${wanted}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -42,8 +42,9 @@ export interface Found {
 const variable = 'POINTSMAN_MARK';
 // So many files are open at once while /proc is read: descriptors are for traffic.
 const readsAtOnce = 16;
-// An exec takes the kernel a millisecond or so, more where the program comes from the disk. It is
-// the kernel's time, so it is no matter for a Clock.
+// An exec takes the kernel a millisecond or so, more where the program comes from the disk, and a
+// second where others have the CPU. It is the kernel's time, so it is no matter for a Clock.
+const execReadsMax = 1_000;
 const emptyReadsMax = 20;
 const emptyWaitMs = 2;
 
@@ -84,13 +85,20 @@ async function look(pid: number, owner: string): Promise<Found | null> {
 /** '' where it is a stranger's and forbidden, or where there is none. */
 async function environmentOf(pid: number, group: number): Promise<string> {
   for (let tries = 1; ; tries++) {
-    const text = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => null);
+    const text = await shown(pid, 'environ');
     if (text === null) return '';
-    // A process in the middle of an exec shows none for an instant; kernel threads (group 0) never
-    // do.
-    if (text !== '' || group === 0 || tries === emptyReadsMax) return text;
+    // Kernel threads (group 0) never show one.
+    if (text !== '' || group === 0 || tries === execReadsMax) return text;
+    // In the middle of an exec a process shows neither this nor its command; one that was started
+    // with an empty environment shows that.
+    if (tries >= emptyReadsMax && (await shown(pid, 'cmdline')) !== '') return text;
     await setTimeout(emptyWaitMs);
   }
+}
+
+/** @returns null: it is forbidden, or the process has ended. */
+function shown(pid: number, what: 'environ' | 'cmdline'): Promise<string | null> {
+  return readFile(`/proc/${pid}/${what}`, 'latin1').catch(() => null);
 }
 
 // pid, group, state, the five words of the start time, and the command with its environment.

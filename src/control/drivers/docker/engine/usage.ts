@@ -3,15 +3,18 @@
  *
  * The rule this file keeps: asking costs nothing that waits. The engine is asked for one sample and
  * not for the two, a second apart, that `docker stats` wants; the first sample of a container
- * therefore says nothing of its CPU.
+ * therefore says nothing of its CPU. What a busy engine, or one far away, says too late for whoever
+ * asked is there for the next one.
  */
-import type { Clock } from '../../../../clock.ts';
+import { type Clock, pause } from '../../../../clock.ts';
 import type { Cost } from '../../driver.ts';
 import type { Engine } from './engine.ts';
 
 /** A status page that many watch must not ask the engine for each of them. */
 const freshMs = 1_000;
-const limitMs = 2_000;
+/** Nobody waits longer, and the engine has so long. */
+const waitMs = 2_000;
+const limitMs = 30_000;
 
 interface Sample {
   readonly at: number;
@@ -33,6 +36,8 @@ interface Answer {
 /** Remembers one sample for each container that still runs. */
 export class UsageReader {
   readonly #samples = new Map<string, Sample>();
+  /** Those that the engine is being asked for. */
+  readonly #asked = new Map<string, Promise<void>>();
   readonly #engine: Engine;
   readonly #clock: Clock;
 
@@ -41,27 +46,39 @@ export class UsageReader {
     this.#clock = clock;
   }
 
-  /** @returns {} where the engine cannot tell, or not in time. */
+  /** @returns {} where the engine cannot tell, or has not told in time. */
   async of(id: string): Promise<Cost> {
-    const before = this.#samples.get(id);
-    const at = this.#clock.now();
-    if (before !== undefined && at - before.at < freshMs) return before.cost;
-    try {
-      const query = { stream: 'false', 'one-shot': 'true' };
-      const path = `/containers/${id}/stats`;
-      const answer = await this.#engine.call({ method: 'GET', path, query, limitMs });
-      const sample = sampleOf(answer as Answer, at, before);
-      this.#samples.set(id, sample);
-      return sample.cost;
-    } catch {
-      // It ended meanwhile, or the engine has no cgroups to read: the status does without.
-      return {};
+    if (!this.#knows(id, freshMs)) {
+      const asked = this.#asked.get(id) ?? this.#ask(id).finally(() => this.#asked.delete(id));
+      this.#asked.set(id, asked);
+      const over = new AbortController();
+      void asked.then(() => over.abort());
+      await pause(this.#clock, waitMs, over.signal);
     }
+    return this.#knows(id, limitMs) ? (this.#samples.get(id)?.cost ?? {}) : {};
   }
 
   /** Forgets every container but these. */
   keep(ids: ReadonlySet<string>): void {
     for (const id of this.#samples.keys()) if (!ids.has(id)) this.#samples.delete(id);
+  }
+
+  #knows(id: string, forMs: number): boolean {
+    const sample = this.#samples.get(id);
+    return sample !== undefined && this.#clock.now() - sample.at < forMs;
+  }
+
+  async #ask(id: string): Promise<void> {
+    const query = { stream: 'false', 'one-shot': 'true' };
+    const path = `/containers/${id}/stats`;
+    try {
+      const answer = await this.#engine.call({ method: 'GET', path, query, limitMs });
+      const sample = sampleOf(answer as Answer, this.#clock.now(), this.#samples.get(id));
+      this.#samples.set(id, sample);
+    } catch {
+      // It ended meanwhile, or the engine has no cgroups to read: the status does without.
+      this.#samples.delete(id);
+    }
   }
 }
 
