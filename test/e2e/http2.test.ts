@@ -21,7 +21,7 @@ async function start() {
     run: { static: {} },
     tls: { http2: true },
     // A thousand streams at once take long where the machine is busy, and that is no failure.
-    service: { timeouts: { connect: '1m', response: '10m', queue: '5m' } },
+    service: { timeouts: { connect: '1m', response: '10m', queue: '5m' }, drain: '5m' },
     first: { release: 'r0', targets: targets(0) },
   });
   const { pointsman } = front;
