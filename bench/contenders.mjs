@@ -102,6 +102,7 @@ export async function pointsman({ folder, port, originPort, pair = null }, optio
     state: join(folder, 'state'),
     admin: { listen: `127.0.0.1:${admin}` },
     ...(options.lanes ? { lanes: options.lanes } : {}),
+    ...(options.notify ? { notify: options.notify } : {}),
     services,
   };
   // JSON is YAML.

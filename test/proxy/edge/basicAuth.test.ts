@@ -1,7 +1,22 @@
 /** Names and passwords: known at once where they were seen, found out slowly and by few where not. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { BasicAuth } from '../../../src/proxy/edge/basicAuth.ts';
 import { passwordHash } from '../../support/proxy.ts';
+
+/** What takes time, or must not depend on what is compared: in turn, with its cost. */
+const work: string[] = [];
+vi.mock('node:crypto', async (original) => {
+  const crypto = await original<typeof import('node:crypto')>();
+  const scrypt = (...all: Parameters<typeof crypto.scrypt>) => {
+    work.push(`scrypt ${JSON.stringify(all[3])}`);
+    crypto.scrypt(...all);
+  };
+  const timingSafeEqual: typeof crypto.timingSafeEqual = (one, other) => {
+    work.push(`compared in constant time, ${one.byteLength} bytes`);
+    return crypto.timingSafeEqual(one, other);
+  };
+  return { ...crypto, scrypt, timingSafeEqual };
+});
 
 const hash = passwordHash('open sesame');
 
@@ -24,6 +39,21 @@ test('what was found right or wrong is known at once from then on', async () => 
   expect(auth.look(header('ali:open sesame'))).toBe('right');
   expect(auth.look(header('ali:x'))).toBe('wrong');
   expect(auth.look(header('baba:open sesame'))).toBe('wrong');
+});
+
+test('a wrong password and a name that is not there cost the same, and as much as what is right', async () => {
+  const costs: (readonly string[])[] = [];
+  for (const text of ['ali:open sesame', 'ali:x', 'ali:', 'baba:open sesame', ':']) {
+    work.length = 0;
+    await made().find(header(text), '192.0.2.1');
+    costs.push([...work]);
+  }
+
+  expect(costs[0]).toEqual([
+    expect.stringMatching(/^scrypt /),
+    'compared in constant time, 32 bytes',
+  ]);
+  expect(new Set(costs.map((one) => one.join()))).toHaveProperty('size', 1);
 });
 
 test('a password may have colons and letters of any kind', async () => {
