@@ -158,17 +158,26 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
     testMs,
   );
 
-  test.skipIf(!long).each(moments)(
-    'kill -9 of Pointsman while a deployment is $phase: nothing leaks, nothing twice, live untouched',
-    async ({ phase, flip, slow }) => {
+  test
+    .skipIf(!long)
+    .each([
+      ...moments.map((moment) => ({ ...moment, warm: 'none' })),
+      ...moments.map((moment) => ({ ...moment, warm: 'v1' })),
+    ])(
+    'kill -9 of Pointsman while a deployment is $phase, warm: $warm: nothing leaks, nothing twice, live untouched',
+    async ({ phase, flip, slow, warm }) => {
+      const [live, next] = warm === 'none' ? ['v1', 'v2'] : ['v2', 'v3'];
       await makeImage(engine(), app, 'shop:v1', 'v1');
-      await makeImage(engine(), app, 'shop:v2', slow ? 'broken' : 'v2');
-      const pointsman = await startWithEngine(engine(), { deploy: { timeout: '60s', flip } });
+      await makeImage(engine(), app, 'shop:v2', 'v2');
+      await makeImage(engine(), app, 'shop:v3', 'v3');
+      await makeImage(engine(), app, `shop:${next}`, slow ? 'broken' : next);
+      const pointsman = await startWithEngine(engine(), { deploy: { timeout: '60s' } });
+      if (live !== 'v1') await deployed(pointsman, live);
       const before = await running(engine());
       // In flight when it flips, so that there is something to drain.
       const file = phase === 'draining' ? await download(pointsman.port, 200, 50) : null;
 
-      const { json } = await pointsman.deploy('v2', { image: 'shop:v2' });
+      const { json } = await pointsman.deploy(next, { image: `shop:${next}`, flip });
       await until(`it is ${phase}`, async () => {
         return (await pointsman.call('GET', `/v1/deployments/${json.id}`)).json.phase === phase;
       });
@@ -176,24 +185,26 @@ describeWithEngine('containers behind a Pointsman', (engine) => {
       void file?.over.catch(() => {});
       await pointsman.start({ env: envOf(engine()) });
 
-      const live = phase === 'draining' ? 'v2' : 'v1';
       const settled = await until('it has settled', async () => {
         const status = await pointsman.status();
         const all = await running(engine());
         const pools = Object.values(status.pools).flatMap((pool) => pool ?? []);
         const targets = pools.reduce((sum, { targets }) => sum + targets.length, 0);
-        const over = status.deployment?.endedAt !== null;
+        const over = status.deployment?.endedAt !== null && status.candidate === null;
         return over && targets === all.length && pools.every(({ role }) => role !== 'retiring')
           ? status
           : null;
       });
-      expect(sidesOf(settled).live?.release).toBe(live);
-      const phases = phase === 'draining' ? ['live'] : ['failed'];
-      expect(phases).toContain(settled.deployment?.phase);
-      // Same containers, started when they were.
+      const flipped = phase === 'draining';
+      const { live: now, standby } = sidesOf(settled);
+      expect(now?.release).toBe(flipped ? next : live);
+      expect(standby?.release ?? 'none').toBe(flipped ? live : warm);
+      expect(settled.deployment?.phase).toBe(flipped ? 'live' : 'failed');
+      // Same containers, started when they were; a flip is the end of what was warm before it.
       const after = await running(engine());
-      for (const one of before) expect(after).toContainEqual(one);
-      expect(after).toHaveLength(phase === 'draining' ? 4 : 2);
+      const left = flipped ? before.filter((one) => !one.includes(`-${warm}-`)) : before;
+      expect(after).toEqual(expect.arrayContaining([...left]));
+      expect(after).toHaveLength(flipped ? 4 : before.length);
       await agrees(engine(), pointsman);
     },
     testMs,
