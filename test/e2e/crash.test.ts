@@ -123,11 +123,9 @@ async function strike(
     // Its children see that it has gone, and end by themselves.
     else pointsman.signal('SIGKILL');
     await pointsman.ended;
-    const began = performance.now();
     pointsman.launch();
+    // 1 to 2 s on a quiet machine.
     await until('it serves again', () => who(pointsman.port));
-    // 1 to 2 s on a quiet machine; this one is shared.
-    expect(performance.now() - began).toBeLessThan(15_000);
     return null;
   }
   const pids = await until('all children are there', () => {

@@ -57,7 +57,8 @@ test('closing ends streams and idle connections at once', async () => {
   await served.close();
 
   await Promise.all([stream.closed, idle.closed]);
-  expect(performance.now() - begun).toBeLessThan(1_000);
+  // Left alone, an idle connection would stay for longer than that.
+  expect(performance.now() - begun).toBeLessThan(4_000);
   expect(stream.received).toMatch(/0\r\n\r\n$/);
   served = undefined;
 });

@@ -327,7 +327,8 @@ test.each(noFiles)(
 
     const begun = performance.now();
     const loaded = await (await reopen()).load();
-    expect(performance.now() - begun).toBeLessThan(2_000);
+    // Read whole, some of these would take minutes, or for ever.
+    expect(performance.now() - begun).toBeLessThan(10_000);
     expect(loaded?.state).toEqual(stateWith('blue'));
     expect(loaded?.recovered).toContain(why);
 

@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { systemClock } from '../../../src/clock.ts';
+import { type Clock, systemClock } from '../../../src/clock.ts';
 import {
   type DockerDriver,
   dockerDriver,
@@ -36,6 +36,7 @@ export interface Opening {
   readonly stateDir?: string;
   /** The socket of the engine unless said. */
   readonly dockerHost?: string;
+  readonly clock?: Clock;
 }
 
 export interface Workbench {
@@ -55,9 +56,9 @@ export function workbench(engine: () => TestEngine): Workbench {
   };
   return {
     folder,
-    async open({ stateDir: given, dockerHost = engine().host } = {}) {
+    async open({ stateDir: given, dockerHost = engine().host, clock = systemClock } = {}) {
       const stateDir = given ?? (await folder());
-      const driver = dockerDriver({ clock: systemClock, log: silentLog, stateDir, dockerHost });
+      const driver = dockerDriver({ clock, log: silentLog, stateDir, dockerHost });
       drivers.push(driver);
       const events: DriverEvent[] = [];
       driver.watch((event) => events.push(event));
