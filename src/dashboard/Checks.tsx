@@ -59,7 +59,8 @@ function One({ check: { name, phase, runs, ms, result, output } }: { check: Chec
       {output.length > 0 && (
         <details open={phase === 'failed'}>
           <summary>Its last output</summary>
-          <pre>{output.join('\n')}</pre>
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so keys must reach it. */}
+          <pre tabIndex={0}>{output.join('\n')}</pre>
         </details>
       )}
     </li>

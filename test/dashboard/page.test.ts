@@ -3,7 +3,6 @@
  * person sees and does. Against the real proxy it is held in real.test.ts.
  */
 import { readdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -11,7 +10,13 @@ import { afterEach, expect, test } from 'vitest';
 import type { Confirm } from '../../src/control/model/state.ts';
 import { Sampler } from '../../src/control/telemetry/samples.ts';
 import { type Served, serveAdmin } from '../support/admin.ts';
-import { browserTest, type Locator, openPage, type Watched } from '../support/browser.ts';
+import {
+  browserTest,
+  expectAccessible,
+  openPage,
+  textOf,
+  type Watched,
+} from '../support/browser.ts';
 import {
   type FakeControl,
   fakeCertificate,
@@ -24,7 +29,6 @@ import {
 import { long } from '../support/form.ts';
 
 const pageDir = fileURLToPath(new URL('../../dist/dashboard', import.meta.url));
-const axePath = createRequire(import.meta.url).resolve('axe-core');
 
 let served: Served;
 
@@ -38,9 +42,6 @@ async function serve(control: FakeControl = fakeControl()): Promise<FakeControl>
 const heading = (page: Watched, text: string) => page.page.getByRole('heading', { name: text });
 const rollbackButton = ({ page }: Watched) => page.locator('[data-wish=rollback]');
 const confirm = ({ page }: Watched) => page.locator('dialog button[type=submit]');
-
-/** As a person reads it: line breaks and gaps where the layout has them. */
-const textOf = async (found: Locator): Promise<string> => (await found.allInnerTexts()).join('\n');
 
 /** Waits until the page shows the text. */
 const sees = async ({ page }: Watched, text: string | RegExp) =>
@@ -942,18 +943,4 @@ async function weigh({ page }: Watched): Promise<Weight> {
   const of = (name: string): number =>
     metrics.find((one) => one.name === name)?.value ?? Number.NaN;
   return { heapBytes: of('JSHeapUsedSize'), nodes: of('Nodes'), listeners: of('JSEventListeners') };
-}
-
-/**
- * Evaluated over the debugging protocol, so that the page's own policy stays as strict as it is.
- */
-async function expectAccessible({ page }: Watched): Promise<void> {
-  await page.evaluate(await readFile(axePath, 'utf8'));
-  const found = (await page.evaluate('axe.run()')) as {
-    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
-  };
-  const serious = found.violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
-  expect(
-    serious.map(({ id, nodes }) => [id, nodes.map((n) => `${n.html} ${n.failureSummary}`)]),
-  ).toEqual([]);
 }

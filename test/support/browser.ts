@@ -5,11 +5,19 @@
  * never silently; with CI set, it fails. Every page is watched: an error on the console, an
  * uncaught exception or a request to another host fails the test that owns it.
  */
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 import { afterAll, expect, test } from 'vitest';
 import { chromiumPath, whyNoBrowser } from './chromium.ts';
 
-export type { Locator } from 'playwright-core';
+const axePath = createRequire(import.meta.url).resolve('axe-core');
 
 let browser: Promise<Browser> | undefined;
 
@@ -102,6 +110,27 @@ export async function openPage(url: string, looks: Looks = {}): Promise<Watched>
       expect(wrongs).toEqual([]);
     },
   };
+}
+
+/** As a person reads it: line breaks and gaps where the layout has them. */
+export async function textOf(found: Locator): Promise<string> {
+  return (await found.allInnerTexts()).join('\n');
+}
+
+/**
+ * What axe finds on a page as it stands is not serious.
+ *
+ * Evaluated over the debugging protocol, so that the page's own policy stays as strict as it is.
+ */
+export async function expectAccessible({ page }: Watched): Promise<void> {
+  await page.evaluate(await readFile(axePath, 'utf8'));
+  const found = (await page.evaluate('axe.run()')) as {
+    violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  const serious = found.violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+  expect(
+    serious.map(({ id, nodes }) => [id, nodes.map((n) => `${n.html} ${n.failureSummary}`)]),
+  ).toEqual([]);
 }
 
 /** A test that needs the browser. */

@@ -19,7 +19,14 @@ import {
 } from '../../src/control/model/api.ts';
 import type { CertificateStatus } from '../../src/control/model/certificates.ts';
 import type { PoolStatus, ProbeResult, TargetStatus } from '../../src/control/model/pools.ts';
-import type { Deployment, Direction, Phase, Receipt } from '../../src/control/model/state.ts';
+import {
+  type Check,
+  type Deployment,
+  type Direction,
+  type Phase,
+  type Receipt,
+  warmUpName,
+} from '../../src/control/model/state.ts';
 import { refuseToggle } from '../../src/control/service/refusals.ts';
 import { Fault, type FaultCode } from '../../src/errors.ts';
 import type { Handover } from '../../src/ipc.ts';
@@ -32,6 +39,10 @@ const empty = { http: 0, sse: 0, upgrade: 0 };
 export interface FakeControl extends Control {
   /** Moves a deployment to a phase and tells it. */
   enter(id: string, phase: Phase): void;
+  /** What has to pass before the flip of a deployment stands like this. */
+  check(id: string, checks: readonly Check[]): void;
+  /** A line of it is told. */
+  say(id: string, line: string): void;
   /** A probe of a target of the standby passed. */
   pass(id: string, target: string, passes: number): void;
   /** A probe of it failed. */
@@ -147,6 +158,27 @@ export function fakeTarget(address: string, changes: Partial<TargetStatus> = {})
   };
 }
 
+/** A check before the flip that took 30 ms, as far as it has been made. */
+export function fakeCheck(
+  name: string,
+  phase: Check['phase'],
+  result: string | null = null,
+  changes: Partial<Check> = {},
+): Check {
+  const over = phase === 'passed' || phase === 'failed';
+  return {
+    moment: 'beforeFlip',
+    name,
+    phase,
+    runs: phase === 'waiting' ? 0 : 1,
+    startedAt: phase === 'waiting' ? null : bornAt,
+    ms: over ? 30 : null,
+    result,
+    output: [],
+    ...changes,
+  };
+}
+
 export function probe(passed: boolean, error: string | null): ProbeResult {
   const status = passed ? 200 : 503;
   const body = passed ? null : 'migrations are running';
@@ -154,7 +186,9 @@ export function probe(passed: boolean, error: string | null): ProbeResult {
 }
 
 export function fakeReceipt(deployment: Deployment, generation: number, done: boolean): Receipt {
+  const warmUp = deployment.checks?.find(({ name }) => name === warmUpName)?.result ?? null;
   return {
+    ...(warmUp !== null && { warmUp }),
     service: deployment.service,
     generation,
     direction: deployment.direction,
@@ -484,6 +518,13 @@ export function fakeControl(options: FakeOptions = {}): FakeControl {
     },
     enter: (id, phase) => {
       tell({ ...deploymentOf(id), phase });
+    },
+    check: (id, checks) => {
+      tell({ ...deploymentOf(id), checks });
+    },
+    say(id, line) {
+      const { service } = deploymentOf(id);
+      events.emit({ type: 'progress', service, deployment: id, line });
     },
     pass(id, target, passes) {
       const { service, to } = deploymentOf(id);
