@@ -4,6 +4,7 @@ import { SlowestFirst } from './test/support/sequencer.ts';
 
 const inBrowsers = [
   'test/dashboard/page.test.ts',
+  'test/dashboard/proof.test.ts',
   'test/dashboard/real.test.ts',
   'test/e2e/tlsBrowser.test.ts',
 ];

@@ -59,7 +59,7 @@ function One({ check: { name, phase, runs, ms, result, output } }: { check: Chec
       {output.length > 0 && (
         <details open={phase === 'failed'}>
           <summary>Its last output</summary>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so keys must reach it. */}
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: keys must scroll it. */}
           <pre tabIndex={0}>{output.join('\n')}</pre>
         </details>
       )}
