@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type Served, serveAdmin } from '../support/admin.ts';
 import { runCli, startCli } from '../support/cli.ts';
-import { fakeControl, fakePool, fakeService, fakeTarget, probe } from '../support/fakeControl.ts';
+import {
+  type FakeControl,
+  fakeCheck,
+  fakeControl,
+  fakePool,
+  fakeService,
+  fakeTarget,
+  probe,
+} from '../support/fakeControl.ts';
 
 let served: Served;
 
@@ -208,6 +216,163 @@ test('a deployment as plain lines, and its receipt', async () => {
       The old pool drains, then it stays warm.
     "
   `);
+});
+
+const warmedUp = '60 requests to 1 target in 0.4 s; p95 210 ms, then 9 ms';
+const answered = '1 target answered as wanted';
+
+/** A service of its own that runs processes, behind an admin server of its own. */
+async function alone(): Promise<Served & { readonly control: FakeControl }> {
+  const control = fakeControl({ services: [fakeService('shop', { run: 'process' })] });
+  const own = await serveAdmin({ control });
+  onTestFinished(() => own.close());
+  return own;
+}
+
+test('a deployment with checks: where it is seen before its flip, and how it was warmed up', async () => {
+  const { control, url } = await alone();
+  const deploy = startCli(['deploy', 'shop', 'v2'], { url });
+  await deploy.until('shop-1 starting');
+  control.say('shop-1', 'v2 is seen before its flip: http://next.shop.example');
+  control.enter('shop-1', 'probing');
+  control.pass('shop-1', '127.0.0.1:4001', 1);
+  control.pass('shop-1', '127.0.0.1:4001', 2);
+  control.say('shop-1', `beforeFlip: warm-up passed (412 ms): ${warmedUp}`);
+  control.say('shop-1', `beforeFlip: GET /login passed (30 ms): ${answered}`);
+  control.check('shop-1', [
+    fakeCheck('warm-up', 'passed', warmedUp),
+    fakeCheck('GET /login', 'passed', answered),
+  ]);
+  control.flipNow('shop-1');
+  const ran = await deploy.ended;
+
+  expect(ran.stderr).toMatchInlineSnapshot(`
+    "shop-1 starting: deploy v2 on green (from v1 on blue)
+    shop-1 v2 is seen before its flip: http://next.shop.example
+    shop-1 probing
+    shop-1 127.0.0.1:4001 probe passed 1 of 2: 200 in 1.5 ms
+    shop-1 127.0.0.1:4001 probe passed 2 of 2: 200 in 1.5 ms
+    shop-1 beforeFlip: warm-up passed (412 ms): 60 requests to 1 target in 0.4 s; p95 210 ms, then 9 ms
+    shop-1 beforeFlip: GET /login passed (30 ms): 1 target answered as wanted
+    shop-1 live
+    "
+  `);
+  expect(ran.stdout).toMatchInlineSnapshot(`
+    "shop: v1 (blue) -> v2 (green), generation 4
+      committed  2026-01-01 00:01:02.345 UTC
+      flip       1.94 ms over 2 workers
+      held       0.82 ms at most
+      waited     7 requests, at most 0.71 ms
+      in flight  5 http, 1 sse, 2 upgrade on the old pool
+      warmed up  60 requests to 1 target in 0.4 s; p95 210 ms, then 9 ms
+      drained    5 finished, 1 aborted by clients, 0 cut, 2 still open
+    "
+  `);
+});
+
+test('a deployment that fails a check: which one, why, and what it printed last', async () => {
+  const { control, url } = await alone();
+  const deploy = startCli(['deploy', 'shop', 'v2'], { url });
+  await deploy.until('shop-1 starting');
+  const result = 'it exited with 1';
+  control.say('shop-1', 'npm run smoke: no such table: users');
+  control.say('shop-1', `beforeFlip: npm run smoke FAILED (30 ms): ${result}`);
+  const output = ['no such table: users'];
+  control.check('shop-1', [
+    fakeCheck('GET /login', 'passed', answered),
+    fakeCheck('npm run smoke', 'failed', result, { output }),
+    fakeCheck('npm run pay', 'waiting'),
+  ]);
+  const why = `v2 has not passed npm run smoke: ${result}. Last output: ${output[0]}`;
+  control.fail('shop-1', 'HOOK_FAILED', why);
+  const ran = await deploy.ended;
+  const status = await runCli(['status', 'shop'], { url });
+
+  expect(ran).toMatchObject({ exit: 5, stdout: '' });
+  expect(ran.stderr).toMatchInlineSnapshot(`
+    "shop-1 starting: deploy v2 on green (from v1 on blue)
+    shop-1 npm run smoke: no such table: users
+    shop-1 beforeFlip: npm run smoke FAILED (30 ms): it exited with 1
+    shop-1 failed
+    pointsman: shop-1 failed: v2 has not passed npm run smoke: it exited with 1. Last output: no such table: users
+    "
+  `);
+  expect(status.stdout.split('\n\n')[0]).toMatchInlineSnapshot(`
+    "shop: blue v1 is live, generation 3
+      hosts        shop.example
+      paths        /
+      runs         process
+      rollback     ready: to v0 on green
+      last change  shop-1 failed: deploy v2 on green (from v1 on blue), by ada@desk,
+                   3 min ago
+      before flip  npm run smoke failed in 30 ms: it exited with 1
+      shop-1 failed: v2 has not passed npm run smoke: it exited with 1. Last output:
+      no such table: users"
+  `);
+});
+
+test('status while a release is proved beside the warm pool: a candidate, and the way back', async () => {
+  const { control, url } = await alone();
+  const order = { release: 'v2', image: null, targets: [], flip: null, dryRun: false };
+  await control.deploy('shop', order, { by: 'ci', why: '', generation: null });
+  const starting = fakeTarget('127.0.0.1:4001', { passes: 1, healthy: false, requests: 0 });
+  control.setService('shop', {
+    candidate: fakePool('shop', 'green', 'v2', 'probing', [starting]),
+    preview: { url: null, host: '', header: 'X-Preview', deployment: 'shop-1' },
+  });
+  control.check('shop-1', [
+    fakeCheck('warm-up', 'passed', warmedUp),
+    fakeCheck('GET /login', 'running', null, { runs: 2 }),
+    fakeCheck('npm run smoke', 'waiting'),
+  ]);
+  control.enter('shop-1', 'probing');
+
+  const all = await runCli(['status'], { url });
+  const one = await runCli(['status', 'shop'], { url });
+  const json = await runCli(['status', 'shop', '--json'], { url });
+
+  expect(all.stdout).toMatchInlineSnapshot(`
+    "SERVICE  LIVE     GEN  HEALTHY  STANDBY        ROLLBACK  DEPLOYMENT
+    shop     blue v1    3  1/1      green v0 warm  ready     shop-1 probing
+    "
+  `);
+  expect(one.stdout).toMatchInlineSnapshot(`
+    "shop: blue v1 is live, generation 3
+      hosts        shop.example
+      paths        /
+      runs         process
+      rollback     ready: to v0 on green
+      preview      X-Preview: shop-1 shows shop-1
+      last change  shop-1 probing: deploy v2 on green (from v1 on blue), by ci, 3
+                   min ago
+      before flip  warm-up passed in 30 ms: 60 requests to 1 target in 0.4 s; p95
+                   210 ms, then 9 ms
+      before flip  GET /login running, made 2 times
+      before flip  npm run smoke waiting
+
+    blue  LIVE for 3 min  v1  1 of 1 target healthy
+      127.0.0.1:3001
+      inside: 0 http, 0 sse, 0 upgrade
+      TARGET          HEALTH  LAST PROBE                IN  REQ  ERR
+      127.0.0.1:3001  up      200 in 1.5 ms, 3 min ago   0  100    0
+
+    green  WARM for 3 min  v0  1 of 1 target healthy
+      127.0.0.1:3002
+      inside: 0 http, 0 sse, 0 upgrade
+      TARGET          HEALTH  LAST PROBE                IN  REQ  ERR
+      127.0.0.1:3002  up      200 in 1.5 ms, 3 min ago   0  100    0
+
+    candidate for green  PROBING  v2  0 of 1 target healthy
+      127.0.0.1:4001
+      inside: 0 http, 0 sse, 0 upgrade
+      TARGET          HEALTH  LAST PROBE                IN  REQ  ERR
+      127.0.0.1:4001  DOWN    200 in 1.5 ms, 3 min ago   0    0    0
+    "
+  `);
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    candidate: { color: 'green', release: 'v2', role: 'probing' },
+    pools: { green: { release: 'v0', role: 'warm' } },
+  });
 });
 
 test('a rollback names where it goes, and shows its receipt', async () => {
