@@ -134,14 +134,14 @@ test('what a client sent while its connection went from worker to worker is not 
 });
 
 /**
- * A worker that does nothing any more, and clients of which some are on their way to it: more than
- * half have been answered, so that those who answer are far ahead of it.
+ * A worker that does nothing any more, and clients of which some are on their way to it: as many
+ * have been answered as a worker keeps before it gives any to one that has none.
  */
 async function onTheWay(pointsman: Pointsman, frozen: number): Promise<readonly Client[]> {
   kill(frozen, 'SIGSTOP');
   const clients = Array.from({ length: 60 }, () => new Client(pointsman.port));
   for (const client of clients) void client.ask().catch(() => {});
-  await until('most are answered', () => clients.filter(({ answered }) => answered).length > 30);
+  await until('some are answered', () => clients.filter(({ answered }) => answered).length >= 4);
   const waiting = clients.filter(({ answered }) => !answered);
   expect(waiting).not.toEqual([]);
   return waiting;
