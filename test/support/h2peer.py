@@ -45,10 +45,13 @@ def ask(port, request):
             peer.send_data(1, part.encode("latin1"), end_stream=last)
         if trailers:
             peer.send_headers(1, bytes_of(trailers), end_stream=True)
-        tcp.sendall(peer.data_to_send())
+        say(tcp, peer)
         over = False
         while not over:
-            read = tcp.recv(65536)
+            try:
+                read = tcp.recv(65536)
+            except ConnectionResetError:
+                break
             if not read:
                 break
             try:
@@ -58,8 +61,16 @@ def ask(port, request):
                 break
             for event in events:
                 over = take(peer, event, seen) or over
-            tcp.sendall(peer.data_to_send())
+            say(tcp, peer)
     return seen
+
+
+def say(tcp, peer):
+    """To one that has gone nothing is said; what it said before is still to be read."""
+    try:
+        tcp.sendall(peer.data_to_send())
+    except (BrokenPipeError, ConnectionResetError):
+        pass
 
 
 def take(peer, event, seen):
